@@ -10,7 +10,8 @@ from msgspec.json import Decoder, encode
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.exchanges.adapter import ControlKind, Conversation, Decode, Speakers, Subscription
-from collector.exchanges.market import Market, require_text
+from collector.exchanges.careful import require_text
+from collector.exchanges.market import Market
 from collector.exchanges.reading import Keys, Read, shown
 from collector.exchanges.typed_rows import UNREADABLE
 

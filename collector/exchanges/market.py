@@ -5,7 +5,7 @@ frames are control frames (`control`), and where a frame names its stream (`name
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from math import ceil
@@ -15,7 +15,7 @@ from typing import ClassVar, NamedTuple
 import msgspec
 
 from collector.domain.errors import ConfigError, UndecodableError
-from collector.domain.records import INSTRUMENT, Envelope, IdRule, StreamKey, TypedColumns
+from collector.domain.records import INSTRUMENT, IdRule, StreamKey, TypedColumns
 from collector.exchanges import typed_rows
 from collector.exchanges.adapter import (
     BookCheck,
@@ -29,9 +29,10 @@ from collector.exchanges.adapter import (
     Speakers,
     Subscription,
 )
+from collector.exchanges.careful import Frames, careful, named_only
 from collector.exchanges.reading import Keys, Read, shown
 from collector.exchanges.rest_adapter import Get, RestAdapter
-from collector.exchanges.routes import Beginnings, ChannelReader, Route, RoutedDecode, RouteReader, is_utf8, name_reader
+from collector.exchanges.routes import Beginnings, ChannelReader, Route, RoutedDecode, RouteReader
 from collector.exchanges.typed_rows import RowReaders
 
 Topics = Sequence[tuple[str, StreamKey]]
@@ -211,46 +212,8 @@ class Market:
         wanted = {data_type for data_type, _ in keys}
         readers = {channel.name: channel.read for channel in self.channels if wanted & channel.rules.keys()}
         known = {channel.name for channel in self.channels} | self.unasked
-        channel_of, control, require_route = self.channel_of, self.control, self._route_check(subscription)
-
-        def decode(frame: bytes) -> list[Envelope]:
-            require_text(frame)
-            name = ""
-            try:
-                name = channel_of(frame)
-                read = readers.get(name)
-                if read is not None:
-                    return require_route(frame, read(frame, keys))
-            except msgspec.ValidationError as error:
-                if name:
-                    raise UndecodableError(f"not a message of {shown(name)}: {shown(str(error))}") from error
-            except typed_rows.UNREADABLE as error:
-                raise UndecodableError("malformed JSON") from error
-            control_frame = control(frame)
-            if name in known or (control_frame is not None and control_frame.kind is not ControlKind.NOISE):
-                return []
-            raise UndecodableError(f"unknown channel: {shown(name)}" if name else "unknown message")
-
-        return decode
-
-    def _route_check(self, subscription: Subscription) -> Callable[[bytes, list[Envelope]], list[Envelope]]:
-        """Refuses messages of streams that their frame does not name."""
-        if not self.route:
-            return lambda _, messages: messages
-        names = name_reader(self.route)
-        known = {name.decode(): streams for name, streams in self._spoken(subscription).items()}
-
-        def checked(frame: bytes, messages: list[Envelope]) -> list[Envelope]:
-            name = names(frame)
-            streams = known.get(name)
-            if streams is None:
-                raise UndecodableError(f"stream not subscribed: {shown(name)}")
-            for message in messages:
-                if message.stream not in streams:
-                    raise UndecodableError(f"symbol of another stream: {shown(message.stream.symbol)}")
-            return messages
-
-        return checked
+        check = named_only(self.route, self._spoken(subscription)) if self.route else None
+        return careful(Frames(self.channel_of, self.control, known, check), readers, keys)
 
     def _spoken(self, subscription: Subscription) -> dict[bytes, tuple[StreamKey, ...]]:
         """The subscribed streams by what frames name."""
@@ -325,14 +288,6 @@ class Market:
         count = ceil(len(groups) / self.limits.streams_per_connection)
         bounds = [len(groups) * part // count for part in range(count + 1)] if count else []
         return [[key for group in groups[start:end] for key in group] for start, end in pairwise(bounds)]
-
-
-def require_text(frame: bytes) -> None:
-    """Raise UndecodableError for bytes that are no UTF-8: msgspec checks only the text that it reads."""
-    if not frame:
-        raise UndecodableError("empty frame")
-    if not frame.isascii() and not is_utf8(frame):
-        raise UndecodableError("invalid UTF-8")
 
 
 def by_channel(topics: Iterable[tuple[str, StreamKey]]) -> dict[str, list[str]]:
