@@ -51,6 +51,13 @@ class Places(NamedTuple):
         convert = self.converters.get(name)
         return (self.get(name), _as_it_is) if convert is None else (attrgetter(self.attributes[name][0]), convert)
 
+    def both(self, first: str, second: str) -> Callable[[Any], Any]:
+        """Takes two values from a message at once."""
+        get_first, get_second = self.get(first), self.get(second)
+        if isinstance(get_first, attrgetter) and isinstance(get_second, attrgetter):
+            return attrgetter(*(self.attributes.get(name, [_NOTHING])[0] for name in (first, second)))
+        return lambda message: (get_first(message), get_second(message))
+
     def column(self, name: str, messages: Iterable[Any]) -> list[Any]:
         """That value of each of some messages: takes less time than one by one."""
         convert = self.converters.get(name)

@@ -197,23 +197,22 @@ def _columns(makers: Sequence[_Maker]) -> Callable[[Iterable[Any]], tuple[Column
     return made
 
 
-def _sides_of(found: Places, one_level: OneLevel | None) -> tuple[Getter, Getter]:
+def _sides_of(found: Places, one_level: OneLevel | None) -> Getter:
     """What takes a book's bids and its asks from a message."""
     if one_level is None:
-        return found.get("bids"), found.get("asks")
-    get_price, get_size, get_side = (found.getters[name] for name in ("price", "size", "side"))
+        return found.both("bids", "asks")
+    price, size, side = (found.attributes[name][0] for name in ("price", "size", "side"))
+    get, bid = attrgetter(price, size, side), one_level.bid
 
-    def side_of(word: str) -> Getter:
-        return lambda message: ((get_price(message), get_size(message)),) if get_side(message) == word else ()
+    def sides(message: Any) -> tuple[Any, Any]:
+        *level, word = get(message)
+        return ((level,), ()) if word == bid else ((), (level,))
 
-    return side_of(one_level.bid), side_of(one_level.ask)
+    return sides
 
 
-def _book_columns(
-    makers: Sequence[_Maker], sides: tuple[Getter, Getter]
-) -> Callable[[Iterable[Any]], tuple[Column, ...]]:
+def _book_columns(makers: Sequence[_Maker], get_sides: Getter) -> Callable[[Iterable[Any]], tuple[Column, ...]]:
     takes = [maker.take for maker in makers if maker.take is not None]
-    get_bids, get_asks = sides
 
     def made(messages: Iterable[Any]) -> tuple[Column, ...]:
         taken: list[list[Any]] = [[] for _ in takes]
@@ -223,8 +222,9 @@ def _book_columns(
         for count, message in enumerate(messages, 1):  # noqa: B007 -- the number of messages
             for note, take in notes:
                 note(take(message))
-            bids.add(get_bids(message) or ())
-            asks.add(get_asks(message) or ())
+            bid_levels, ask_levels = get_sides(message)
+            bids.add(bid_levels or ())
+            asks.add(ask_levels or ())
         values = iter(taken)
         heads = [[maker.absent] * count if maker.take is None else maker.column(next(values)) for maker in makers]
         return *heads, *bids.prices_and_sizes(), *asks.prices_and_sizes()
