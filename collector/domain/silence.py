@@ -110,7 +110,10 @@ class StreamActivity(msgspec.Struct, array_like=True):
     quiet_connected_us: int = 0
     """For how long, since its last message, it was carried by connections that have ended."""
     first_us: int = 0
-    """When a connection first carried the stream; 0 if unknown."""
+    """When a connection first carried the stream; 0 if unknown, or if none has yet."""
+    carried_since_us: int = 0
+    """When a connection carried it again after a time without any; 0 if unknown. A stream may join a plan that has long been
+    connected."""
 
     def go_offline(self, at_us: int, cause: str) -> None:
         """Note that no connection carries the stream any more. If it was offline already, the earlier time stays."""
@@ -121,6 +124,8 @@ class StreamActivity(msgspec.Struct, array_like=True):
 
         A stream that left its feed's plans may have had messages after that, for as long as its connection stayed.
         """
+        if self.offline is not None or not (self.first_us or self.last_message_us):
+            self.carried_since_us = at_us
         self.first_us = self.first_us or at_us
         if self.offline is None:
             return None

@@ -51,17 +51,24 @@ class FeedLines:
     def change(self, change: PlanChange) -> None:
         """Connect what joins, and expect no more of what leaves.
 
-        No open connection is touched: what leaves is gone from the next one that is made anyway.
+        No open connection is touched, but for those of widened plans: what leaves is gone from the next one that is made
+        anyway.
         """
         self._context.first_data.forget(change.left)
-        for plan_number, plan in change.narrowed.items():
-            self._readers.carry(plan_number, plan)
+        for plan_number, narrow in change.narrowed.items():
+            self._readers.carry(plan_number, narrow)
             for silence in self._silence[plan_number].values():
                 silence.stop_watching(change.left)
-            if plan is None:
+            if narrow is None:
                 del self._plans[plan_number]
             else:
-                self._plans[plan_number] = plan
+                self._plans[plan_number] = narrow
+        for plan_number, plan in change.widened.items():
+            for silence in self._silence[plan_number].values():
+                silence.watch(plan.keys, self._context.clock.monotonic())
+            self._plans[plan_number] = plan
+            self._readers.carry(plan_number, plan)
+            self._readers.renew(plan_number)
         for plan in change.joined.values():
             plan_number = self._context.first_data.add(plan, second_try=False)
             self._plans[plan_number], self._silence[plan_number] = plan, {}

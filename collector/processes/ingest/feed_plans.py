@@ -1,7 +1,7 @@
 """The plans of a feed by number, and how they change when symbols join and leave. No I/O."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from collector.config import FeedConfig
@@ -13,6 +13,9 @@ _LIFETIMES: Final = 2.0
 """For so many lifetimes of a connection there may be frames of a symbol that has left: the first connection without it
 replaces the last one with it within one."""
 
+MOST_LATER: Final = 4
+"""So many plans of listings that came while recording have connections of their own; further ones share these."""
+
 
 class PlanChange(NamedTuple):
     """What joins and leaves. A plan keeps its number and all other streams, so their connections go on."""
@@ -23,6 +26,8 @@ class PlanChange(NamedTuple):
     """New plans, for the symbols that join."""
     narrowed: dict[int, ConnectionPlan | None]
     """Plans that lose streams; None if they lose all."""
+    widened: dict[int, ConnectionPlan]
+    """Plans of earlier listings that get more streams, so their connections are renewed."""
     left: frozenset[StreamKey]
     """The streams that leave."""
 
@@ -37,6 +42,7 @@ class FeedPlans:
         """What is recorded now."""
         self._left_at: dict[str, float] = {}
         self.numbered = dict(enumerate(self._plan(symbols)))
+        self._first_later = len(self.numbered)
         """The first ones are numbered as the adapter divides the streams."""
 
     def returning(self, symbols: Iterable[str]) -> frozenset[str]:
@@ -54,7 +60,37 @@ class FeedPlans:
             if len(kept) < plan.streams:
                 narrowed[number] = self._adapter.connection(kept, self._feed.ws_url) if kept else None
                 left.update(key for key in plan.keys if key.symbol not in wanted)
-        return PlanChange(symbols, dict(enumerate(self._plan(joined), first_number)), narrowed, frozenset(left))
+        new, widened = self._with_room(self._plan(joined), narrowed)
+        return PlanChange(symbols, dict(enumerate(new, first_number)), narrowed, widened, frozenset(left))
+
+    def _with_room(
+        self, new: list[ConnectionPlan], narrowed: Mapping[int, ConnectionPlan | None]
+    ) -> tuple[list[ConnectionPlan], dict[int, ConnectionPlan]]:
+        """Once there are many plans of listings, add new streams to one of them: connections are limited. Returns what stays
+        new, and what is widened.
+        """
+        later = {number: plan for number, plan in self.numbered.items() if number >= self._first_later}
+        later = {number: plan for number, plan in later.items() if number not in narrowed}
+        widened: dict[int, ConnectionPlan] = {}
+        alone: list[ConnectionPlan] = []
+        for plan in new:
+            number = None if len(later) < MOST_LATER else self._fitting(plan, {**later, **widened})
+            if number is None:
+                alone.append(plan)
+            else:
+                widened[number] = self._together({**later, **widened}[number], plan)[0]
+        return alone, widened
+
+    def _fitting(self, new: ConnectionPlan, known: Mapping[int, ConnectionPlan]) -> int | None:
+        """The plan with the fewest streams, if one connection can carry those and the new ones."""
+        types = _types(new)
+        fitting = [number for number, plan in known.items() if _types(plan) == types]
+        number = min(fitting, key=lambda number: known[number].streams, default=None)
+        return number if number is not None and len(self._together(known[number], new)) == 1 else None
+
+    def _together(self, one: ConnectionPlan, other: ConnectionPlan) -> list[ConnectionPlan]:
+        symbols = dict.fromkeys(key.symbol for plan in (one, other) for key in plan.keys)
+        return self._adapter.plan(Subscription(tuple(symbols), _types(one)), self._feed.ws_url)
 
     def identity(self, change: PlanChange, now: float) -> FeedIdentity:
         """What the journal has to say from that change on; `now` is monotonic, in seconds."""
@@ -76,12 +112,21 @@ class FeedPlans:
             self._left_at.pop(symbol, None)
 
     def _after(self, change: PlanChange) -> Iterator[tuple[int, ConnectionPlan]]:
-        plans: dict[int, ConnectionPlan | None] = {**self.numbered, **change.narrowed, **change.joined}
+        plans: dict[int, ConnectionPlan | None] = {
+            **self.numbered,
+            **change.narrowed,
+            **change.widened,
+            **change.joined,
+        }
         return ((number, plan) for number, plan in plans.items() if plan is not None)
 
     def _plan(self, symbols: Iterable[str]) -> list[ConnectionPlan]:
         subscription = Subscription(tuple(symbols), tuple(self._feed.data_types))
         return self._adapter.plan(subscription, self._feed.ws_url) if subscription.symbols else []
+
+
+def _types(plan: ConnectionPlan) -> tuple[str, ...]:
+    return tuple(sorted({key.data_type for key in plan.keys}))
 
 
 def _shares(number: int, keys: Iterable[StreamKey]) -> Iterator[PlanShare]:

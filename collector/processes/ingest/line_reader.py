@@ -243,9 +243,14 @@ class LineReader:
             return True
         if self._is_over:
             self.close_replaced()
-        elif self._session is not None:
-            self._session.renew_soon()
+        else:
+            self.renew()
         return False
+
+    def renew(self) -> None:
+        """Let a successor take over from the present connection, if there is one. For any thread."""
+        if self._session is not None:
+            self._session.renew_soon()
 
     def close_replaced(self) -> None:
         """Close this connection, because a successor brings every stream. For the successor's thread.

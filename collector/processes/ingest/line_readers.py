@@ -43,6 +43,13 @@ class LineReaders:
         for reader in readers:
             reader.carry(plan)
 
+    def renew(self, plan_number: int) -> None:
+        """Replace the connections of that plan, without a hole, by such as carry its present streams."""
+        with self._lock:
+            readers = [reader for reader in self._readers.values() if reader.state.plan == plan_number]
+        for reader in readers:
+            reader.renew()
+
     def let_go(self, symbols: Container[str]) -> bool:
         """Whether no connection brings these symbols, which have left, any more; those that do are renewed without them."""
         with self._lock:

@@ -54,6 +54,7 @@ class LineSilence:
     """
 
     def __init__(self, keys: Iterable[StreamKey], bounds: Bounds, schedule: TrialSchedule) -> None:
+        self._bounds = bounds
         self._limits = {key: SilenceLimit(bounds, LearnedIntervals()) for key in keys}
         self._spoke_at = dict.fromkeys(self._limits, _NEVER)
         self._noted_at = dict(self._spoke_at)
@@ -78,6 +79,13 @@ class LineSilence:
     def connection_closed(self, connection: int) -> None:
         """A connection is over."""
         self._open_connections.discard(connection)
+
+    def watch(self, keys: Iterable[StreamKey], now: float) -> None:
+        """These streams belong to the plan from now on; those that did already are watched as before."""
+        for key in keys:
+            if key not in self._limits:
+                self._spoke_at[key] = self._noted_at[key] = now
+                self._limits[key] = SilenceLimit(self._bounds, LearnedIntervals())
 
     def stop_watching(self, keys: Iterable[StreamKey]) -> None:
         """These streams come from another address."""

@@ -248,8 +248,8 @@ class Session:
         self._events.append(SessionEnd(reason, text, alive_ns))
 
     def renew_soon(self) -> None:
-        """Let the connection be renewed at the next check, because symbols that left it return. For any thread."""
-        self._renewal_reason, self._renew_at = "symbols that left it return", self._now()
+        """Let the connection be renewed at the next check, because its symbols change. For any thread."""
+        self._renewal_reason, self._renew_at = "its symbols change", self._now()
 
     def _renew(self, reason: str, now: float) -> None:
         if self._is_on_trial:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,24 @@ def test_a_new_listing_is_recorded_and_no_other_connection_is_touched(
     (event,) = feed.event("symbols_changed")
     assert (event["joined"], event["left"]) == (["NEWUSDT"], [])
     wait_for(lambda: read_choice(tmp_path, "f").symbols == ("AUSDT", "BUSDT", "NEWUSDT"))
+
+
+def test_many_listings_share_few_connections(start: Start, tmp_path: Path, exchange: Exchange) -> None:
+    names = ["AUSDT", "L1USDT", "L2USDT", "L3USDT", "L4USDT", "L5USDT", "L6USDT"]
+    listed(tmp_path, names[0])
+    feed = start("*USDT")
+    wait_for(lambda: feed.trades("AUSDT"))
+    for count in range(2, len(names) + 1):
+        listed(tmp_path, *names[:count])
+        wait_for(partial(feed.trades, names[count - 1]))
+    assert exchange.asked == ["AUSDT", "L1USDT", "L2USDT", "L3USDT", "L4USDT", "L1USDT,L5USDT", "L2USDT,L6USDT"]
+    wait_for(lambda: len(feed.disconnects()) == 2)
+    assert {plan for _, plan in feed.connects()} == {0, 1, 2, 3, 4}
+    assert 1 not in feed.disconnects()
+    for symbol in names:
+        assert is_unbroken(feed.trades(symbol))
+    assert feed.event("streams_overdue") == feed.event("stream_never_spoke") == []
+    assert feed.headers()[-1].identity.shares[1] == (1, ("L1USDT", "L5USDT"), ("trade",))
 
 
 def test_what_is_delisted_is_gone_from_the_next_connection(start: Start, tmp_path: Path, exchange: Exchange) -> None:

@@ -17,9 +17,12 @@ class SilenceWatch:
     def __init__(self, rows: PendingGapRows) -> None:
         self._rows = rows
 
-    def check(self, streams: Iterable[StreamState], since_us: int, now_us: int) -> None:
-        """Check streams that have been connected without a break since `since_us`."""
+    def check(self, streams: Iterable[StreamState], connected_us: int, now_us: int) -> None:
+        """Check streams of a plan that has been connected without a break since `connected_us`."""
         for stream in streams:
+            if stream.activity.offline is not None:
+                continue  # it has joined the plan, and the connection that is to bring it is still to come
+            since_us = max(connected_us, stream.activity.carried_since_us)
             activity, last_message_us = stream.activity, stream.last_message_us
             if last_message_us != activity.checked_us:
                 self._note(stream, since_us, stream.silence_limit.limit_secs * 1e6)
@@ -51,11 +54,17 @@ class SilenceWatch:
         activity.silent_since_us, stream.is_silent = None, False
 
     def check_unspoken(
-        self, unspoken: Mapping[StreamKey, StreamActivity], limit_us: float, since_us: int, now_us: int
+        self, unspoken: Mapping[StreamKey, StreamActivity], limit_us: float, connected_us: int, now_us: int
     ) -> None:
         """As `check`, for streams without any message."""
         for key, activity in unspoken.items():
-            if activity.silent_since_us is None and activity.silent_us(since_us, now_us) > limit_us:
+            since_us = max(connected_us, activity.carried_since_us)
+            if (
+                activity.first_us
+                and activity.offline is None
+                and activity.silent_since_us is None
+                and activity.silent_us(since_us, now_us) > limit_us
+            ):
                 activity.silent_since_us = activity.first_us or since_us
                 self._rows.add(key, silence(key, activity.silent_since_us, now_us))
 

@@ -111,6 +111,40 @@ def test_a_stream_that_joins_is_recorded_and_no_other_has_a_gap(world: Market) -
     assert world.query("SELECT * FROM messages m JOIN streams USING (stream_id) WHERE data_type = 'undecoded'") == []
 
 
+def test_a_stream_that_joins_a_plan_is_silent_from_its_own_connection_on_only(world: Market) -> None:
+    ingest = Ingest(world, BTC)
+    for at_secs in range(1, 2_000, 20):
+        ingest.say(at_secs, BTC)
+    read(world)
+    ingest.subscribe(2_000, (BTC, ETH), (BTC, ETH))
+    ingest.say(2_010, BTC)
+    read(world)
+    ingest.connect(2_020, 2, plan=0)
+    for at_secs in range(2_030, 2_200, 20):
+        ingest.say(at_secs, BTC)
+    read(world)
+    ingest.say(2_210, BTC, ETH)
+    assert gaps(world, "trade", "book_snapshot") == []
+
+
+def test_a_stream_that_returns_to_a_plan_is_silent_from_its_own_connection_on_only(world: Market) -> None:
+    ingest = Ingest(world, BTC, ETH)
+    ingest.say(1, BTC, ETH)
+    ingest.subscribe(2, (BTC, ETH), (BTC,))
+    for at_secs in range(3, 2_000, 20):
+        ingest.say(at_secs, BTC)
+    read(world)
+    ingest.subscribe(2_000, (BTC, ETH), (BTC, ETH))
+    ingest.say(2_010, BTC)
+    ingest.connect(2_020, 2, plan=0)
+    for at_secs in range(2_030, 2_200, 20):
+        ingest.say(at_secs, BTC)
+    ingest.say(2_210, BTC, ETH)
+    assert gaps(world, "trade", "book_snapshot") == [
+        (ETH, "book_snapshot", "silence", "exchange", "unrepairable", 1, 2_020)
+    ]
+
+
 def test_an_outage_of_the_new_connection_concerns_its_own_streams(world: Market) -> None:
     ingest = Ingest(world, BTC)
     ingest.subscribe(1, (BTC, ETH), (BTC,), (ETH,))
