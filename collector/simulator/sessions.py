@@ -46,7 +46,7 @@ class Sessions:
         if requested is None:
             return _refused(path)
         is_futures = path.startswith(CATEGORIES) or any("_perp@" in name for name in requested.streams)
-        return (FuturesSession if is_futures else BinanceSession)(requested)
+        return (FuturesSession if is_futures and self._markets else BinanceSession)(requested)
 
 
 def _refused(path: str) -> Response:
