@@ -89,7 +89,7 @@ def reached(recorder: Recorder, exchange: str, total: int) -> bool:
     streams = (recorder.status() or {"streams": []})["streams"]
     stored = sum(one["stored"] + one["duplicates"] for one in streams if one["exchange"] == exchange)
     assert stored <= total, f"{exchange}: {stored} of {total}"
-    return stored == total
+    return bool(stored == total)
 
 
 def rows_of(archive: Path, exchange: str) -> dict[str, int]:
