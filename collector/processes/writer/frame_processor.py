@@ -136,7 +136,9 @@ class FrameProcessor:
 
     def _follows(self, identity: FeedIdentity, run: Run) -> bool:
         """Whether no frame is missing before or in a run, as far as frames have numbers; if not, it is taken one by one."""
-        adapter, last = self._decoders.of_feed(identity).adapter, run.records[-1]
+        adapter = self._decoders.of_feed(identity).adapter
+        # A record may be empty: the last frame came with the last one that is not.
+        last = next(record for record, count in zip(run.records[::-1], run.counts()[::-1], strict=True) if count)
         if not adapter.has_tickets or not last.connection:
             return True
         tickets = [ticket_of(adapter, frame) for frame in run.frames]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from collector.storage.journal.format import FeedIdentity, JournalHeader, RecordKind, encode_event, encode_frames
@@ -103,6 +103,7 @@ def journal_of(seed: int) -> list[Pieces]:
 
 
 @settings(max_examples=100)
+@example(234920876, 7, True)  # an empty record behind the last frame
 @given(st.integers(0, 2**32), st.sampled_from([7, 100, 1 << 62]), st.booleans())
 def test_together_is_the_same_as_one_by_one(seed: int, limit: int, has_tickets: bool) -> None:
     header = JournalHeader("f", "w", 1, 0, FeedIdentity("f", NAME, ("A",), TYPES), 0)
