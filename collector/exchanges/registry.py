@@ -7,6 +7,7 @@ from collector.domain.symbol_choice import TOP, Wanted
 from collector.exchanges.adapter import Adapter, Subscription
 from collector.exchanges.binance import Binance, BinanceCoinm, BinanceUsdm
 from collector.exchanges.bitfinex import Bitfinex
+from collector.exchanges.bitmex import Bitmex
 from collector.exchanges.bitstamp import Bitstamp
 from collector.exchanges.bybit import BybitLinear, BybitSpot
 from collector.exchanges.coinbase import Coinbase
@@ -38,6 +39,7 @@ _ADAPTERS: Final[tuple[Adapter, ...]] = (
     Bitfinex(),
     Kucoin(),
     Gemini(),
+    Bitmex(),
 )
 
 

@@ -189,6 +189,11 @@ class _Gemini(_Form):
     subscriptions: Annotated[list[_GeminiTopics], Meta(min_length=1)]
 
 
+class _Bitmex(_Form):
+    op: Literal["subscribe", "unsubscribe"]
+    args: Names
+
+
 def _exact(ping: bytes, pong: str) -> Callable[[bytes], str | None]:
     return lambda text: pong if text == ping else None
 
@@ -263,6 +268,7 @@ DIALECTS: Final = (
         28.0,
         10,
     ),
+    Dialect("bitmex", ("bitmex.com",), (_Bitmex,), _exact(b"ping", "pong")),
     Dialect("gemini", ("gemini.com",), (_Gemini,)),
 )
 """In the order in which hosts are looked for."""

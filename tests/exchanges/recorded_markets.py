@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from collector.exchanges import registry
 from collector.exchanges.adapter import Adapter, Subscription
 from tests.conftest import Lines
+from tests.exchanges.bitmex_priced import with_prices
 from tests.exchanges.kraken_v2 import as_v2
 
 START_US: Final = 1_786_000_000_000_000
@@ -104,6 +105,7 @@ _RECORDED: Final = (
     RecordedMarket("bitstamp", "bitstamp/cryptofeed_v3_BITSTAMP", r'"channel":"\w+_([a-z0-9]+)"'),
     RecordedMarket("gate", "gateio/cryptofeed_v3_GATEIO", r'"(?:s|currency_pair)":"(\w+)"'),
     RecordedMarket("kucoin", "kucoin/cryptofeed_v3_KUCOIN.prefix", r'"topic":"/market/\w+:([A-Z0-9-]+)"'),
+    RecordedMarket("bitmex", "bitmex/cryptofeed_v2_BITMEX", r'"filter":\{"symbol":"(\w+)"', rewrite=with_prices),
     RecordedMarket("gemini", "gemini/cryptofeed_v3_GEMINI", r'"symbol":"(\w+)"'),
 )
 MARKETS: Final = tuple(market for market in _RECORDED if market.exchange in registry.data_types())
