@@ -167,6 +167,11 @@ class Adapter(Protocol):
         ...
 
     @property
+    def opens_with_books(self) -> bool:
+        """Whether the subscriptions of a new connection begin with whole books."""
+        ...
+
+    @property
     def has_tickets(self) -> bool:
         """Whether the exchange numbers the frames of each connection, see `ticket`."""
         ...
@@ -206,7 +211,7 @@ class Adapter(Protocol):
         ...
 
     def again(self, keys: Sequence[StreamKey]) -> tuple[Request, ...]:
-        """Requests that make a connection send these books anew; none if subscribing again brings no snapshot."""
+        """Requests that make a connection send these books anew; none if only a new connection can, see `opens_with_books`."""
         ...
 
     def apart(self, keys: Sequence[StreamKey]) -> tuple[Request, ...]:

@@ -265,6 +265,8 @@ class Bitfinex(ChannelIdMarket):
     channels: ClassVar = _CHANNELS
     rows = _ROWS
     rest = BitfinexRest()
+    opens_with_books = True
+    renews_books = False  # to leave a channel takes its id, which differs on each connection
     has_tickets = True
     limits = Limits(
         connections=20,

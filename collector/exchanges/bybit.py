@@ -216,7 +216,7 @@ class _Bybit(Market):
         lifetime_secs=86_400.0,  # none is stated
         budget="bybit",
     )
-    renews_books = True
+    opens_with_books = True
     keepalive = Keepalive('{"op":"ping"}', 20.0)
     symbol_pattern = re.compile(r"[A-Z0-9-]+")
     symbol_example = "BTCUSDT"

@@ -181,7 +181,7 @@ class Coinbase(Market):
         messages_per_sec=100.0,
         lifetime_secs=86_400.0,  # none is stated
     )
-    renews_books = True
+    opens_with_books = True
     rest = CoinbaseRest()
     symbol_pattern = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
     symbol_example = "BTC-USD"

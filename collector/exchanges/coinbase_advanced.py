@@ -196,7 +196,7 @@ class CoinbaseAdvanced(Market):
         lifetime_secs=86_400.0,  # none is stated
     )
     opening = (Request('{"type":"subscribe","channel":"heartbeats"}'),)  # channels without data are closed otherwise
-    renews_books = True
+    opens_with_books = True
     rest = CoinbaseAdvancedRest()
     has_tickets = True
     symbol_pattern = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")

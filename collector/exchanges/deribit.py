@@ -253,7 +253,7 @@ class Deribit(Market):
     channels: ClassVar = (_BOOK, _TRADES, _BEST, _TICKER)
     unasked = frozenset({"perpetual", "deribit_price_index", "instrument", "platform_state", "user"})
     rows = _ROWS
-    renews_books = True
+    opens_with_books = True
     rest = DeribitRest()
     limits = Limits(
         connections=32,

@@ -124,7 +124,7 @@ class Gemini(Market):
         messages_per_sec=4.0,  # none is stated
         lifetime_secs=86_400.0,  # none is stated
     )
-    renews_books = True
+    opens_with_books = True
     symbol_pattern = re.compile(r"[A-Z0-9]+")
     symbol_example = "BTCUSD"
     names = re.compile(rb'"symbol": ?"([^"]+)"')

@@ -236,7 +236,7 @@ class Kraken(Market):
         lifetime_secs=86_400.0,  # none is stated
     )
     keepalive = Keepalive('{"method":"ping"}', 30.0)
-    renews_books = True
+    opens_with_books = True
     rest = KrakenRest()
     checks: ClassVar = MappingProxyType({"book_delta": BookCheck(_DEPTH, _update, checksums.kraken)})
     symbol_pattern = re.compile(r"[A-Za-z0-9.]+/[A-Z0-9.]+")

@@ -227,7 +227,7 @@ class KrakenFutures(Market):
         live=100,
     )
     keepalive = Keepalive('{"event":"subscribe","feed":"heartbeat"}', 30.0)
-    renews_books = True
+    opens_with_books = True
     rest = KrakenFuturesRest()
     symbol_pattern = re.compile(rf"(?:{'|'.join(_KINDS)})_[A-Z0-9]+(?:_[0-9]{{6}})?")
     symbol_example = "PF_XBTUSD"

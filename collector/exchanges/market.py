@@ -69,13 +69,14 @@ class Market:
     rows: ClassVar[Mapping[str, tuple[RowReaders, ...]]]
     """By data type: readers of the payloads of frames and of REST responses, the usual one first; one or two."""
     limits: ClassVar[Limits]
-    renews_books: ClassVar[bool] = False
-    """Whether a book that is left and subscribed again begins with a snapshot."""
+    renews_books: ClassVar[bool] = True
+    """Where connections open with books: whether one that is left and subscribed again on a connection does, too."""
     opening: ClassVar[tuple[Request, ...]] = ()
     """What each connection sends before it subscribes."""
     keepalive: ClassVar[Keepalive | None] = None
     question: ClassVar[Get | None] = None
     rest: ClassVar[RestAdapter | None] = None
+    opens_with_books: ClassVar[bool] = False
     has_tickets: ClassVar[bool] = False
     checks: ClassVar[Mapping[str, BookCheck]] = MappingProxyType({})
     symbol_pattern: ClassVar[re.Pattern[str]]
@@ -174,7 +175,7 @@ class Market:
 
     def again(self, keys: Sequence[StreamKey]) -> tuple[Request, ...]:
         """Left and subscribed again, if that brings a snapshot."""
-        if not self.renews_books:
+        if not (self.opens_with_books and self.renews_books):
             return ()
         topics = self.topics(keys)
         return (*self.requests("unsubscribe", topics), *self.requests("subscribe", topics))

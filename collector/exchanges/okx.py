@@ -274,7 +274,7 @@ class Okx(Market):
     channels: ClassVar = _CHANNELS
     unasked = frozenset({"tickers", "books5", "index-tickers", "instruments", "price-limit", "status", "opt-summary"})
     rows = _ROWS
-    renews_books = True
+    opens_with_books = True
     rest = OkxRest()
     limits = Limits(
         connections=3,

@@ -39,7 +39,7 @@ class RepairableFeeds(NamedTuple):
 def sends_book_again(adapter: Adapter, key: StreamKey) -> bool:
     """Whether a whole book comes to whoever subscribes the stream again, and cannot be fetched over REST."""
     is_fetched = adapter.rest is not None and adapter.rest.snapshot(key.symbol) is not None
-    return key.data_type == BOOK and not is_fetched and bool(adapter.again((key,)))
+    return key.data_type == BOOK and not is_fetched and adapter.opens_with_books
 
 
 def repairable_adapters(config: Config, adapter_of: Callable[[str], Adapter]) -> Mapping[str, RestAdapter]:

@@ -27,6 +27,8 @@ class FurtherRequests:
         self._book_checks = Every(BOOKS_SECS, context.clock.monotonic)
         self._books: list[StreamKey] = []
         """Whose books are asked for by requests that may not have been sent yet."""
+        self.needs_renewal = False
+        """Whether books are wanted that only a new connection brings."""
 
     def due(self, now: float, unsent: int, *, is_staying: bool) -> Sequence[Request]:
         """The requests to send now; none while `unsent` ones wait. Books are asked for only if the connection is staying."""
@@ -58,9 +60,13 @@ class FurtherRequests:
         self._books = self._context.fresh_books.take(self._plan.keys, self._opened_us, now)
         if not self._books:
             return ()
+        requests = self._context.adapter.again(self._books)
+        if not requests:
+            self.needs_renewal = True
+            return ()
         count, streams = len(self._books), _names(self._books)
         self._context.log.info("subscribing_again", **self._log_fields, count=count, streams=streams)
-        return self._context.adapter.again(self._books)
+        return requests
 
 
 def _names(keys: Sequence[StreamKey]) -> list[str]:

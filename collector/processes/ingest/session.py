@@ -209,6 +209,8 @@ class Session:
         if requests:
             self._unanswered += sum(request.answers for request in requests)
             self._connection.request(request.text for request in requests)
+        elif self._further.needs_renewal:
+            self._renew("books are wanted anew", now)
 
     @property
     def _is_on_trial(self) -> bool:

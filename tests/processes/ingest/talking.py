@@ -48,6 +48,7 @@ class TalkingAdapter(PlainAdapter):
 
     exchange = "talking"
     rest = TalkingRest()
+    opens_with_books = True
 
     def __init__(
         self,

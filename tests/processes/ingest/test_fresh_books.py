@@ -2,7 +2,7 @@
 
 import errno
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -260,6 +260,26 @@ def test_a_connection_whose_books_come_only_at_its_beginning_is_renewed_for_a_ch
 
     assert old.receive().opcode == Opcode.CLOSE
     assert recording.events("renewing")[0]["why"] == "a checkpoint of its books is due"
+
+
+class SilentAdapter(TalkingAdapter):
+    """Nothing that a client says on an open connection brings a book anew."""
+
+    def again(self, keys: Sequence[StreamKey]) -> tuple[Request, ...]:
+        return ()
+
+
+def test_where_only_a_new_connection_brings_a_book_it_is_opened_and_the_old_one_read_until_then(
+    start: Start, server: Server, folder: Folder
+) -> None:
+    recording = start(SilentAdapter())
+    old = server.accept(wire(b"A 1"))
+    folder.put(request("A", now_us()))
+    server.accept(wire(b"A 2"))
+
+    wait_for(lambda: old.receive().opcode == Opcode.CLOSE)
+    wait_for(lambda: folder.names() == [])
+    assert [event["why"] for event in recording.events("renewing")] == ["books are wanted anew"]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ class Speaking(Toy):
     """Sends books to whoever subscribes again, and not over REST."""
 
     rest = SpeakingRest()
+    opens_with_books = True
 
     def again(self, keys: Sequence[StreamKey]) -> tuple[Request, ...]:
         return tuple(Request(f"again {key.symbol}") for key in keys)
