@@ -10,9 +10,9 @@ undecodable, in the ledger, rather than a row with half an update. Sizes are con
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final
 
-from msgspec import ValidationError, defstruct
+from msgspec import ValidationError
 from msgspec.json import Decoder
 
 from collector.domain.records import IdRule, StreamKey
@@ -23,7 +23,7 @@ from collector.exchanges.reading import each, id_of_text, listed, several, shown
 from collector.exchanges.rest_adapter import Get, Listing, ListPage, RestLimits
 from collector.exchanges.rest_market import RestMarket
 from collector.exchanges.rest_reading import items, name, number
-from collector.exchanges.row_tables import marked, row_table
+from collector.exchanges.row_tables import level, marked, row_table
 from collector.exchanges.times import from_rfc3339
 from collector.exchanges.typed_rows import UNREADABLE
 
@@ -55,13 +55,6 @@ def _book_time(rows: list[Any]) -> int | None:
     first = rows[0] if rows and isinstance(rows[0], dict) else {}
     sent = first.get("transactTime", first.get("timestamp"))
     return None if sent is None else from_rfc3339(sent)
-
-
-def _level(kind: Any) -> Any:
-    """The type of a level; deleted ones have no size."""
-    fields: list[Any] = [("mark", Literal["Buy", "Sell"]), ("price", kind), ("size", kind, 0.0 if kind is float else 0)]
-    namespace = {"__iter__": lambda level: iter((level.price, level.size))}
-    return defstruct("Level", fields, rename={"mark": "side"}, namespace=namespace, gc=False)
 
 
 def _match_id(match: object) -> int | None:
@@ -113,11 +106,12 @@ _LIQUIDATIONS: Final = Channel(  # what becomes of an order later is not stored:
     "liquidation", {"liquidation": IdRule.NONE}, listed("liquidation", "data", symbol="symbol"), "liquidation:{symbol}"
 )
 
+_LEVEL: Final = level("price", "size?", "side", ("Buy", "Sell"))
 _BIDS: Final[Place] = ("data", marked("Buy"))
 _ASKS: Final[Place] = ("data", marked("Sell"))
 _ROWS: Final = MappingProxyType(
     {
-        "book_delta": (row_table("book_delta", is_snapshot=_IS_SNAPSHOT, bids=_BIDS, asks=_ASKS, levels=_level),),
+        "book_delta": (row_table("book_delta", is_snapshot=_IS_SNAPSHOT, bids=_BIDS, asks=_ASKS, levels=_LEVEL),),
         "trade": (
             row_table(
                 "trade",

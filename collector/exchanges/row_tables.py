@@ -45,16 +45,18 @@ def level(price: str, size: str, mark: str | None = None, marks: tuple[str, ...]
     """Makes the type of a level that is an object with these keys, or an array with these positions.
 
     `mark` is where a level says what it is, such as its side, with one of `marks` if they are given; see `marked`. A level
-    that is a pair needs no type.
+    that is a pair needs no type. The size of a level that is gone may be absent in an object, if its key ends with `?`.
     """
     mark_type: Any = Literal.__getitem__(marks) if marks else Any
-    keys = {"price": price, "size": size} | ({} if mark is None else {"mark": mark})
+    keys = {"price": price, "size": size.removesuffix("?")} | ({} if mark is None else {"mark": mark})
 
     def made(number: Any) -> Any:
         kinds = {name: mark_type if name == "mark" else number for name in keys}
         namespace = {"__iter__": _price_and_size}
         if not price.isdigit():
-            return defstruct("Level", list(kinds.items()), rename=keys, namespace=namespace, gc=False)
+            gone: Any = ("size", number, 0.0 if number is float else 0)
+            named = [gone if name == "size" and size.endswith("?") else (name, kind) for name, kind in kinds.items()]
+            return defstruct("Level", named, rename=keys, namespace=namespace, gc=False, kw_only=True)
         by_position = {int(position): name for name, position in keys.items()}
         names = [by_position.get(index, f"skipped_{index}") for index in range(max(by_position) + 1)]
         fields = [(name, kinds.get(name, Any)) for name in names]

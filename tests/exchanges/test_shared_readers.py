@@ -100,6 +100,19 @@ def test_a_level_of_a_side_nobody_knows_has_no_row(readers: RowReaders) -> None:
     assert book_row(readers, b'{"side":"both","p":1,"q":2,"c":[["both","1","2"]]}') is None
 
 
+def test_a_level_that_is_gone_may_have_no_size_if_its_key_says_so() -> None:
+    payload = b'{"c":[{"side":"buy","p":1.50},{"side":"buy","p":2,"q":3}]}'
+    optional, required = (
+        row_table("book_delta", bids=("c", marked("buy")), levels=level("p", size, "side", ("buy", "sell")))
+        for size in ("q?", "q")
+    )
+    row = book_row(optional, payload)
+    assert row is not None
+    assert [list(side) for side in row[4:6]] == [[1.5, 2.0], [0.0, 3.0]]  # type: ignore[call-overload]
+    assert typed_rows.decimals(optional, payload) == ["1.50", "0", "2", "3"]
+    assert book_row(required, payload) is None
+
+
 def test_the_values_of_an_object_are_read_like_a_list() -> None:
     assert texts(b'{"a":{"x":1},"b":{"x":2}}', "") == [b'{"x":1}', b'{"x":2}']
     assert list(items(b'{"r":{"a":{"x":1}}}', "r", "x")) == [(b'{"x":1}', 1)]
