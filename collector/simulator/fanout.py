@@ -44,10 +44,12 @@ class Fanout:
             return
         common = self.faults.strike(FRAME_KINDS, None, frame.stream)
         for connection in readers:
+            if not (shaped_frames := connection.as_sent(frame)):
+                continue
             fault = common
             if fault is None and frame.stream not in connection.held:
                 fault = self.faults.strike(FRAME_KINDS, connection.number, frame.stream, connection.path)
-            for shaped in connection.as_sent(frame):
+            for shaped in shaped_frames:
                 connection.put(self._items(connection, fault, shaped))
                 fault = None
 
