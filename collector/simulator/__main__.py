@@ -22,6 +22,14 @@ examples:
   python -m collector.simulator --fault drop=0.01 --fault disconnect,after=5000,code=1001
   curl -X POST $REST_URL/simulator/faults -d '{{"kind": "stall", "secs": 5, "now": true}}'
   curl $REST_URL/simulator/stats
+  curl -X POST $REST_URL/simulator/markets -d '{{"list": "NEWUSDT"}}'       (or "delist")
+
+Without --replay it plays every symbol as a live market of these exchanges at once, by the addresses of a feed:
+  binance, binance_usdm, binance_coinm (BTCUSD_PERP)      ws_url = $WS_URL            rest_url = $REST_URL
+  kraken (BTCUSDT is BTC/USDT)                            ws_url = $WS_URL/kraken     rest_url = $REST_URL/kraken
+  bitfinex (BTCUSDT is tBTCUST)                           ws_url = $WS_URL/bitfinex   rest_url = $REST_URL/bitfinex
+Any other exchange is refused by its name, with 404. Its recordings are played with --replay, as far as the client asks for
+the recorded path and says what the exchange understands.
 
 A fault is KIND[=PROBABILITY][,FIELD=VALUE...]. Without a probability and without next it strikes once.
   KIND   {", ".join(KINDS)}
@@ -36,7 +44,7 @@ A fault is KIND[=PROBABILITY][,FIELD=VALUE...]. Without a probability and withou
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m collector.simulator",
-        description="An exchange speaking Binance's WebSocket and REST on loopback: a seeded market, or a recording.",
+        description="Exchanges on loopback, WebSocket and REST: seeded markets, or a recording.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -14,9 +14,11 @@ import msgspec
 from collector.simulator.client_session import ClientError, ClientSession
 from collector.simulator.dialects import DIALECTS
 from collector.simulator.frames import Frame, payload, wire
-from collector.simulator.live_shapes import BookView, changes, view
+from collector.simulator.listings import Listings
+from collector.simulator.live_shapes import BookView, changes, find, view
 from collector.simulator.market import Market
 from collector.simulator.messages import decimal
+from collector.simulator.names import bitfinex_name
 
 TIMESTAMP: Final = 32_768
 SEQUENCE: Final = 65_536
@@ -31,9 +33,11 @@ _connections: Final = itertools.count(1)
 class BitfinexSession(ClientSession):
     """A client of Bitfinex."""
 
-    def __init__(self, markets: Mapping[str, Market]) -> None:
-        """The markets by their own symbols: `BTCUSD` is `tBTCUSD` here."""
-        self._markets = {f"t{name}": market for name, market in markets.items()}
+    def __init__(self, listings: Listings) -> None:
+        """Of these markets, those without contracts."""
+        self._listings = listings
+        self._markets: dict[str, Market] = {}
+        """Those that were subscribed, by their names here."""
         self._ids = itertools.count(10_000 * next(_connections))
         self._channels: dict[tuple[str, str], int] = {}
         """Id by channel and symbol."""
@@ -72,12 +76,12 @@ class BitfinexSession(ClientSession):
     def wants(self, stream: str) -> bool:
         """Whether a frame of the market becomes one of a subscribed channel."""
         name, _, channel = stream.partition("@")
-        return (_CHANNELS.get(channel, ""), f"t{name.upper()}") in self._channels
+        return (_CHANNELS.get(channel, ""), bitfinex_name(name.upper())) in self._channels
 
     def render(self, frame: Frame) -> list[Frame]:
         """The market's frame as Bitfinex's frames: of a book one for each level."""
         name, _, channel = frame.stream.partition("@")
-        symbol = f"t{name.upper()}"
+        symbol = bitfinex_name(name.upper())
         id_ = self._channels[_CHANNELS[channel], symbol]
         said = json.loads(payload(frame.wire))["data"]
         match channel:
@@ -100,7 +104,8 @@ class BitfinexSession(ClientSession):
 
     def _subscribe(self, said: Mapping[str, Any]) -> Iterator[str]:
         channel, symbol = said["channel"], said.get("symbol", "")
-        if symbol not in self._markets or channel == "status":
+        market = find(self._listings, symbol, bitfinex_name)
+        if market is None or channel == "status":
             yield _text(
                 {"event": "error", "msg": "symbol: invalid", "code": 10300, "channel": channel, "symbol": symbol}
             )
@@ -110,6 +115,7 @@ class BitfinexSession(ClientSession):
                 {"event": "error", "msg": "subscribe: limit", "code": 10305, "channel": channel, "symbol": symbol}
             )
             return
+        self._markets[symbol] = market
         id_ = self._channels[channel, symbol] = next(self._ids)
         about = {name: said[name] for name in ("prec", "freq", "len") if name in said}
         self._lengths[symbol] = int(said.get("len") or 25)

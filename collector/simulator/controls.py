@@ -1,17 +1,18 @@
-"""The simulator's own HTTP endpoints: `GET /simulator/stats`, and `GET`, `POST`, `DELETE /simulator/faults`."""
+"""The simulator's own HTTP endpoints: `GET /simulator/stats`; `GET`, `POST`, `DELETE /simulator/faults`; `GET`, `POST
+/simulator/markets`.
+"""
 
 import dataclasses
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from collector.domain.errors import ConfigError
 from collector.simulator.connection_settings import Tally
 from collector.simulator.fanout import Fanout
-from collector.simulator.fault import Fault, from_fields
-from collector.simulator.market import Market
+from collector.simulator.fault import from_fields
+from collector.simulator.listings import Listings
 from collector.simulator.replay import Replay
-from collector.simulator.rest import Response
+from collector.simulator.response import Response
 from collector.simulator.socket_writer import STALL_SECS
 
 PREFIX = "/simulator/"
@@ -20,9 +21,9 @@ PREFIX = "/simulator/"
 class Controls:
     """Reports statistics and changes faults while the simulator runs."""
 
-    def __init__(self, fanout: Fanout, tally: Tally, replay: Replay | None, markets: Sequence[Market]) -> None:
+    def __init__(self, fanout: Fanout, tally: Tally, replay: Replay | None, listings: Listings) -> None:
         """Report on and control these parts."""
-        self._markets = markets
+        self._listings = listings
         self._fanout = fanout
         self._tally = tally
         self._replay = replay
@@ -38,6 +39,12 @@ class Controls:
                 except ConfigError as error:
                     return _json(400, {"problems": error.problems})
                 return _json(200, {"faults": [dataclasses.asdict(fault) for fault in self._fanout.faults.faults]})
+            case "GET" | "POST", "/simulator/markets":
+                try:
+                    self._change_markets(method, body)
+                except ConfigError as error:
+                    return _json(400, {"problems": error.problems})
+                return _json(200, {"trading": [listed.market.symbol for listed in self._listings.trading]})
             case _:
                 return Response(404, "")
 
@@ -46,12 +53,20 @@ class Controls:
         if method == "DELETE":
             faults.faults = ()
         elif method == "POST":
-            requested = _read(body)
+            requested = [from_fields(fields) for fields in _read(body)]
             faults.faults += tuple(fault for fault in requested if not fault.now)
             self._fanout.strike_now(fault for fault in requested if fault.now and fault.kind != "hole")
             for ids in (fault.ids for fault in requested if fault.kind == "hole"):
-                for market in self._markets:
-                    market.skip_ids(ids)
+                for listed in self._listings.known.values():
+                    listed.market.skip_ids(ids)
+
+    def _change_markets(self, method: str, body: bytes) -> None:
+        if method == "GET":
+            return
+        if self._replay is not None:
+            raise ConfigError(["a recording is played, which has no markets to list"])
+        for wanted in _read(body):
+            self._listings.change(wanted)
 
     def stats(self) -> dict[str, Any]:
         """All counts. `send_stalls`: sends that waited more than 50 ms for a client, including one still waiting."""
@@ -80,7 +95,7 @@ class Controls:
         }
 
 
-def _read(body: bytes) -> list[Fault]:
+def _read(body: bytes) -> list[dict[str, Any]]:
     try:
         requested = json.loads(body)
     except ValueError as error:
@@ -88,7 +103,7 @@ def _read(body: bytes) -> list[Fault]:
     requested = requested if isinstance(requested, list) else [requested]
     if not all(isinstance(fields, dict) for fields in requested):
         raise ConfigError(["the body must be an object or a list of objects"])
-    return [from_fields(fields) for fields in requested]
+    return requested
 
 
 def _json(status: int, content: object) -> Response:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from socket import socket
 from typing import Final
 
-from collector.simulator.rest import Response
+from collector.simulator.response import Response
 
 MAX_HEAD_BYTES: Final = 256 * 1024
 """A URL with 1,024 streams has about 25 kB."""

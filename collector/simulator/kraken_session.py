@@ -14,9 +14,11 @@ import msgspec
 from collector.simulator.client_session import ClientError, ClientSession
 from collector.simulator.dialects import DIALECTS
 from collector.simulator.frames import Frame, payload, wire
-from collector.simulator.live_shapes import BookView, View, changes, view
+from collector.simulator.listings import Listings
+from collector.simulator.live_shapes import BookView, View, changes, find, view
 from collector.simulator.market import Market
 from collector.simulator.messages import decimal
+from collector.simulator.names import kraken_name
 
 DEPTH: Final = 100
 HEARTBEAT_SECS: Final = 1.0
@@ -31,9 +33,11 @@ class KrakenSession(ClientSession):
 
     idle_secs = _DIALECT.idle_secs
 
-    def __init__(self, markets: Mapping[str, Market]) -> None:
-        """The markets by their own symbols: `BTCUSD` is `BTC/USD` here."""
-        self._markets = {f"{name[:3]}/{name[3:]}": market for name, market in markets.items()}
+    def __init__(self, listings: Listings) -> None:
+        """Of these markets, those without contracts."""
+        self._listings = listings
+        self._markets: dict[str, Market] = {}
+        """Those that were subscribed, by their names here."""
         self._subscribed: dict[tuple[str, str], int] = {}
         """Channel and symbol, with the depth of a book."""
         self._sent: dict[str, BookView] = {}
@@ -61,7 +65,10 @@ class KrakenSession(ClientSession):
         method, params = said["method"], said["params"]
         replies: list[str] = []
         for symbol in params.get("symbol", []):
-            if symbol not in self._markets:
+            market = find(self._listings, symbol, kraken_name)
+            if market is not None:
+                self._markets[symbol] = market
+            if market is None and (method == "subscribe" or symbol not in self._markets):
                 error = f"Currency pair not supported {symbol}"
                 replies.append(_text({"error": error, "method": method, "success": False, "symbol": symbol}))
             else:
@@ -71,13 +78,13 @@ class KrakenSession(ClientSession):
     def wants(self, stream: str) -> bool:
         """Whether a frame of the market becomes one of a subscribed channel."""
         name, _, channel = stream.partition("@")
-        symbol = f"{name[:3]}/{name[3:]}".upper()
+        symbol = kraken_name(name.upper())
         return (_CHANNELS.get(channel, ""), symbol) in self._subscribed
 
     def render(self, frame: Frame) -> list[Frame]:
         """The market's frame in Kraken's shape."""
         name, _, channel = frame.stream.partition("@")
-        symbol = f"{name[:3]}/{name[3:]}".upper()
+        symbol = kraken_name(name.upper())
         said = json.loads(payload(frame.wire))["data"]
         self._quiet = False
         match channel:

@@ -1,11 +1,13 @@
 """What the sessions of live markets in other shapes than Binance's share: levels as text, and what changed among the best."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from collector.simulator.book import Side
+from collector.simulator.listings import Listings
 from collector.simulator.market import Market
 from collector.simulator.messages import decimal
+from collector.simulator.names import is_contract
 
 View = Mapping[str, str]
 """Size by price, as text, best first."""
@@ -16,6 +18,12 @@ class BookView(NamedTuple):
 
     bids: View
     asks: View
+
+
+def find(listings: Listings, name: str, name_of: Callable[[str], str]) -> Market | None:
+    """The market without contracts that trades now and that the exchange calls so; None if there is none."""
+    markets = (one.market for one in listings.trading if not is_contract(one.market.symbol))
+    return next((market for market in markets if name_of(market.symbol) == name), None)
 
 
 def view(market: Market, depth: int) -> BookView:

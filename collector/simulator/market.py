@@ -33,6 +33,13 @@ class Message(NamedTuple):
     data: str
 
 
+class Traded(NamedTuple):
+    """Everything traded so far: in steps of size, and in ticks times steps."""
+
+    size: int = 0
+    value: int = 0
+
+
 class Market:
     """The book and the trades of one symbol."""
 
@@ -44,6 +51,7 @@ class Market:
         self.book = Book(update_id=self._random.randrange(10**9, 10**11))
         self.trades: list[Trade] = []
         self.agg_trades: list[AggTrade] = []
+        self.traded = Traded()
         self._next_trade_id = self._random.randrange(10**6, 10**10)
         self._next_agg_id = self._random.randrange(10**6, 10**10)
         self._fill_book()
@@ -131,6 +139,7 @@ class Market:
 
     def _fill(self, side: Side, level: Level, filled: int, at_ms: int) -> Iterator[Message]:
         price, size = level
+        self.traded = Traded(self.traded.size + filled, self.traded.value + price * filled)
         traded_ms = at_ms - 1
         first_id, seller_is_taker = self._next_trade_id, side is self.book.bids
         for part in self._parts(filled):

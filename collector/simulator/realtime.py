@@ -3,15 +3,17 @@
 import asyncio
 import random
 import time
-from collections.abc import Sequence
 from typing import Final
 
+from collector.simulator.contract import Contract
 from collector.simulator.fanout import Fanout
 from collector.simulator.frames import combined
-from collector.simulator.market import Market
+from collector.simulator.listings import Listings
+from collector.simulator.market import Market, Message
 
 TICK_SECS: Final = 0.01
 TICKS_PER_BEAT: Final = 10
+TICKS_PER_SECOND: Final = 100
 LONGEST_LAG_SECS: Final = 0.2
 FRAMES_PER_EVENT: Final = 1.4
 """Average number of trades, aggregates and best prices that a market event causes."""
@@ -49,17 +51,28 @@ class PacedMarket:
         self._burst = self._random.choice(BURSTS)
 
 
-async def run_markets(markets: Sequence[PacedMarket], fanout: Fanout) -> None:
-    """Run the markets until cancelled."""
+async def run_markets(listings: Listings, rate: float, seed: int, fanout: Fanout) -> None:
+    """Run the markets that trade until cancelled, each at about `rate` frames a second."""
+    paces: dict[str, PacedMarket] = {}
     tick, last = 0, time.monotonic()
     while True:
         await asyncio.sleep(max(0.0, last + TICK_SECS - time.monotonic()))
         now = time.monotonic()
         lag, last, tick = min(now - last, LONGEST_LAG_SECS), now, tick + 1
         at_ms = time.time_ns() // 1_000_000
-        for paced in markets:
-            sent = paced.market.happen(at_ms, paced.events(lag))
-            if tick % TICKS_PER_BEAT == 0:
-                sent += paced.market.beat(at_ms)
-                paced.next_beat()
+        for listed in listings.trading:
+            symbol = listed.market.symbol
+            if symbol not in paces:
+                paces[symbol] = PacedMarket(listed.market, rate, seed)
+            sent = _happened(paces[symbol], listed.contract, tick, lag, at_ms)
             fanout.publish([combined(*message) for message in sent])
+
+
+def _happened(paced: PacedMarket, contract: Contract, tick: int, secs: float, at_ms: int) -> list[Message]:
+    sent = paced.market.happen(at_ms, paced.events(secs))
+    if tick % TICKS_PER_BEAT == 0:
+        sent += paced.market.beat(at_ms)
+        paced.next_beat()
+    if tick % TICKS_PER_SECOND == 0:
+        sent += contract.second(at_ms)
+    return sent

@@ -3,12 +3,13 @@
 import json
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from collector.simulator.frames import payload
 from collector.simulator.replay import Recording
+from collector.simulator.rest import Turnover
 
 Levels = dict[Decimal, list[str]]
 """Price and size as recorded, by price."""
@@ -69,6 +70,8 @@ class RecordingHistory:
     ones get the book as the frames played so far have made it. A symbol without a recorded snapshot has no book.
     """
 
+    is_recorded = True
+
     def __init__(self, recording: Recording, position: Callable[[], int]) -> None:
         """`position` returns how many frames were played; if it steps back, the recording has started again."""
         self._recording = recording
@@ -82,9 +85,9 @@ class RecordingHistory:
         for symbol, body in self._recording.books.items():
             self._past[symbol].book = RecordedBook(body)
 
-    def symbols(self) -> Sequence[str]:
-        """Symbols that were played or have a recorded snapshot."""
-        return list(self._up_to_date())
+    def symbols(self) -> Mapping[str, bool]:
+        """Symbols that were played or have a recorded snapshot; all of them trade."""
+        return dict.fromkeys(self._up_to_date(), True)
 
     def depth(self, symbol: str, limit: int) -> str | None:
         """The recorded snapshot unchanged, whatever the limit, or the current book."""
@@ -107,6 +110,17 @@ class RecordingHistory:
         """From what was played."""
         past = self._up_to_date().get(symbol)
         return None if past is None else _page(past.aggregates, first_id, limit)
+
+    def turnover(self, symbol: str) -> Turnover:
+        """Of the single trades played."""
+        fills = [json.loads(text) for _, text in self._up_to_date()[symbol].fills]
+        return Turnover(
+            sum(float(fill["qty"]) for fill in fills), sum(float(fill["price"]) * float(fill["qty"]) for fill in fills)
+        )
+
+    def open_interest(self, symbol: str) -> str | None:  # noqa: ARG002 -- no frame of a recording tells it
+        """Unknown."""
+        return None
 
     def _up_to_date(self) -> dict[str, _Past]:
         position = self._position()

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, Protocol, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from collector.simulator import messages
-from collector.simulator.market import SCALE
+from collector.simulator import exchange_info
+from collector.simulator.response import Response
 
 DEPTH: Final = "depth"
 PAGES: Final = ("trades", "historicalTrades", "aggTrades")
@@ -29,27 +29,48 @@ class Api(NamedTuple):
     """Pairs of a number of levels and the weight up to it."""
     weights: Mapping[str, int]
     """Weights of all other endpoints that need no key."""
+    market: exchange_info.Market
 
 
 _SPOT: Final = Api(
     6_000,
     ((100, 5), (500, 25), (1000, 50), (5000, 250)),
-    {"ping": 1, "time": 1, "exchangeInfo": 20, "trades": 25, "historicalTrades": 25, "aggTrades": 4},
+    {
+        "ping": 1,
+        "time": 1,
+        "exchangeInfo": 20,
+        "trades": 25,
+        "historicalTrades": 25,
+        "aggTrades": 4,
+        "ticker/24hr": 80,
+    },
+    "spot",
 )
-_FUTURES: Final = Api(
+_USDM: Final = Api(
     2_400,
     ((50, 2), (100, 5), (500, 10), (1000, 20)),
-    {"ping": 1, "time": 1, "exchangeInfo": 1, "trades": 5, "aggTrades": 20},
+    {"ping": 1, "time": 1, "exchangeInfo": 1, "trades": 5, "aggTrades": 20, "ticker/24hr": 40, "openInterest": 1},
+    "usdm",
 )
-APIS: Final = {"/api/v3": _SPOT, "/fapi/v1": _FUTURES, "/dapi/v1": _FUTURES}
+APIS: Final = {"/api/v3": _SPOT, "/fapi/v1": _USDM, "/dapi/v1": _USDM._replace(market="coinm")}
 """By path prefix. Each has a budget of its own."""
+
+
+class Turnover(NamedTuple):
+    """What was traded of a symbol, in the base and in the quote currency."""
+
+    base: float
+    quote: float
 
 
 class History(Protocol):
     """The exchange's books and past trades; None for an unknown symbol."""
 
-    def symbols(self) -> Sequence[str]:
-        """Every symbol."""
+    is_recorded: bool
+    """Whether its books are as the exchange wrote them, with the times that the futures' have."""
+
+    def symbols(self) -> Mapping[str, bool]:
+        """Every symbol, and whether it trades."""
         ...
 
     def depth(self, symbol: str, limit: int) -> str | None:
@@ -68,13 +89,13 @@ class History(Protocol):
         """Aggregate trades from this id on (None: the newest), as REST gives them."""
         ...
 
+    def turnover(self, symbol: str) -> Turnover:
+        """Of the last day; of one of `symbols`."""
+        ...
 
-class Response(NamedTuple):
-    """Status, body, and headers beyond the usual."""
-
-    status: int
-    body: str
-    headers: tuple[tuple[str, str], ...] = ()
+    def open_interest(self, symbol: str) -> str | None:
+        """Of the contract."""
+        ...
 
 
 class RestError(Exception):
@@ -96,12 +117,13 @@ class Rest:
 
     def knows(self, path: str) -> bool:
         """Whether the path belongs to one of Binance's interfaces."""
-        return path.rpartition("/")[0] in APIS
+        return _root_of(path) in APIS
 
     def respond(self, method: str, target: str, now_ms: int, *, stale: bool = False) -> Response:
         """Answer one request; every response carries the weight used so far in this minute. `stale`: send an old book."""
         url = urlsplit(target)
-        root, _, name = url.path.rpartition("/")
+        root = _root_of(url.path)
+        name = url.path[len(root) + 1 :]
         api = APIS.get(root)
         if api is None or name not in {DEPTH, *api.weights} or method != "GET":
             return Response(404, "")
@@ -111,7 +133,7 @@ class Rest:
         try:
             query = dict(parse_qsl(url.query))
             weight, body = (
-                self._depth(api, query, stale=stale) if name == DEPTH else self._other(api, name, query, now_ms)
+                self._depth(api, query, now_ms, stale=stale) if name == DEPTH else self._other(api, name, query, now_ms)
             )
             response = Response(200, body)
         except RestError as refusal:
@@ -124,11 +146,12 @@ class Rest:
             headers=(*response.headers, ("X-MBX-USED-WEIGHT", used), ("X-MBX-USED-WEIGHT-1M", used))
         )
 
-    def _depth(self, api: Api, query: Query, *, stale: bool) -> tuple[int, str]:
+    def _depth(self, api: Api, query: Query, now_ms: int, *, stale: bool) -> tuple[int, str]:
         limit = min(_limit(query, 100), api.depth_weights[-1][0])
         weight = next(weight for most, weight in api.depth_weights if limit <= most)
         symbol = query.get("symbol", "")
-        return weight, _known(self._history.stale_depth(symbol) if stale else self._history.depth(symbol, limit))
+        body = _known(self._history.stale_depth(symbol) if stale else self._history.depth(symbol, limit))
+        return weight, body if api.market == "spot" or self._history.is_recorded else _timed(body, now_ms)
 
     def _other(self, api: Api, name: str, query: Query, now_ms: int) -> tuple[int, str]:
         match name:
@@ -137,7 +160,15 @@ class Rest:
             case "time":
                 body = f'{{"serverTime":{now_ms}}}'
             case "exchangeInfo":
-                body = self._exchange_info(api, now_ms)
+                symbols = self._symbols(api)
+                body = exchange_info.render(api.market, symbols, now_ms, api.weight_per_minute)
+            case "ticker/24hr":
+                tickers = (self._ticker(api, symbol) for symbol in self._symbols(api))
+                body = f"[{','.join(tickers)}]"
+            case "openInterest":
+                symbol = query.get("symbol", "")
+                amount = _known(self._history.open_interest(symbol))
+                body = f'{{"symbol":"{symbol}","openInterest":"{amount}","time":{now_ms}}}'
             case _:
                 body = f"[{','.join(self._page(name, query))}]"
         return api.weights[name], body
@@ -148,19 +179,15 @@ class Rest:
         page = self._history.aggregates if name == "aggTrades" else self._history.fills
         return _known(page(query.get("symbol", ""), first_id, limit))
 
-    def _exchange_info(self, api: Api, now_ms: int) -> str:
-        limits = [
-            {"rateLimitType": kind, "interval": "MINUTE", "intervalNum": minutes, "limit": limit}
-            for kind, minutes, limit in (("REQUEST_WEIGHT", 1, api.weight_per_minute), ("RAW_REQUESTS", 5, 300_000))
-        ]
-        info = {
-            "timezone": "UTC",
-            "serverTime": now_ms,
-            "rateLimits": limits,
-            "exchangeFilters": [],
-            "symbols": [_symbol_info(symbol) for symbol in self._history.symbols()],
-        }
-        return json.dumps(info, separators=(",", ":"))
+    def _symbols(self, api: Api) -> Mapping[str, bool]:
+        found = self._history.symbols().items()
+        return {name: is_trading for name, is_trading in found if exchange_info.has(api.market, name)}
+
+    def _ticker(self, api: Api, symbol: str) -> str:
+        base, quote = self._history.turnover(symbol)
+        price = quote / base if base else 0.0
+        other = f'"baseVolume":"{base:.8f}"' if api.market == "coinm" else f'"quoteVolume":"{quote:.8f}"'
+        return f'{{"symbol":"{symbol}","weightedAvgPrice":"{price:.8f}","volume":"{base:.8f}",{other}}}'
 
 
 def too_many(retry_after_ms: int) -> Response:
@@ -189,20 +216,12 @@ def _known(answer: Answer | None) -> Answer:
     return answer
 
 
-def _symbol_info(symbol: str) -> dict[str, object]:
-    quote = next((coin for coin in ("USDT", "USDC", "BTC", "EUR") if symbol.endswith(coin)), "")
-    return {
-        "symbol": symbol,
-        "status": "TRADING",
-        "baseAsset": symbol.removesuffix(quote),
-        "baseAssetPrecision": 8,
-        "quoteAsset": quote,
-        "quotePrecision": 8,
-        "quoteAssetPrecision": 8,
-        "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET"],
-        "isSpotTradingAllowed": True,
-        "filters": [
-            {"filterType": "PRICE_FILTER", "tickSize": messages.decimal(SCALE.tick)},
-            {"filterType": "LOT_SIZE", "stepSize": messages.decimal(SCALE.step)},
-        ],
-    }
+def _root_of(path: str) -> str:
+    """The first two parts."""
+    return "/".join(path.split("/")[:3])
+
+
+def _timed(body: str, now_ms: int) -> str:
+    """A book with the times that the futures' have."""
+    head, _, rest = body.partition(",")
+    return f'{head},"E":{now_ms},"T":{now_ms},{rest}'

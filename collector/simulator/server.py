@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -25,11 +25,11 @@ from collector.simulator.fanout import Fanout
 from collector.simulator.fault import Fault
 from collector.simulator.faults import ActiveFaults, rest_kinds
 from collector.simulator.http1 import Reader, Request, encode
-from collector.simulator.market import Market
-from collector.simulator.market_history import MarketHistory
+from collector.simulator.listings import Listings
 from collector.simulator.outbox import Close
-from collector.simulator.recording_history import RecordingHistory
-from collector.simulator.rest import History, Response, Rest, too_many
+from collector.simulator.response import Response
+from collector.simulator.rest import too_many
+from collector.simulator.rest_sides import RestSides
 from collector.simulator.sent_log import SentLog
 from collector.simulator.sessions import Sessions
 from collector.simulator.socket_writer import SendStalls, SocketWriter
@@ -80,13 +80,11 @@ class Simulator:
         self._serving: set[asyncio.Task[None]] = set()
         self._failures: list[Exception] = []
         self._stop = asyncio.Event()
-        symbols = () if options.replay else options.symbols
-        markets = [Market(symbol, options.seed) for symbol in symbols]
-        self._paced_markets = [realtime.PacedMarket(market, options.rate, options.seed) for market in markets]
+        self._listings = Listings(() if options.replay else options.symbols, options.seed)
         self._replay = _replay(options)
-        self._rest = Rest(_history(self._replay, markets))
-        self._sessions = Sessions(self._replay, markets, send_all_streams=options.all_streams)
-        self._controls = Controls(self._fanout, self._tally, self._replay, markets)
+        self._rest = RestSides(self._replay, self._listings)
+        self._sessions = Sessions(self._replay, self._listings, send_all_streams=options.all_streams)
+        self._controls = Controls(self._fanout, self._tally, self._replay, self._listings)
 
     def stop(self) -> None:
         """Make `serve` return."""
@@ -100,7 +98,7 @@ class Simulator:
             source = (
                 self._replay.play(self._fanout)
                 if self._replay
-                else realtime.run_markets(self._paced_markets, self._fanout)
+                else realtime.run_markets(self._listings, self._options.rate, self._options.seed, self._fanout)
             )
             jobs = (self._accept(listener), source, self._housekeeping())
             tasks = [asyncio.create_task(self._guard(job)) for job in jobs]
@@ -172,13 +170,8 @@ class Simulator:
             return Response(200, "[]")
         if fault is not None and fault.kind == "hang":
             await asyncio.sleep(FOR_EVER_SECS if fault.secs is None else fault.secs)
-        recorded = (
-            None if self._replay is None or self._rest.knows(path) else self._replay.recording.response(request.target)
-        )
-        if recorded is not None:
-            return Response(200, recorded)
         stale = fault is not None and fault.kind == "stale"
-        response = self._rest.respond(request.method, request.target, time.time_ns() // 1_000_000, stale=stale)
+        response = self._rest.respond(request, time.time_ns() // 1_000_000, stale=stale)
         self._log.event(None, "rest", path=request.target, status=response.status)
         return response
 
@@ -232,12 +225,6 @@ def _replay(options: Options) -> replay.Replay | None:
     if not options.replay:
         return None
     return replay.Replay(replay.load(options.replay), options.speed, options.clients, loop=options.loop)
-
-
-def _history(played: replay.Replay | None, markets: Sequence[Market]) -> History:
-    if played is None:
-        return MarketHistory(markets)
-    return RecordingHistory(played.recording, lambda: played.position)
 
 
 def _refusal(fault: Fault) -> Response:

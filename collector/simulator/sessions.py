@@ -1,7 +1,6 @@
 """Which conversation a client gets: that of a live market, or that of a recording, by the path it asks for."""
 
 import json
-from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -10,10 +9,10 @@ from collector.simulator.bitfinex_session import BitfinexSession
 from collector.simulator.client_session import ClientSession
 from collector.simulator.dialects import DIALECTS, dialect_of
 from collector.simulator.kraken_session import KrakenSession
-from collector.simulator.market import Market
+from collector.simulator.listings import Listings
 from collector.simulator.recorded_session import RecordedSession
 from collector.simulator.replay import Replay
-from collector.simulator.rest import Response
+from collector.simulator.response import Response
 from collector.simulator.subscriptions import CATEGORIES, RequestedStreams, requested_streams
 
 KRAKEN: Final = "/kraken/v2"
@@ -24,10 +23,11 @@ PLAYED: Final = ("binance", "binance_usdm", "binance_coinm", "kraken", "bitfinex
 class Sessions:
     """Begins the conversation of each client."""
 
-    def __init__(self, replay: Replay | None, markets: Sequence[Market], *, send_all_streams: bool) -> None:
+    def __init__(self, replay: Replay | None, listings: Listings, *, send_all_streams: bool) -> None:
         """With `send_all_streams` every client gets everything, whatever it asks for."""
         self._hosts = {} if replay is None else replay.recording.hosts
-        self._markets = {market.symbol: market for market in markets}
+        self._listings = listings
+        self._is_live = replay is None
         self._send_all_streams = send_all_streams
 
     def new(self, target: str) -> ClientSession | Response:
@@ -38,15 +38,16 @@ class Sessions:
         dialect = dialect_of(self._hosts.get(path, ""))
         if path in self._hosts and (dialect is None or dialect.exchange != "binance"):
             return RecordedSession(path, dialect)
-        if path == KRAKEN:
-            return KrakenSession(self._markets)
-        if path == BITFINEX:
-            return BitfinexSession(self._markets)
+        if self._is_live and path == KRAKEN:
+            return KrakenSession(self._listings)
+        if self._is_live and path == BITFINEX:
+            return BitfinexSession(self._listings)
         requested = requested_streams(target)
         if requested is None:
             return _refused(path)
         is_futures = path.startswith(CATEGORIES) or any("_perp@" in name for name in requested.streams)
-        return (FuturesSession if is_futures and self._markets else BinanceSession)(requested)
+        is_futures = is_futures and self._is_live  # recorded frames have the futures' shape already
+        return (FuturesSession if is_futures else BinanceSession)(requested)
 
 
 def _refused(path: str) -> Response:

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from collector.simulator.listings import Listings
 from collector.simulator.market import Market
 from collector.simulator.market_history import MarketHistory
 from collector.simulator.rest import Rest
@@ -11,15 +12,20 @@ NOW_MS = 1_700_000_040_000
 
 
 @pytest.fixture
-def market() -> Market:
-    market = Market("BTCUSDT", 1)
+def listings() -> Listings:
+    return Listings(["BTCUSDT"], 1)
+
+
+@pytest.fixture
+def market(listings: Listings) -> Market:
+    market = listings.known["BTCUSDT"].market
     market.step(NOW_MS, 3_000)
     return market
 
 
 @pytest.fixture
-def rest(market: Market) -> Rest:
-    return Rest(MarketHistory([market]))
+def rest(listings: Listings) -> Rest:
+    return Rest(MarketHistory(listings))
 
 
 def get(rest: Rest, target: str, now_ms: int = NOW_MS) -> tuple[int, Any, dict[str, str]]:
