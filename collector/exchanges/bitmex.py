@@ -214,7 +214,7 @@ class Bitmex(Market):
         messages_per_sec=4.0,  # none is stated
         lifetime_secs=86_400.0,  # none is stated
     )
-    renews_books = True
+    opens_with_books = True
     symbol_pattern = re.compile(r"[A-Z0-9]+(?:_[A-Z0-9]+)?")
     symbol_example = "XBTUSD"
     names = re.compile(  # the first frame of a table has a filter, and explains its keys before
