@@ -274,6 +274,7 @@ def test_where_only_a_new_connection_brings_a_book_it_is_opened_and_the_old_one_
 ) -> None:
     recording = start(SilentAdapter())
     old = server.accept(wire(b"A 1"))
+    wait_for(lambda: len(recording.frames()) == 1)
     folder.put(request("A", now_us()))
     server.accept(wire(b"A 2"))
 
