@@ -10,6 +10,7 @@ from collector.domain.errors import ConfigError
 from collector.domain.records import ROW_TYPES, StreamKey
 from collector.exchanges import registry
 from collector.exchanges.rest_adapter import Hole
+from tests.exchanges.markets_table import markets_table, proof_table
 
 GUIDE = Path(__file__).parents[2] / "docs" / "ADD_AN_EXCHANGE.md"
 
@@ -95,3 +96,10 @@ def test_what_proves_a_stream_whole_is_said_for_each_data_type() -> None:
                 assert not proved
     assert not registry.proves_whole("binance", "weather")
     assert not registry.proves_whole("nowhere", "trade")
+
+
+def test_the_tables_of_markets_say_what_the_adapters_say() -> None:
+    """They are printed by `python -m tests.exchanges.markets_table`."""
+    readme = (GUIDE.parents[1] / "README.md").read_text("utf-8")
+    assert "\n".join(markets_table()) in readme
+    assert "\n".join(proof_table()) in GUIDE.read_text("utf-8")
