@@ -76,6 +76,15 @@ def test_a_lost_frame_shows_in_krakens_checksums(simulate: Simulate) -> None:
     read_until(client, read, lambda: checks.counts["different"] > 0)
 
 
+def test_a_fault_is_spent_only_on_a_frame_that_a_client_gets(simulate: Simulate) -> None:
+    simulator = simulate(symbols=("BTCUSD",), rate=20.0)
+    client = simulator.connect("/kraken/v2")
+    client.send('{"method":"subscribe","params":{"channel":"book","symbol":["BTC/USD"],"depth":10}}')
+    simulator.until(lambda stats: stats["frames_sent"] > 0)
+    simulator.fault(kind="drop", next=20, stream="btcusd@depth@100ms")
+    simulator.until(lambda stats: stats["frames_dropped"] == 20)
+
+
 def test_bitfinex_numbers_channels_anew_on_each_connection_and_counts_its_frames(simulate: Simulate) -> None:
     simulator = simulate(symbols=("BTCUSD",))
     adapter = registry.adapter("bitfinex")
