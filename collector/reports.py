@@ -159,6 +159,8 @@ class WriterReport(Report, frozen=True, kw_only=True):
     """Frames of channels that nobody subscribed."""
     frame_holes: ResumedCount = 0
     """How often frames of a connection were lost, as the exchange's numbers of frames show."""
+    book_checks: Annotated[list[tuple[str, int]], Total.ADDED] = []
+    """Book messages by what the exchange's checksum said of them: `matched`, `different`, or `unverified` without one."""
     gaps: int = 0
     ledger: Annotated[list[tuple[str, str, str, str, str, int]], Total.RESUMED] = []
     """Rows of the gap ledger: exchange, symbol, data type, kind, status and count."""

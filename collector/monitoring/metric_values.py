@@ -120,6 +120,8 @@ def _of_writer(view: Snapshot) -> Iterator[Value]:
     yield "collector_messages_undecodable_total", (), writer.undecodable
     yield "collector_frames_unasked_total", (), writer.unasked
     yield "collector_frame_holes_total", (), writer.frame_holes
+    for result, count in writer.book_checks:
+        yield "collector_book_checks_total", (result,), count
     yield "collector_commit_failures_total", (), writer.commit_failures
     yield "collector_batch_messages", (), writer.batch_size
     yield "collector_batch_limit_messages", (), writer.batch_limit

@@ -27,6 +27,7 @@ METRICS: Final = {
     "collector_messages_undecodable_total": Metric("counter", (), "Frames that could not be decoded and are stored as they came, with data_type undecoded."),
     "collector_frames_unasked_total": Metric("counter", (), "Frames of channels that nobody subscribed, of which nothing is stored."),
     "collector_frame_holes_total": Metric("counter", (), "Times that frames of a connection were lost, as the exchange's numbers of frames show."),
+    "collector_book_checks_total": Metric("counter", ("result",), "Book messages by what the exchange's checksum said: matched, different, or unverified without one."),
     "collector_stream_last_received_timestamp_seconds": Metric("gauge", STREAM, "When the stream's newest message was received."),
     "collector_stream_last_stored_timestamp_seconds": Metric("gauge", STREAM, "When a row of the stream last became durable."),
     "collector_stream_silence_limit_seconds": Metric("gauge", STREAM, "How long a configured stream may have no durable row before it is silent."),

@@ -149,6 +149,7 @@ def _writer(view: Snapshot) -> dict[str, Any]:
         "undecodable": writer.undecodable,
         "unasked": writer.unasked,
         "frame_holes": writer.frame_holes,
+        "book_checks": dict(writer.book_checks),
         # Ingest knows first; the writer also reads in the journal what was refused before this supervisor started.
         "refused": max(refused, writer.refused),
     }

@@ -53,7 +53,8 @@ def test_the_object_has_exactly_the_promised_shape() -> None:
         "journals": [{"feed": "binance", "lag_bytes": 40, "lag_secs": 0.1, "unread_files": 1, "files": 3}],
         "writer": {
             "batch_size": 100, "batch_limit": 10_000, "commit_secs": 0.02,
-            "messages": 7, "stored": 6, "duplicates": 2, "undecodable": 1, "unasked": 4, "frame_holes": 5, "refused": 0,
+            "messages": 7, "stored": 6, "duplicates": 2, "undecodable": 1, "unasked": 4, "frame_holes": 5,
+            "book_checks": {"matched": 8}, "refused": 0,
         },
         "segments": {"open": 1, "sealed": 2, "archived": 4, "quarantined": 1},
         "repair": {

@@ -64,7 +64,8 @@ def writer(*, pid: int = 12, incarnation: int = 1, **numbers: Any) -> WriterRepo
     report = {
         "role": "writer", "pid": pid, "incarnation": incarnation, "state": "running", "updated_us": NOW_US,
         "batch_size": 100, "batch_limit": 10_000, "commit_secs": 0.02, "messages": 7, "stored": 6, "duplicates": 2,
-        "undecodable": 1, "unasked": 4, "frame_holes": 5, "refused": 0, "late": 3, "gaps": 1, "commit_failures": 0,
+        "undecodable": 1, "unasked": 4, "frame_holes": 5, "book_checks": [["matched", 8]], "refused": 0,
+        "late": 3, "gaps": 1, "commit_failures": 0,
         "ledger": [["binance", "BTCUSDT", "trade", "sequence", "open", 1]],
         "to_receive": [["binance", 2, 5], ["binance", 15, 1], ["binance", -1, 400_000_000]],
         "to_durable": [["binance", 8, 6], ["binance", -1, 4_500_000]],

@@ -55,6 +55,7 @@ class ReportBuilder:
             late=counts.late,
             unasked=counts.unasked,
             frame_holes=counts.frame_holes,
+            book_checks=list(self._processor.checks.counts.items()),
             gaps=counts.gaps,
             ledger=[(*labels, count) for labels, count in counts.ledger.items()],
             gap_rows=self._gap_rows(),
