@@ -12,7 +12,7 @@ from collector.domain.sequence.hole_rules import (
     MIN_REQUESTED_HOLES,
     max_requested,
 )
-from collector.processes.writer.gaps.sequence_gap_rows import AGE_US
+from collector.processes.writer.gaps.feed_state import LOOK_US
 from tests.processes.writer.outage_world import Outages
 from tests.processes.writer.processor_world import ProcessorWorld
 from tests.processes.writer.writer_harness import START_NS, trade
@@ -85,13 +85,27 @@ def test_a_line_that_lags_behind_forgotten_holes_loses_nothing(lag_secs: float, 
     assert [stream.dedup.progress.holes for stream in world.streams] == [[]]
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_hole_is_forgotten_as_soon_by_a_writer_that_is_restarted(*, restarts: bool) -> None:
+    world = world_of_trades()
+    world.receive(START_US, [trade(1), trade(5)])
+    held = []
+    for half in range(1, 25):
+        world.receive(START_US + half * LOOK_US // 2, [trade(5 + half)])
+        world.commit()
+        if restarts:
+            world.restart()
+        held.append(sum(len(stream.dedup.progress.holes) for stream in world.streams))
+    assert held == [1] * 17 + [0] * 7
+
+
 def test_a_message_for_a_forgotten_hole_is_stored() -> None:
     world = world_of_trades()
     world.receive(START_US, [trade(1), trade(5)])
     for tick in range(20):
-        world.receive(START_US + tick * AGE_US, [trade(6 + tick)])
+        world.receive(START_US + tick * LOOK_US, [trade(6 + tick)])
     assert [len(stream.dedup.progress.holes) for stream in world.streams] == [0]
-    world.receive(START_US + 21 * AGE_US, [trade(3)])
+    world.receive(START_US + 21 * LOOK_US, [trade(3)])
     world.commit()
     assert (1, 3) in world.messages
 

@@ -1,5 +1,7 @@
 """The writer's state of a feed; committed with the rows."""
 
+from typing import Final
+
 import msgspec
 
 from collector.domain.gap_stretches import GapStretch
@@ -7,6 +9,9 @@ from collector.domain.records import StreamKey
 from collector.domain.silence import StreamActivity
 from collector.processes.writer.gaps.connection_log import ConnectionLog
 from collector.processes.writer.gaps.journal_numbers import JournalNumbers
+
+LOOK_US: Final = 5_000_000
+"""Received time between looks for silent streams, finished stretches and old holes."""
 
 
 class ConnectionMemory(msgspec.Struct, array_like=True):
@@ -37,7 +42,7 @@ class FeedState(msgspec.Struct):
     undecodable_us: int = 0
     """When the newest undecodable frame was received."""
     looked_us: int = 0
-    """Received time of the last check for silent streams and finished stretches."""
+    """Received time of the last look for silent streams, finished stretches and old holes."""
     trail: JournalNumbers = msgspec.field(default_factory=JournalNumbers)
     unheard: dict[StreamKey, int] = {}
     """Written by version 1 only: streams without any message that have an open row, and since when."""

@@ -6,7 +6,7 @@ back or start again.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from collector.domain.gap_stretches import GapStretch, event_gap
 from collector.domain.records import UNKNOWN, StreamKey
@@ -15,7 +15,7 @@ from collector.exchanges.adapter import Adapter
 from collector.processes.writer.batch import CommitBatch, Counts
 from collector.processes.writer.feed_state_version_1 import carry_over
 from collector.processes.writer.gaps.damage_rows import DamageRows
-from collector.processes.writer.gaps.feed_state import ConnectionMemory, FeedState
+from collector.processes.writer.gaps.feed_state import LOOK_US, ConnectionMemory, FeedState
 from collector.processes.writer.gaps.feed_table import FeedTable
 from collector.processes.writer.gaps.outage_rows import OutageRows
 from collector.processes.writer.gaps.pending_gap_rows import PendingGapRows
@@ -35,9 +35,6 @@ from collector.storage.journal.format import (
     event_of,
 )
 from collector.storage.journal.reader import Damage
-
-CHECK_US: Final = 5_000_000
-"""Received time between checks for silent streams and for stretches that are over."""
 
 
 class GapLedger:
@@ -96,7 +93,9 @@ class GapLedger:
         """Check for silence, finished stretches and due rows after a record of the feed, received at `received_us`."""
         state = self._feeds.state(feed)
         state.links.newest_us = received_us
-        if not 0 <= received_us - state.looked_us < CHECK_US:
+        if not 0 <= received_us - state.looked_us < LOOK_US:
+            if received_us > state.looked_us:  # else the clock was set back
+                self.holes.grow_older(feed)
             state.looked_us = received_us
             self._rows.end_stretches(state.stretches, received_us)
             self._check_silence(feed, state, received_us)
@@ -106,7 +105,7 @@ class GapLedger:
         """From which receive time to before which `record_received` only notes the time, as long as no hole is found."""
         looked_us = self._feeds.state(feed).looked_us
         since_us, until_us = self.holes.quiet_us(feed)
-        return max(since_us, looked_us), min(until_us, looked_us + CHECK_US)
+        return max(since_us, looked_us), min(until_us, looked_us + LOOK_US)
 
     def event(self, identity: FeedIdentity, record: Record) -> None:
         """Process a record about a connection or about refused frames."""

@@ -11,17 +11,13 @@ from collector.domain.records import IdRule
 from collector.domain.sequence.hole import DueRow
 from collector.domain.sequence.hole_rules import max_requested
 from collector.domain.sequence.reach import has_snapshot
+from collector.processes.writer.gaps.feed_state import LOOK_US
 from collector.processes.writer.gaps.pending_gap_rows import PendingGapRows
 from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.streams import StreamState, StreamTable
 
 SETTLE_US: Final = 250_000
 """Received time between checks for due rows."""
-
-AGE_US: Final = 5_000_000
-"""Received time after which holes age by one. A longer pause, or a step of the clock, counts once: a process that was
-paused has yet to read what its connections held."""
-
 
 _EVER_US: Final = 1 << 62
 
@@ -36,32 +32,25 @@ class SequenceGapRows:
         self._watched = {stream.stream_id: stream for stream in streams if stream.dedup.holes.unsettled}
         self._holed = {stream.stream_id: stream for stream in streams if stream.dedup.progress.holes}
         self._settled_us: dict[str, int] = {}
-        self._aged_us: dict[str, int] = {}
         # Plus two looks: the first may fall right after the hole was found, another right after a pause.
-        self._oldest = ceil(streams.overlap_secs * 1e6 / AGE_US) + 2
+        self._oldest = ceil(streams.overlap_secs * 1e6 / LOOK_US) + 2
 
     def watch(self, stream: StreamState) -> None:
         """Check this stream for due rows, because its holes have changed."""
         self._watched[stream.stream_id] = self._holed[stream.stream_id] = stream
 
     def record_received(self, feed: str, received_us: int) -> None:
-        """Write due rows and age holes, as often as the received time of the feed's records asks for."""
+        """Write due rows, as often as the received time of the feed's records asks for."""
         if self._watched and not 0 <= received_us - self._settled_us.get(feed, 0) < SETTLE_US:
             self._settled_us[feed] = received_us
             self.settle(received_us, feed=feed)
-        if self._holed:
-            self._grow_older(feed, received_us)
 
     def quiet_us(self, feed: str) -> tuple[int, int]:
         """From which receive time to before which `record_received` does nothing, as long as no further stream is watched."""
-        since_us, until_us = 0, _EVER_US
-        if self._watched:
-            since_us = self._settled_us.get(feed, 0)
-            until_us = since_us + SETTLE_US
-        if self._holed:
-            aged_us = self._aged_us.get(feed, _EVER_US)
-            since_us, until_us = max(since_us, aged_us), min(until_us, aged_us + AGE_US)
-        return since_us, until_us
+        if not self._watched:
+            return 0, _EVER_US
+        since_us = self._settled_us.get(feed, 0)
+        return since_us, since_us + SETTLE_US
 
     def series_ended(self, stream: StreamState, now_us: int) -> None:
         """Write the last rows of the stream's series that has just ended, and watch the new one."""
@@ -100,11 +89,11 @@ class SequenceGapRows:
                 self._rows.touch(stream)
                 self.watch(stream)
 
-    def _grow_older(self, feed: str, received_us: int) -> None:
-        since_us = self._aged_us[feed] = min(self._aged_us.get(feed, received_us), received_us)
-        if received_us - since_us < AGE_US:
-            return
-        self._aged_us[feed] = received_us
+    def grow_older(self, feed: str) -> None:
+        """Age the holes of the feed's streams by one. Call it after LOOK_US of received time.
+
+        A longer pause counts once: a process that was paused has yet to read what its connections held.
+        """
         for stream in [stream for stream in self._holed.values() if stream.feed == feed]:
             if stream.dedup.holes.grow_older(self._oldest):
                 self._rows.touch(stream)
