@@ -101,6 +101,10 @@ class Beginnings(Generic[Known]):
         match = self._search(frame)
         return None if match is None else self._known.get(_joined(match.groups()))
 
+    def one(self, frame: bytes) -> Known | None:
+        """What a frame names, in less time where it stands where it does in most frames."""
+        return self.usual.get(frame[: frame.find(b'"', self.start) + 1]) or self.find(frame)
+
     def all(self, frames: Sequence[bytes]) -> set[Known | None]:
         """What some frames name.
 

@@ -67,15 +67,17 @@ def test_a_message_of_a_stream_that_its_frame_does_not_name_is_refused() -> None
         decode(TRADES.replace(b'"s":"BTCUSDT"', b'"s":"ETHUSDT"'))
 
 
+@pytest.mark.parametrize("times", [1, 8])
 @pytest.mark.parametrize("change", [lambda frame: frame, lambda frame: b" " + frame])
-def test_speakers_find_every_stream_of_a_topic(change: Callable[[bytes], bytes]) -> None:
+def test_speakers_find_every_stream_of_a_topic(change: Callable[[bytes], bytes], times: int) -> None:
     speakers = adapter.speakers(subscription)
     told = {StreamKey("bybit_linear", "BTCUSDT", name) for name in ("mark_price", "open_interest", "funding_rate")}
     book = StreamKey("bybit_linear", "BTCUSDT", "book_delta")
-    assert speakers([change(TICKER), change(TICKER)]) == told
-    assert speakers([change(TICKER), BOOK]) == {*told, book}
-    assert speakers([change(TICKER), b'{"success":true,"op":"subscribe"}', BOOK]) == {*told, book, None}
-    assert speakers([change(TICKER).replace(b"BTCUSDT", b"XRPUSDT")]) == {None}
+    ticker, reply = change(TICKER), b'{"success":true,"op":"subscribe"}'
+    assert speakers([ticker] * times) == told
+    assert speakers([ticker, BOOK] * times) == {*told, book}
+    assert speakers([ticker, reply, BOOK] * times) == {*told, book, None}
+    assert speakers([ticker.replace(b"BTCUSDT", b"XRPUSDT")] * times) == {None}
     assert speakers([]) == set()
 
 
