@@ -140,3 +140,11 @@ def outcome(seed: int, *, restarts: bool) -> Any:
 def test_a_writer_that_is_killed_after_any_commit_goes_on_as_if_it_had_not_been(seed: int) -> None:
     for found, expected in zip(outcome(seed, restarts=True), outcome(seed, restarts=False), strict=True):
         assert found == expected
+
+
+@pytest.mark.parametrize("seed", [1114, 1235, 1572])
+def test_where_an_id_of_an_ended_series_had_two_contents_a_kill_changes_copies_kept_and_loses_none(seed: int) -> None:
+    """One content is remembered of an ended series: the first, or after a kill the last. The other may be kept twice."""
+    killed, expected = (outcome(seed, restarts=restarts) for restarts in (True, False))
+    assert set(zip(*killed[:2], strict=True)) == set(zip(*expected[:2], strict=True))
+    assert abs(len(killed[0]) - len(expected[0])) <= 1
