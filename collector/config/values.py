@@ -27,7 +27,7 @@ DAY_SECS: Final = 86_400
 _DAY_NS: Final = DAY_SECS * 1_000_000_000
 _TOKEN_LENGTHS: Final = (16, 256)
 _UNITS: Final = {"": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB}
-_SIZE: Final = re.compile(r"([0-9]{1,19}) ?(KiB|MiB|GiB)?")
+_SIZE: Final = re.compile(r"([0-9]{1,19})(?: ?(KiB|MiB|GiB))?")
 # Percent-encoding may triple its length, and the folder `symbol=<symbol>` has a name of at most 255 bytes.
 _MAX_SYMBOL_BYTES: Final = 80
 
