@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,10 @@ settings.load_profile("recorder")
 # but for botocore, which reads the file of credentials so.
 os.environ["PYTHONWARNDEFAULTENCODING"] = "1"
 os.environ["PYTHONWARNINGS"] = "error::EncodingWarning,ignore::EncodingWarning:botocore.configloader"
+
+# A shell starts what it runs in the background with Ctrl-C ignored, and programs that a test starts would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Lines = Callable[[str], list[dict[str, Any]]]
 """Reads the lines of a recording by its name."""
