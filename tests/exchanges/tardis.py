@@ -1,0 +1,147 @@
+"""What another project makes of frames (tardis-dev's tests), in words of ours, and where it differs on purpose.
+
+It shares no code with the adapters. Each pair is judged by one of the outcomes below; facts that only one side tells are
+named, "ours" or "theirs" before them.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from collector.domain.errors import UndecodableError
+from collector.domain.names import time_us
+from collector.domain.records import BookRow, BookTickerRow, Envelope, LiquidationRow, TradeRow
+from collector.exchanges import registry
+from collector.exchanges.adapter import Adapter, Decode, Subscription
+from tests.exchanges.rows import rows_of
+
+ALIKE: Final = "alike"
+MADE: Final = "made by that project"
+UNREAD: Final = "undecoded here"
+
+Fact = tuple[Any, ...]
+"""A data type, a field ("" for all of a row), a symbol, and the value."""
+
+_DERIVED: Final = {
+    "markPrice": ("mark_price", "mark_price"),
+    "indexPrice": ("mark_price", "index_price"),
+    "fundingRate": ("funding_rate", "funding_rate"),
+    "predictedFundingRate": ("funding_rate", "predicted_rate"),
+    "fundingTimestamp": ("funding_rate", "next_funding_at"),
+    "openInterest": ("open_interest", "open_interest"),
+}
+"""Fields of their tickers of derivatives, each with our data type and column."""
+_OF_OPTIONS: Final = {name: _DERIVED[name] for name in ("markPrice", "openInterest")}
+_BEST: Final = ("bidPrice", "bidAmount", "askPrice", "askAmount")
+_COMPARED: Final = frozenset(_DERIVED.values())
+
+
+class Theirs(NamedTuple):
+    """How one of their exchanges is read here."""
+
+    exchange: str
+    """Our adapter's name."""
+    spell: Callable[[str], str] = str
+    """Our symbol of theirs."""
+    rewrite: Callable[[str], str] = str
+    """The frame as our subscription would bring it."""
+    before: Callable[[Any], Sequence[str]] = lambda _: ()
+    """Frames that the connection must have had before this one."""
+
+
+def judged(their: Theirs, pair: Mapping[str, Any]) -> str:
+    """How the adapter's reading of a pair's last frame compares: one of the outcomes, or the facts of one side only."""
+    raw = pair["messages"][-1]["raw"]
+    if isinstance(raw, dict) and (raw.get("generated") or "@depthSnapshot" in raw.get("stream", "")):
+        return MADE
+    expected = pair["expected"] or []
+    symbols = {their.spell(name) for name in {record["symbol"] for record in expected} or _texts(raw)}
+    adapter = registry.adapter(their.exchange)
+    polled = adapter.rest.polls if adapter.rest is not None else {}
+    data_types = tuple(name for name in adapter.id_rules if name not in polled and name != "instrument")
+    decode = adapter.decoder(Subscription(tuple(sorted(symbols)), data_types))
+    frame = their.rewrite(json.dumps(raw, separators=(",", ":"))).encode()
+    messages = _read(decode, [text.encode() for text in their.before(raw)], frame)
+    if messages is None:
+        return UNREAD
+    ours, theirs = facts(adapter, messages), facts_elsewhere(expected, their.spell)
+    only = [("ours", ours - theirs), ("theirs", theirs - ours)]
+    names = sorted({f"{side} {'.'.join(filter(None, fact[:2]))}" for side, some in only for fact in some})
+    return ", ".join(names) or ALIKE
+
+
+def facts(adapter: Adapter, messages: Iterable[Envelope]) -> set[Fact]:
+    """What messages tell: whole trades, books and best prices, and each figure of a derivative by itself."""
+    found: set[Fact] = set()
+    for one in messages:
+        (row,) = rows_of(adapter, one.stream.data_type, [one.payload])
+        kind, symbol, at_us = one.stream.data_type, one.stream.symbol, one.exchange_us
+        if isinstance(row, TradeRow):
+            found.add(("trade", "", symbol, row.trade_id, row.price, row.size, row.side, at_us))
+        elif isinstance(row, BookRow):
+            found |= {("book", "", symbol, row.is_snapshot, row[4:]), ("book", "time", symbol, at_us)}
+        elif isinstance(row, BookTickerRow):
+            found |= {("book_ticker", "", symbol, row[1:]), ("book_ticker", "time", symbol, at_us)}
+        elif isinstance(row, LiquidationRow):
+            found |= {
+                ("liquidation", "", symbol, row.price, row.size, at_us),
+                ("liquidation", "id", symbol, row.liquidation_id),
+                ("liquidation", "side", symbol, row.side),
+            }
+        elif row is not None:
+            figures = row._asdict().items()
+            found |= {
+                (kind, name, symbol, value)
+                for name, value in figures
+                if (kind, name) in _COMPARED and value is not None
+            }
+    return found
+
+
+def facts_elsewhere(records: Iterable[Mapping[str, Any]], spell: Callable[[str], str]) -> set[Fact]:
+    """The same of the other project's records."""
+    found: set[Fact] = set()
+    for one in records:
+        kind, symbol, at_us = one["type"], spell(one["symbol"]), time_us(one["timestamp"])
+        if kind == "trade":
+            found.add(("trade", "", symbol, one["id"], one["price"], one["amount"], one["side"], at_us))
+        elif kind == "book_change":
+            sides = tuple(
+                tuple(level[name] for level in one[side]) for side in ("bids", "asks") for name in ("price", "amount")
+            )
+            found |= {("book", "", symbol, one["isSnapshot"], sides), ("book", "time", symbol, at_us)}
+        elif kind == "book_ticker":
+            best = tuple(one[name] for name in _BEST)
+            found |= {("book_ticker", "", symbol, best), ("book_ticker", "time", symbol, at_us)}
+        elif kind == "liquidation":
+            found |= {
+                ("liquidation", "", symbol, one["price"], one["amount"], at_us),
+                ("liquidation", "id", symbol, one["id"]),
+                ("liquidation", "side", symbol, one["side"]),
+            }
+        else:
+            places = {"derivative_ticker": _DERIVED, "option_summary": _OF_OPTIONS}[kind]
+            found |= {
+                (*place, symbol, time_us(one[name]) if name.endswith("Timestamp") else one[name])
+                for name, place in places.items()
+                if one[name] is not None
+            }
+    return found
+
+
+def _read(decode: Decode, before: Sequence[bytes], frame: bytes) -> list[Envelope] | None:
+    """The messages of a frame; None if it cannot be decoded."""
+    for earlier in before:
+        assert decode(earlier) == []
+    try:
+        return decode(frame)
+    except UndecodableError:
+        return None
+
+
+def _texts(value: object) -> set[str]:
+    """Every text in a frame that may be a symbol, or end with one."""
+    if isinstance(value, str):
+        return {value, *value.split("."), value.rpartition(":")[2], value.rpartition("_")[2], value.partition("@")[0]}
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return {text for one in inner for text in _texts(one)}

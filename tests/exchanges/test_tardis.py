@@ -1,0 +1,223 @@
+"""All 543 pairs of tardis-dev's tests, held against the adapters; where the two differ, and why."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pytest
+
+from collector.exchanges import registry
+from tests.exchanges.tardis import ALIKE, MADE, UNREAD, Theirs, judged
+
+
+class Differs(NamedTuple):
+    """An outcome other than `ALIKE`."""
+
+    outcome: str
+    pairs: int
+    """How many pairs end so."""
+    why: str
+
+
+class Mapped(NamedTuple):
+    """One of their exchanges."""
+
+    their: Theirs
+    alike: int
+    differs: tuple[Differs, ...] = ()
+
+
+_BOOK_TIME: Final = "ours book.time, theirs book.time"
+_MADE: Final = "written by that project: an answer of a REST server, put among the frames"
+_NOW: Final = "a frame without a time: they take the time of receipt, we say there is none"
+_SENT: Final = "the time of the match for them, the time of sending for us, as the contract has it"
+_WAITS: Final = "an update before any book, which they wait for; a recorder keeps every update"
+
+
+def _binance(text: str) -> str:
+    return re.sub(r'@depth(@0ms|@1000ms)?"', '@depth@100ms"', text, count=1)
+
+
+def _okx(text: str) -> str:
+    return text.replace("books-l2-tbt", "books")
+
+
+def _deribit(text: str) -> str:
+    grouped = re.sub(r'"(book|trades|ticker)\.([^".]+)\.raw"', r'"\1.\2.100ms"', text)
+    # The one book of the pairs is from before books had a type.
+    return grouped.replace('"change_id":1776289261', '"type":"snapshot","change_id":1776289261')
+
+
+_OKX: Final = Theirs("okx", rewrite=_okx)
+_OKX_OLD: Final = "version 3 of the protocol, closed"
+_BITFINEX: Final = Theirs("bitfinex", lambda symbol: f"t{symbol}")
+_BITFINEX_UNNAMED: Final = "a numbered channel; the frame that names it is not in the pair"
+_BITFINEX_FIRST_NEWS: Final = "`te`, the first news of a trade: we read `tu`, which repeats it with its final id"
+
+MAPPED: Final[Mapping[str, Mapped]] = {
+    "binance": Mapped(
+        Theirs("binance", rewrite=_binance),
+        3,
+        (
+            Differs(UNREAD, 1, "a statistic of 24 hours, not recorded"),
+            Differs(MADE, 1, _MADE),
+            Differs("ours book, ours book.time", 1, _WAITS),
+            Differs("ours book_ticker.time, theirs book_ticker.time", 1, _NOW),
+        ),
+    ),
+    "binance-futures": Mapped(
+        Theirs("binance_usdm", rewrite=_binance),
+        1,
+        (
+            Differs(UNREAD, 4, "two statistics of 24 hours; an aggregate trade and a mark price of the form of 2019"),
+            Differs(MADE, 2, _MADE),
+            Differs("ours book, ours book.time", 1, _WAITS),
+            Differs(_BOOK_TIME, 1, _SENT),
+            Differs("theirs open_interest.open_interest", 1, "a figure of an earlier message, said again"),
+        ),
+    ),
+    "binance-delivery": Mapped(
+        Theirs("binance_coinm", rewrite=_binance),
+        2,
+        (
+            Differs(UNREAD, 2, "a statistic of 24 hours and the price of an index, not recorded"),
+            Differs(MADE, 2, _MADE),
+            Differs(_BOOK_TIME, 2, _SENT),
+        ),
+    ),
+    "okex": Mapped(_OKX, 2, (Differs(UNREAD, 7, _OKX_OLD),)),
+    "okex-futures": Mapped(
+        _OKX,
+        5,
+        (
+            Differs(UNREAD, 15, _OKX_OLD),
+            Differs(MADE, 2, _MADE),
+            Differs("theirs mark_price.index_price", 1, "the price of the index from a frame of another pair"),
+        ),
+    ),
+    "okex-swap": Mapped(_OKX, 3, (Differs(UNREAD, 11, _OKX_OLD), Differs(MADE, 2, _MADE))),
+    "okex-options": Mapped(_OKX, 0, (Differs(UNREAD, 20, _OKX_OLD),)),
+    "okex-spreads": Mapped(_OKX, 0, (Differs(UNREAD, 2, "spreads, not recorded"),)),
+    "bybit": Mapped(
+        Theirs("bybit_linear"), 0, (Differs(UNREAD, 34, "versions 2 and 3, closed"), Differs(MADE, 2, _MADE))
+    ),
+    "bybit-options": Mapped(Theirs("bybit_linear"), 0, (Differs(UNREAD, 4, "options, not recorded"),)),
+    "bybit-spot": Mapped(Theirs("bybit_spot"), 3, (Differs(UNREAD, 5, "version 1 of the spot protocol, closed"),)),
+    "bitstamp": Mapped(
+        Theirs("bitstamp", str.lower), 2, (Differs(MADE, 2, _MADE), Differs("ours book, ours book.time", 1, _WAITS))
+    ),
+    "kraken": Mapped(
+        Theirs("kraken"),
+        3,
+        (
+            Differs(UNREAD, 6, "version 1 of the protocol, which version 2 replaces"),
+            Differs("ours trade", 1, "past trades of a `snapshot`, which close the hole of a reconnect"),
+        ),
+    ),
+    "cryptofacilities": Mapped(
+        Theirs("kraken_futures"),
+        6,
+        (
+            Differs(_BOOK_TIME, 1, _NOW),
+            Differs(
+                "ours funding_rate.funding_rate, ours funding_rate.predicted_rate, "
+                "theirs funding_rate.funding_rate, theirs funding_rate.predicted_rate",
+                2,
+                "the absolute rate for them, the relative one for us",
+            ),
+            Differs("ours trade, theirs trade", 1, "a trade before ids: ours is named by `seq`"),
+        ),
+    ),
+    "coinbase": Mapped(
+        Theirs("coinbase"),
+        3,
+        (
+            Differs(_BOOK_TIME, 2, _NOW),
+            Differs(
+                "ours book, ours book.time, theirs book, theirs book.time",
+                1,
+                "a level of size `0.-10000`, which they leave out and we keep with no size",
+            ),
+        ),
+    ),
+    "gate-io": Mapped(
+        Theirs("gate"), 2, (Differs(UNREAD, 6, "version 3 of the protocol, closed"), Differs(MADE, 1, _MADE))
+    ),
+    "hyperliquid": Mapped(
+        Theirs("hyperliquid"),
+        5,
+        (Differs("ours trade", 2, "the trades before the subscription, which they leave out"),),
+    ),
+    "deribit": Mapped(
+        Theirs("deribit", rewrite=_deribit),
+        3,
+        (
+            Differs("ours book_ticker, ours book_ticker.time", 1, "best prices of `quote`, which they do not read"),
+            Differs("theirs book_ticker, theirs book_ticker.time", 2, "best prices of `ticker`: ours are of `quote`"),
+            Differs(
+                "ours mark_price.index_price, theirs book_ticker, theirs book_ticker.time",
+                4,
+                "the same, and they leave out the price of the index of an option",
+            ),
+            Differs(
+                "theirs liquidation, theirs liquidation.id, theirs liquidation.side",
+                2,
+                "a trade with the mark `liquidation`: we keep the trade, with the mark in its text",
+            ),
+        ),
+    ),
+    "bitfinex": Mapped(
+        _BITFINEX, 2, (Differs(UNREAD, 9, _BITFINEX_UNNAMED), Differs("theirs trade", 1, _BITFINEX_FIRST_NEWS))
+    ),
+    "bitfinex-derivatives": Mapped(
+        _BITFINEX, 3, (Differs(UNREAD, 11, _BITFINEX_UNNAMED), Differs("theirs trade", 1, _BITFINEX_FIRST_NEWS))
+    ),
+    "kucoin": Mapped(Theirs("kucoin"), 7, (Differs("ours book, ours book.time", 4, _WAITS),)),
+    "gemini": Mapped(
+        Theirs("gemini"), 1, (Differs(UNREAD, 3, "the second protocol, not read"), Differs(_BOOK_TIME, 2, _NOW))
+    ),
+    "bitmex": Mapped(
+        Theirs("bitmex"),
+        4,
+        (
+            Differs(UNREAD, 4, "books of before levels had a time"),
+            Differs(_BOOK_TIME, 1, _NOW),
+            Differs("ours liquidation, theirs liquidation", 1, _NOW),
+            Differs("ours open_interest.open_interest", 1, "they wait for a time"),
+            Differs(
+                "theirs mark_price.index_price, theirs mark_price.mark_price, theirs open_interest.open_interest",
+                1,
+                "figures of an earlier frame, said again",
+            ),
+        ),
+    ),
+}
+"""Their exchanges that one of our adapters reads."""
+
+
+@pytest.fixture(scope="module")
+def pairs(data: Path) -> Mapping[str, list[dict[str, Any]]]:
+    """All pairs, by their name of the exchange."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for line in (data / "expected" / "tardis" / "pairs.jsonl").read_text(encoding="utf-8").splitlines():
+        pair = json.loads(line)
+        found.setdefault(pair["messages"][-1]["exchange"], []).append(pair)
+    return found
+
+
+@pytest.mark.parametrize("name", MAPPED)
+def test_each_pair_reads_alike_or_differs_as_said(name: str, pairs: Mapping[str, list[dict[str, Any]]]) -> None:
+    their, alike, differs = MAPPED[name]
+    outcomes = Counter(judged(their, pair) for pair in pairs[name])
+    assert outcomes == Counter({ALIKE: alike, **{one.outcome: one.pairs for one in differs}})
+
+
+def test_every_pair_is_mapped_or_of_an_exchange_that_is_not_recorded(
+    pairs: Mapping[str, list[dict[str, Any]]],
+) -> None:
+    assert sum(len(some) for some in pairs.values()) == 543
+    assert MAPPED.keys() <= pairs.keys()
+    assert not {name.replace("-", "_") for name in pairs.keys() - MAPPED.keys()} & set(registry.data_types())
