@@ -1,8 +1,7 @@
 """The recordings of each exchange's market, as its adapter's frames: what every adapter is tried with."""
 
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 from collector.exchanges import registry
@@ -142,8 +141,3 @@ def _frames(market: RecordedMarket, lines: list[dict[str, Any]]) -> Iterator[Rec
         count += 1
         if count == market.most:
             return
-
-
-def tardis_pairs(mapped: Callable[[str], list[dict[str, Any]]], name: str) -> list[Mapping[str, Any]]:
-    """Another project's pairs of a frame and what it makes of it."""
-    return [{"frame": json.dumps(pair["raw"], separators=(",", ":")).encode(), **pair} for pair in mapped(name)]

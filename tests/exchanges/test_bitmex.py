@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -225,34 +224,6 @@ def test_recorded_frames_are_what_they_say(recorded: Lines) -> None:
                 bought += 1
     assert counts == {"book_delta": 1_979, "book_ticker": 436, "trade": 27}
     assert bought == 16
-
-
-def test_frames_are_read_as_another_project_reads_them(mapped: Callable[[str], list[dict[str, Any]]]) -> None:
-    alike = Counter[str]()
-    for pair in mapped("bitmex"):
-        raw, expected = pair["raw"], pair["expected"]
-        rows = raw["data"]
-        if raw["table"] == "instrument":
-            continue  # that project completes each change from earlier ones
-        if raw["table"] == "orderBookL2" and (
-            len({row["symbol"] for row in rows}) > 1 or any("price" not in row for row in rows)
-        ):
-            continue  # as the exchange wrote until 2023, and all symbols in one
-        (told,) = expected
-        (message,) = decode(json.dumps(raw).encode(), told["symbol"])
-        row = only_row(message.stream.data_type, message.payload)
-        alike[told["type"]] += 1
-        if told["type"] == "book_ticker":
-            best = tuple(float(told[name]) for name in ("bidPrice", "bidAmount", "askPrice", "askAmount"))
-            assert row == BookTickerRow(None, *best)
-        elif told["type"] == "book_change":
-            assert list(zip(row.bid_prices, row.bid_sizes, strict=True)) == [
-                (one["price"], one["amount"]) for one in told["bids"]
-            ]
-        else:
-            found = (row[0], row.price, row.size, row.side)
-            assert found == (told["id"], told["price"], told["amount"], told["side"])
-    assert alike == {"trade": 1, "book_ticker": 1, "book_change": 1, "liquidation": 1}
 
 
 def test_the_recorded_list_has_symbols_that_can_be_subscribed(recorded: Lines) -> None:

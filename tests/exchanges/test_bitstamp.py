@@ -1,7 +1,6 @@
 """Bitstamp: what it has that others have not, and its frames held against readings that share no code with the adapter."""
 
 import json
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +13,6 @@ from collector.exchanges.adapter import ControlKind, Request, Subscription
 from collector.exchanges.bitstamp import Bitstamp
 from collector.exchanges.rest_adapter import Hole
 from tests.conftest import Lines
-from tests.exchanges.foreign_readings import assert_mapped
 from tests.exchanges.rows import rows_of
 
 BITSTAMP = Bitstamp()
@@ -253,15 +251,3 @@ def test_recorded_trades_and_updates_are_what_their_frames_say(recorded: Lines) 
                 for start in (4, 6)
             ] == sides
     assert counts == {"book_delta": 717, "trade": 10}
-
-
-def test_frames_are_read_as_another_project_reads_them(mapped: Callable[[str], list[dict[str, Any]]]) -> None:
-    assert_mapped(
-        BITSTAMP,
-        mapped("bitstamp"),
-        spell=lambda symbol: symbol.lower(),
-        reasons={
-            "an update before any book": 1,  # it waits for a book from REST
-            "made by that project, not sent by the exchange": 2,  # its own snapshots
-        },
-    )

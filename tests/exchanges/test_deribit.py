@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -22,7 +21,7 @@ from collector.exchanges.adapter import ControlKind, Subscription
 from collector.exchanges.deribit import Deribit
 from collector.exchanges.rest_adapter import Hole, Listing
 from tests.conftest import Lines
-from tests.exchanges.conversing import as_frame, decoded, kind_of, refusal, untold
+from tests.exchanges.conversing import as_frame, decoded, kind_of, refusal
 from tests.exchanges.recorded_markets import raw_as_subscribed
 from tests.exchanges.rows import rows_of
 
@@ -218,18 +217,6 @@ def test_volumes_and_time() -> None:
     body = as_frame({"jsonrpc": "2.0", "result": summaries})
     assert REST.read_volumes(REST.volumes()[0], body) == {SYMBOL: 5.5, "BTC_USDC": 0.0}
     assert REST.read_clock(b'{"jsonrpc":"2.0","result":1790000000000}') == TIME_US
-
-
-def test_another_project_reads_the_same(mapped: Callable[[str], list[dict[str, Any]]]) -> None:
-    # Frames of 2019 had no `type`; it takes a book without `prev_change_id` for a snapshot.
-    pairs = [pair for pair in mapped("deribit") if pair["expected"]]
-    assert len(pairs) == 11
-    for pair in pairs:
-        text = raw_as_subscribed(as_frame(pair["raw"]).decode())
-        frame = text.replace('"change_id":1776289261', '"type":"snapshot","change_id":1776289261').encode()
-        symbols = tuple({record["symbol"] for record in pair["expected"]})
-        trades = [record for record in pair["expected"] if record["type"] != "liquidation"]  # a kind of trade
-        assert not untold(DERIBIT, DERIBIT.decoder(Subscription(symbols, TYPES))(frame), trades)
 
 
 def test_every_recorded_frame_is_read(received: Callable[[str], list[bytes]]) -> None:

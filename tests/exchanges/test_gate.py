@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +13,6 @@ from collector.exchanges.adapter import ControlKind, Request, Subscription
 from collector.exchanges.gate import Gate
 from collector.exchanges.rest_adapter import Hole
 from tests.conftest import Lines
-from tests.exchanges.foreign_readings import assert_mapped
 from tests.exchanges.rows import rows_of
 
 GATE = Gate()
@@ -291,14 +289,3 @@ def test_recorded_trades_and_updates_are_what_their_frames_say(recorded: Lines) 
             [(Decimal(price), Decimal(size)) for price, size in data[side]] for side in ("b", "a")
         ]
     assert counts == {"book_delta": 172, "trade": 9}
-
-
-def test_frames_are_read_as_another_project_reads_them(mapped: Callable[[str], list[dict[str, Any]]]) -> None:
-    assert_mapped(
-        GATE,
-        mapped("gate-io"),
-        reasons={
-            "another message than the exchange sends now": 6,  # of API v3
-            "made by that project, not sent by the exchange": 1,  # its own snapshot
-        },
-    )

@@ -134,23 +134,6 @@ def test_recorded_frames_are_what_they_say(recorded: Lines, counted: Callable[[s
     assert (len(books), past) == (10, 810)
 
 
-def test_frames_are_read_as_another_project_reads_them(mapped: Callable[[str], list[dict[str, Any]]]) -> None:
-    pairs = [pair for pair in mapped("gemini") if "type" in pair["raw"]]  # the others are of the newer feed
-    assert len(pairs) == 3
-    for pair in pairs:
-        (told,) = pair["expected"]
-        (message,) = decode(json.dumps(pair["raw"]).encode(), told["symbol"])
-        row: Any = rows_of(GEMINI, message.stream.data_type, [message.payload])[0]
-        if told["type"] == "trade":
-            assert (row.trade_id, row.price, row.size, row.side) == (
-                told["id"], told["price"], told["amount"], told["side"],
-            )  # fmt: skip
-            continue
-        assert message.is_snapshot == row.is_snapshot == told["isSnapshot"]
-        for side, prices, sizes in (("bids", row.bid_prices, row.bid_sizes), ("asks", row.ask_prices, row.ask_sizes)):
-            assert list(zip(prices, sizes, strict=True)) == [(one["price"], one["amount"]) for one in told[side]]
-
-
 def test_recorded_entries_of_the_list_make_rows(recorded: Lines) -> None:
     entries = [line["raw"] for line in recorded(RECORDING) if line["dir"] == "http" and "/details/" in line["url"]]
     (get,) = GEMINI.rest.lists()

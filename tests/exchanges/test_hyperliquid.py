@@ -20,7 +20,7 @@ from collector.domain.records import (
 from collector.exchanges.adapter import ControlKind, Subscription
 from collector.exchanges.hyperliquid import Hyperliquid
 from collector.exchanges.rest_adapter import Listing
-from tests.exchanges.conversing import as_frame, decoded, kind_of, refusal, untold
+from tests.exchanges.conversing import as_frame, decoded, kind_of, refusal
 from tests.exchanges.rows import rows_of
 
 HYPERLIQUID = Hyperliquid()
@@ -156,16 +156,6 @@ def test_contexts_of_perpetuals_follow_their_list() -> None:
     for wrong in (as_frame([{"universe": [{"name": "BTC"}]}, []]), b"{}", as_frame([{"universe": []}])):
         with pytest.raises(UndecodableError):
             REST.read_volumes(of_perpetuals, wrong)
-
-
-def test_another_project_reads_the_same(mapped: Callable[[str], list[dict[str, Any]]]) -> None:
-    # It skips the first trade of each coin, because it cannot tell history from news.
-    pairs = [pair for pair in mapped("hyperliquid") if pair["expected"]]
-    assert len(pairs) == 5
-    for pair in pairs:
-        symbols = tuple({record["symbol"] for record in pair["expected"]})
-        found = HYPERLIQUID.decoder(Subscription(symbols, TYPES))(as_frame(pair["raw"]))
-        assert not untold(HYPERLIQUID, found, pair["expected"])
 
 
 def test_every_recorded_frame_is_read(received: Callable[[str], list[bytes]]) -> None:

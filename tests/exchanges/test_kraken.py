@@ -325,24 +325,3 @@ def test_every_recorded_level_has_its_place_in_a_row(recorded: Lines) -> None:
 KRAKEN_SYMBOLS = (
     "WAVES/EUR", "XMR/USD", "KSM/XBT", "GRT/ETH", "SC/EUR", "ETH/CHF", "OCEAN/XBT", "OMG/USD", "XBT/CHF", "ADA/XBT",
 )  # fmt: skip
-
-
-def test_another_projects_records_say_the_same(mapped: Any) -> None:
-    pairs = [pair for pair in mapped("kraken") if isinstance(pair["raw"], dict) and "channel" in pair["raw"]]
-    assert len(pairs) == 4
-    read = KRAKEN.decoder(Subscription(("BTC/USD", "AAPLx/USD"), ("book_delta", "trade")))
-    for pair in pairs:
-        envelopes = read(json.dumps(pair["raw"]).encode())
-        if not pair["expected"]:  # it leaves out the trades before the subscription, which are stored here
-            assert [envelope.stream.data_type for envelope in envelopes] == ["trade"]
-            continue
-        for envelope, record in zip(envelopes, pair["expected"], strict=True):
-            (row,) = rows_of(KRAKEN, envelope.stream.data_type, [envelope.payload])
-            assert envelope.stream.symbol == record["symbol"]
-            if isinstance(row, TradeRow):
-                assert row[:4] == (record["id"], record["price"], record["amount"], record["side"])
-            else:
-                assert isinstance(row, BookRow)
-                assert row.is_snapshot == record["isSnapshot"] == envelope.is_snapshot
-                assert list(row.bid_prices) == [level["price"] for level in record["bids"]]
-                assert list(row.ask_sizes) == [level["amount"] for level in record["asks"]]

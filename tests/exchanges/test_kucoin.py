@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +13,6 @@ from collector.exchanges.adapter import ControlKind, Subscription
 from collector.exchanges.kucoin import Kucoin
 from collector.exchanges.rest_adapter import Get, Hole, Refusal
 from tests.conftest import Lines
-from tests.exchanges.foreign_readings import assert_mapped
 from tests.exchanges.rows import rows_of
 
 KUCOIN = Kucoin()
@@ -297,11 +295,3 @@ def test_recorded_messages_are_what_their_frames_say(recorded: Lines) -> None:
                 for side in ("bids", "asks")
             ]
     assert counts == {"book_delta": 2558, "book_ticker": 556, "trade": 14}
-
-
-def test_frames_are_read_as_another_project_reads_them(mapped: Callable[[str], list[dict[str, Any]]]) -> None:
-    assert_mapped(
-        KUCOIN,
-        mapped("kucoin"),
-        reasons={"an update before any book": 4},  # it waits for a book from REST
-    )

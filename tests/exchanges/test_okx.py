@@ -24,7 +24,7 @@ from collector.exchanges.adapter import ControlKind, Subscription
 from collector.exchanges.okx import Okx
 from collector.exchanges.rest_adapter import Listing, Refusal
 from tests.conftest import Lines
-from tests.exchanges.conversing import as_frame, decoded, kind_of, refusal, untold
+from tests.exchanges.conversing import as_frame, decoded, kind_of, refusal
 from tests.exchanges.recorded_markets import MARKETS, Received, Recording
 from tests.exchanges.rows import rows_of
 from tests.exchanges.test_every_adapter import stored
@@ -269,17 +269,6 @@ def test_every_recorded_frame_is_read(received: Callable[[str], list[bytes]]) ->
     trades = [message.id for message in messages if message.stream == StreamKey("okx", "BTC-USDT", "trade")]
     assert (len(books), sum(book.is_snapshot for book in books), len(messages) - len(books)) == (189, 3, 46)
     assert all((second or 0) - (first or 0) == 1 for first, second in pairwise(trades))
-
-
-@pytest.mark.parametrize("market", ["okex", "okex-swap", "okex-futures"])
-def test_another_project_reads_the_same(market: str, mapped: Callable[[str], list[dict[str, Any]]]) -> None:
-    pairs = [pair for pair in mapped(market) if "arg" in pair["raw"] and pair["expected"]]
-    assert pairs
-    for pair in pairs:
-        # The faster channel has the same form, and needs a login.
-        frame = as_frame(pair["raw"]).replace(b"books-l2-tbt", b"books")
-        symbols = (pair["raw"]["arg"]["instId"],)
-        assert not untold(OKX, OKX.decoder(Subscription(symbols, TYPES))(frame), pair["expected"])
 
 
 def ledger(*frames: bytes) -> Counter[str]:
