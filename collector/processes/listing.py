@@ -1,19 +1,16 @@
 """Asks an exchange once for its instruments, for a person who waits."""
 
-from collections import deque
 from collections.abc import Mapping
 from functools import partial
 from typing import Final, Protocol
 
 from collector.domain.errors import StopError, UndecodableError
 from collector.domain.redact import printable
-from collector.exchanges.rest_adapter import Get, Listing, RestAdapter
+from collector.exchanges.rest_adapter import Get, RestAdapter
 from collector.feed.rest import RestError, RestResponse
+from collector.processes.list_pages import ListPages
 from collector.processes.rest_adapters import read_response
 from collector.storage.instrument_files import ListedInstrument
-
-_MAX_REQUESTS: Final = 1_000
-"""The most requests for one list: pages may have no end."""
 
 _OK: Final = 200
 _SHOWN: Final = 200
@@ -36,23 +33,16 @@ class ListingError(StopError):
 
 def ask_instruments(exchange: str, rest: RestAdapter, client: Client) -> list[ListedInstrument]:
     """The exchange's instruments by symbol, without their volumes. Raises ListingError."""
-    waiting = deque(rest.lists())
-    if not waiting:
+    pages = ListPages(rest)
+    if pages.next() is None:
         raise ListingError(f"{exchange} has no list of instruments")
-    found: dict[str, Listing] = {}
-    for _ in range(_MAX_REQUESTS):
-        get = waiting.popleft()
+    while (get := pages.next()) is not None:
         body = _answer(exchange, rest, client, get)
         try:
-            listings, following = read_response(partial(rest.read_list, get, body))
+            pages.take(body)
         except UndecodableError as error:
             raise ListingError(f"{exchange}'s list of instruments cannot be read: {error}") from error
-        found.update((listing.symbol, listing) for listing in listings)
-        if following is not None:
-            waiting.append(following)
-        if not waiting:
-            return [ListedInstrument(each.symbol, each.kind, each.is_trading) for _, each in sorted(found.items())]
-    raise ListingError(f"{exchange}'s list of instruments has more than {_MAX_REQUESTS} pages")
+    return sorted(pages.found({}), key=lambda each: each.symbol)
 
 
 def ask_volumes(exchange: str, rest: RestAdapter, client: Client) -> Mapping[str, float]:
