@@ -299,6 +299,20 @@ def test_a_disk_that_takes_no_list_keeps_the_last_one(begin: Begin, tmp_path: Pa
     assert read_instruments(tmp_path, "toy") == before
 
 
+def test_a_list_that_the_disk_did_not_take_is_asked_for_again_soon(
+    begin: Begin, exchange: Exchange, tmp_path: Path
+) -> None:
+    obstacle = instruments_file(tmp_path, "toy").with_name("toy.json.f.new")
+    obstacle.mkdir(parents=True)
+    world = begin("instrument")
+    repair = world.repair(for_secs=5)
+    assert exchange.asked == ["/list?cursor=", "/list?cursor=2"]
+    obstacle.rmdir()
+    world.repair(repair, for_secs=40)
+    assert exchange.asked == ["/list?cursor=", "/list?cursor=2"] * 2
+    assert read_instruments(tmp_path, "toy") is not None
+
+
 def test_an_instrument_has_a_row_when_first_seen_and_at_each_change(begin: Begin, exchange: Exchange) -> None:
     world = begin("instrument")
     world.repair_lives = True

@@ -1,13 +1,16 @@
 """Fetches the instruments that an exchange lists: request by request, and again at intervals."""
 
 from collections import deque
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from collector.domain.clock import Clock
 from collector.exchanges.rest_adapter import Get, Listing, RestAdapter
 from collector.processes.list_pages import ListPages
 from collector.processes.rest_adapters import read_response
 from collector.storage.instrument_files import VERSION, InstrumentList
+
+RETRY_SECS: Final = 30.0
+"""Until a list that the disk did not take is asked for again."""
 
 
 class Read(NamedTuple):
@@ -64,6 +67,11 @@ class InstrumentLists:
         """The exchange refuses a request, or its answer cannot be read; returns the seconds until the next refresh."""
         self._stop()
         return max(0.0, self._due_at - self._clock.monotonic())
+
+    def start_over(self) -> None:
+        """What came cannot be kept: the whole list is asked for again, soon."""
+        self._stop()
+        self._due_at = self._clock.monotonic() + min(RETRY_SECS, self.refresh_secs)
 
     def _stop(self) -> None:
         self._pages = None
