@@ -18,9 +18,9 @@ class FeedSymbols:
     def now(self) -> tuple[str, ...]:
         """The symbols, always the same object until they change. Until the first choice only the exact ones are known."""
         if self._file is not None and self._file.has_changed():
-            self._symbols = self._chosen() or self._symbols
+            self._symbols = self._chosen()
         return self._symbols
 
     def _chosen(self) -> tuple[str, ...]:
-        symbols = read_choice(self._data_dir, self._feed.name).symbols
-        return self._symbols if symbols == self._symbols else symbols
+        choice = read_choice(self._data_dir, self._feed.name)
+        return self._symbols if choice is None or choice.symbols == self._symbols else choice.symbols

@@ -47,13 +47,13 @@ def write_choice(data_dir: Path, feed: str, choice: Choice) -> None:
     draft.replace(path)
 
 
-def read_choice(data_dir: Path, feed: str) -> Choice:
-    """What the feed's ingest chose last; no symbols if there is no file that this program can read."""
+def read_choice(data_dir: Path, feed: str) -> Choice | None:
+    """What the feed's ingest chose last; None if there is no file that this program can read."""
     try:
         found = _decoder.decode(chosen_file(data_dir, feed).read_bytes())
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        return Choice()
-    return Choice(found.symbols, found.top, found.ranked) if found.version == VERSION else Choice()
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return Choice(found.symbols, found.top, found.ranked) if found.version == VERSION else None
 
 
 class Watched:

@@ -63,6 +63,6 @@ def read_instruments(data_dir: Path, exchange: str) -> InstrumentList | None:
     """The last list of an exchange; None if there is none that this program can read."""
     try:
         found = _decoder.decode(instruments_file(data_dir, exchange).read_bytes())
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return found if found.version == VERSION and found.exchange == exchange else None

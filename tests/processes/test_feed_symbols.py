@@ -8,7 +8,7 @@ from collector.domain.symbol_choice import Choice
 from collector.processes.feed_symbols import FeedSymbols
 from collector.processes.repair.book_checkpoints import BookCheckpoints
 from collector.processes.rest_adapters import feeds_of_streams
-from collector.storage.chosen_files import write_choice
+from collector.storage.chosen_files import chosen_file, write_choice
 
 PAIRS = FeedConfig(name="pairs", symbols=("SOLUSDC", "*USDT"), exclude=("X*",), data_types=("trade",))
 EXACT = FeedConfig(symbols=("BTCUSDC",), data_types=("trade",))
@@ -28,6 +28,23 @@ def test_the_symbols_are_those_that_ingest_chose_last(tmp_path: Path) -> None:
     assert symbols.now() is known
     write_choice(tmp_path, "pairs", Choice(("SOLUSDC",)))
     assert symbols.now() == ("SOLUSDC",)
+
+
+def test_a_choice_of_nothing_is_a_choice(tmp_path: Path) -> None:
+    symbols = FeedSymbols(tmp_path, PAIRS)
+    write_choice(tmp_path, "pairs", Choice(("BTCUSDT",)))
+    assert symbols.now() == ("BTCUSDT",)
+    write_choice(tmp_path, "pairs", Choice())
+    assert symbols.now() == ()
+
+
+def test_a_choice_that_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
+    symbols = FeedSymbols(tmp_path, PAIRS)
+    write_choice(tmp_path, "pairs", Choice(("BTCUSDT",)))
+    known = symbols.now()
+    chosen_file(tmp_path, "pairs").unlink()
+    chosen_file(tmp_path, "pairs").write_bytes(b"{")
+    assert symbols.now() is known
 
 
 def test_a_feed_of_exact_symbols_has_those_whatever_a_file_says(tmp_path: Path) -> None:

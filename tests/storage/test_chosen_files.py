@@ -5,6 +5,7 @@ from pathlib import Path
 from collector.domain.symbol_choice import Choice
 from collector.storage.chosen_files import Watched, chosen_file, read_choice, write_choice
 
+DEEP = b'{"version":1,"feed":"pairs","symbols":[],"new":' + b"[" * 100_000
 CHOICE = Choice(("BTCUSDT", "ETHUSDT"), 2, {"BTCUSDT": 0, "ETHUSDT": 1_790_000_000_000_000})
 
 
@@ -15,11 +16,11 @@ def test_a_choice_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_as_good_as_none(tmp_path: Path) -> None:
-    assert read_choice(tmp_path, "pairs") == Choice()
+    assert read_choice(tmp_path, "pairs") is None
     write_choice(tmp_path, "pairs", CHOICE)
-    for content in (b"", b"{", b"[]", b'{"version":2,"feed":"pairs","symbols":["A"]}', b"\xff"):
+    for content in (b"", b"{", b"[]", b'{"version":2,"feed":"pairs","symbols":["A"]}', b"\xff", DEEP):
         chosen_file(tmp_path, "pairs").write_bytes(content)
-        assert read_choice(tmp_path, "pairs") == Choice()
+        assert read_choice(tmp_path, "pairs") is None
 
 
 def test_a_watched_file_changes_each_time_it_is_replaced(tmp_path: Path) -> None:

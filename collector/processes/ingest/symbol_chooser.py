@@ -71,8 +71,8 @@ class SymbolChooser:
 
     def _last_choice(self) -> Choice:
         """What was chosen last, as far as it is wanted by now, and every exact symbol."""
-        wanted, last = self._feed.wanted, read_choice(self._data_dir, self._feed.name)
-        still = (symbol for symbol in last.symbols if wanted.may_bring(symbol))
+        wanted, last = self._feed.wanted, read_choice(self._data_dir, self._feed.name) or Choice()
+        still = self._accepted(tuple(symbol for symbol in last.symbols if wanted.may_bring(symbol)))
         return last._replace(symbols=tuple(dict.fromkeys([*wanted.exact, *still])))
 
     def _accepted(self, symbols: tuple[str, ...]) -> tuple[str, ...]:

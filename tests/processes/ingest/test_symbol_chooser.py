@@ -24,6 +24,12 @@ def chooser(folder: Path, *symbols: str) -> tuple[SymbolChooser, list[Any]]:
     return SymbolChooser(folder, feed, adapter("bybit_spot"), SystemClock(), log), logged
 
 
+def saved(folder: Path) -> Choice:
+    choice = read_choice(folder, "f")
+    assert choice is not None
+    return choice
+
+
 def test_a_list_is_looked_at_once(tmp_path: Path) -> None:
     listed(tmp_path, BTCUSDT=None)
     one, _ = chooser(tmp_path, "*USDT")
@@ -63,7 +69,7 @@ def test_what_keeps_the_top_steady_outlives_a_restart(tmp_path: Path) -> None:
     again.look()
     assert again.symbols == ("A", "B")
     again.save()
-    assert read_choice(tmp_path, "f").ranked["A"] > 0
+    assert saved(tmp_path).ranked["A"] > 0
     chosen_file(tmp_path, "f").unlink()
     lost, _ = chooser(tmp_path, "top:1")
     lost.look()
@@ -80,10 +86,17 @@ def test_a_choice_that_cannot_be_saved_is_saved_later(tmp_path: Path) -> None:
     assert [line["event"] for line in logged] == ["choice_not_saved"]
     draft.rmdir()
     one.save()
-    assert read_choice(tmp_path, "f").symbols == ("BTCUSDT",)
+    assert saved(tmp_path).symbols == ("BTCUSDT",)
 
 
 def test_what_is_wanted_no_more_is_not_taken_from_the_last_choice(tmp_path: Path) -> None:
     write_choice(tmp_path, "f", Choice(("BTCUSDT", "BTCUSDC")))
     one, _ = chooser(tmp_path, "*USDT", "ETHUSDC")
     assert one.symbols == ("ETHUSDC", "BTCUSDT")
+
+
+def test_a_symbol_of_the_last_choice_that_the_adapter_cannot_spell_is_left_out(tmp_path: Path) -> None:
+    write_choice(tmp_path, "f", Choice(("BTCUSDT", "btc/usdt")))
+    one, logged = chooser(tmp_path, "*")
+    assert one.symbols == ("BTCUSDT",)
+    assert [(line["event"], line["symbol"]) for line in logged] == [("symbol_refused", "btc/usdt")]
