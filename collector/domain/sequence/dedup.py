@@ -90,7 +90,7 @@ class DuplicateFilter:
         if connection != self.progress.connection:
             self._change_connection(connection, received_us)
         verdict = self._check_rising(message_id, line) if self._rises else Verdict.NEW
-        if self._ended and self._is_of_ended(message_id, digest):
+        if self._ended and self._is_of_ended(message_id, received_us, digest):
             return Verdict.COPY
         recent = self._recent
         known = None if message_id > recent.highest else recent.get(message_id)
@@ -227,7 +227,7 @@ class DuplicateFilter:
         self.join(received_us)
 
     def _turn(self, now_us: int) -> None:
-        if now_us - self.progress.restarted_us > self._lag_us(now_us):
+        if self._has_outlived_lag(now_us):
             self._ended = {}
         self._recent.turn(now_us, self._min_age_us(now_us))
 
@@ -247,9 +247,13 @@ class DuplicateFilter:
         """How far back the recent ids have to reach."""
         return 0 if self._dense and not self._overlaps(now_us) else self._lag_us(now_us)
 
-    def _is_of_ended(self, message_id: int, digest: int) -> bool:
+    def _is_of_ended(self, message_id: int, received_us: int, digest: int) -> bool:
         known = self._ended.get(message_id)
-        return known is not None and known & DIGEST_MASK == digest
+        return known is not None and known & DIGEST_MASK == digest and not self._has_outlived_lag(received_us)
+
+    def _has_outlived_lag(self, now_us: int) -> bool:
+        """Whether no line can still be in the series that ended."""
+        return now_us - self.progress.restarted_us > self._lag_us(now_us)
 
     def _check_rising(self, message_id: int, line: int) -> Verdict:
         newest_of_line = self.progress.newest

@@ -209,6 +209,16 @@ def test_only_repeats_of_an_ended_series_are_copies() -> None:
     assert told.count(Verdict.COPY) == len(arrived) - len(sent)
 
 
+def test_the_same_content_long_after_a_series_ended_is_no_copy() -> None:
+    stream = memory(overlap_secs=40.0)
+    for id_ in (9, 10):
+        tell(stream, id_, at=id_)
+    assert tell(stream, 8, at=LEAP_US, received=LEAP_US) is Verdict.RESET
+    later_us = LEAP_US + 41_000_000
+    told = [tell(stream, id_, at=later_us, received=later_us) for id_ in (9, 10)]
+    assert told == [Verdict.NEW, Verdict.NEW]
+
+
 def test_ids_of_many_ended_series_stay_within_the_limit() -> None:
     stream = memory(overlap_secs=40.0)
     for number in range(2 * RECENT_LIMIT // 40):
