@@ -15,6 +15,9 @@ MAX_TOP: Final = 10_000
 KEPT_US: Final = 86_400_000_000
 """A symbol of `top:N` stays until it was outside the top 2N for so long: ranks change by the hour, listings do not."""
 
+DOUBTED_SECS: Final = 3_600.0
+"""A list that lacks most of what is recorded is believed once lists have lacked it for so long."""
+
 
 class Instrument(NamedTuple):
     """What a choice needs to know of an instrument."""
@@ -150,6 +153,24 @@ def choose(wanted: Wanted, instruments: Iterable[Instrument], previous: Choice, 
     listed = sorted(symbol for symbol in trading if symbol in ranked or patterns(symbol))
     exact = [symbol for symbol in wanted.exact if not excluded(symbol)]
     return Choice(tuple(dict.fromkeys([*exact, *listed])), wanted.top, ranked)
+
+
+def lost(wanted: Wanted, instruments: Iterable[Instrument], recorded: Iterable[str]) -> set[str]:
+    """The symbols that are recorded because a list had them, and that do not trade by this list."""
+    trading = {each.symbol for each in instruments if each.is_trading}
+    return set(recorded) - trading - set(wanted.exact)
+
+
+def is_doubtful(wanted: Wanted, lost_symbols: Collection[str], recorded: Collection[str]) -> bool:
+    """Whether a list without these symbols is rather a faulty list than news: they are most of what lists brought."""
+    return 2 * len(lost_symbols) > len(set(recorded) - set(wanted.exact))
+
+
+def beside(wanted: Wanted, choice: Choice, previous: Choice) -> Choice:
+    """What a doubtful list changes: its symbols by pattern join, none leaves, and its ranks count for nothing."""
+    patterns = matcher(tuple(filter(is_pattern, wanted.entries)))
+    listed = {symbol for symbol in choice.symbols if patterns(symbol)} | set(previous.symbols)
+    return previous._replace(symbols=tuple(dict.fromkeys([*wanted.exact, *sorted(listed)])))
 
 
 def _ranked(top: int, trading: Sequence[Instrument], previous: Choice, now_us: int) -> dict[str, int]:

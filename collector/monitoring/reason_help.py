@@ -26,8 +26,9 @@ REASON_HELP: Final[Mapping[str, ReasonHelp]] = {
         "processes go on",
     ),
     "symbols_unknown": ReasonHelp(
-        "a feed's symbols are patterns or top:N, and the exchange's list of instruments is not there yet, or has nothing "
-        "that matches: what cannot be chosen is not recorded; symbols that are known from before go on",
+        "a feed's symbols are patterns or top:N, and the exchange's list of instruments is not there yet, has nothing "
+        "that matches, or suddenly lacks most of the symbols that are recorded: what cannot be chosen is not recorded; "
+        "symbols that are known from before go on",
         "check that the exchange's REST server can be reached (collector symbols EXCHANGE asks it), that repair.enabled is "
         "true, and that the patterns match; the feed goes on by itself once there is a list",
         "Every pair of an exchange",

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.symbol_choice import KEPT_US, Choice, Instrument, Wanted, choose, overlap, top_of
+from collector.domain.symbol_choice import (
+    KEPT_US,
+    Choice,
+    Instrument,
+    Wanted,
+    beside,
+    choose,
+    is_doubtful,
+    lost,
+    overlap,
+    top_of,
+)
 
 HOUR_US = 3_600_000_000
 NOW_US = 1_790_000_000_000_000
@@ -172,3 +183,27 @@ class TestOverlap:
     def test_patterns_that_both_match_a_text_overlap(self, one: str, other: str, text: str) -> None:
         if wanting(one).may_bring(text) and wanting(other).may_bring(text) and {"*", "?"} & {*one, *other}:
             assert overlap(wanting(one), wanting(other)) == (one, other)
+
+
+def test_a_list_without_most_of_what_lists_brought_is_doubtful() -> None:
+    wanted = wanting("EXACT", "*USDT")
+    recorded = ("EXACT", "AUSDT", "BUSDT", "CUSDT", "DUSDT")
+    for listed, gone in (("ABCD", ""), ("AB", "CD"), ("A", "BCD"), ("", "ABCD")):
+        found = lost(wanted, trading(*(f"{letter}USDT" for letter in listed)), recorded)
+        assert found == {f"{letter}USDT" for letter in gone}
+        assert is_doubtful(wanted, found, recorded) == (len(gone) > 2)
+    assert not is_doubtful(wanted, set(), ("EXACT",))
+
+
+def test_a_symbol_that_does_not_trade_is_as_good_as_not_listed() -> None:
+    halted = [Instrument("AUSDT", is_trading=False, volume=None), *trading("BUSDT")]
+    assert lost(wanting("*USDT"), halted, ("AUSDT", "BUSDT")) == {"AUSDT"}
+
+
+def test_of_a_doubtful_list_new_symbols_join_and_none_leaves() -> None:
+    wanted = wanting("ZEXACT", "*USDT", "top:2")
+    before = chosen(wanted, by_volume("ABTC", "BBTC", "AUSDT", "BUSDT", "CUSDT"))
+    after = chosen(wanted, by_volume("NEWBTC", "NEWUSDT", "AUSDT"), before)
+    assert beside(wanted, after, before) == before._replace(
+        symbols=("ZEXACT", "ABTC", "AUSDT", "BBTC", "BUSDT", "CUSDT", "NEWUSDT")
+    )

@@ -1,19 +1,32 @@
 """Chooses a feed's symbols from the exchange's newest list, at the start and whenever the list is renewed."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from collector.config import FeedConfig
 from collector.domain.clock import Clock
 from collector.domain.errors import ConfigError
 from collector.domain.log import Log
-from collector.domain.symbol_choice import Choice, Instrument, choose
+from collector.domain.symbol_choice import DOUBTED_SECS, Choice, Instrument, beside, choose, is_doubtful, lost
 from collector.exchanges.adapter import Adapter, Subscription
 from collector.storage.chosen_files import Watched, read_choice, write_choice
 from collector.storage.instrument_files import instruments_file, read_instruments
 
 NO_LIST = "the exchange's list of instruments is not there yet"
 NO_MATCH = "no instrument of the exchange's list matches"
-NO_VOLUMES = "the exchange's list has no instrument that trades, or does not tell what was traded"
+NO_VOLUMES = "the exchange's list has no instrument that trades and is not excluded, or does not tell what was traded"
+LACKS_MOST = "the exchange's list lacks most of the symbols that are recorded: they are recorded on"
+UNREADABLE = "the exchange's list of instruments cannot be read"
+
+
+class _Doubt(NamedTuple):
+    """Lists lack most of what is recorded."""
+
+    since: float
+    """By the monotonic clock."""
+    recorded: tuple[str, ...]
+    """What was recorded before: what joins meanwhile says nothing for the lists."""
 
 
 class SymbolChooser:
@@ -27,6 +40,7 @@ class SymbolChooser:
         self._log = log
         self._list = Watched(instruments_file(data_dir, feed.exchange))
         self._refused: frozenset[str] = frozenset()
+        self._doubt: _Doubt | None = None
         self._choice = self._last_choice()
         self._is_saved = True
         self.trouble = NO_LIST
@@ -59,15 +73,32 @@ class SymbolChooser:
     def _choose(self) -> None:
         found = read_instruments(self._data_dir, self._feed.exchange)
         if found is None:
+            self.trouble = UNREADABLE
+            self._log.warning("list_unreadable", exchange=self._feed.exchange)
             return
         listed = [Instrument(each.symbol, each.is_trading, each.volume) for each in found.instruments]
         choice = choose(self._feed.wanted, listed, self._choice, self._clock.now_us())
         if choice is None:
             self.trouble = NO_VOLUMES
             return
+        doubted = self._is_doubted(listed)
+        if doubted:
+            choice = beside(self._feed.wanted, choice, self._choice)
         self._choice = choice._replace(symbols=self._accepted(choice.symbols))
         self._is_saved = False
-        self.trouble = "" if self._choice.symbols else NO_MATCH
+        self.trouble = LACKS_MOST if doubted else "" if self._choice.symbols else NO_MATCH
+
+    def _is_doubted(self, listed: Sequence[Instrument]) -> bool:
+        """Whether the list lacks most of what is recorded, and lists have not said so for long."""
+        recorded = self._choice.symbols if self._doubt is None else self._doubt.recorded
+        gone = lost(self._feed.wanted, listed, recorded)
+        if not is_doubtful(self._feed.wanted, gone, recorded):
+            self._doubt = None
+            return False
+        if self._doubt is None:
+            self._doubt = _Doubt(self._clock.monotonic(), recorded)
+            self._log.warning("list_doubted", lacks=len(gone), symbols=sorted(gone)[:10], recorded=len(recorded))
+        return self._clock.monotonic() - self._doubt.since < DOUBTED_SECS
 
     def _last_choice(self) -> Choice:
         """What was chosen last, as far as it is wanted by now, and every exact symbol."""

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from collector.config import FeedConfig
-from collector.domain.symbol_choice import Choice
+from collector.domain.clock import Clock
+from collector.domain.symbol_choice import DOUBTED_SECS, Choice
 from collector.exchanges.registry import adapter
 from collector.processes.context import SystemClock
-from collector.processes.ingest.symbol_chooser import NO_VOLUMES, SymbolChooser
+from collector.processes.ingest.symbol_chooser import LACKS_MOST, NO_VOLUMES, UNREADABLE, SymbolChooser
 from collector.storage.chosen_files import chosen_file, read_choice, write_choice
-from collector.storage.instrument_files import InstrumentList, ListedInstrument, write_instruments
+from collector.storage.instrument_files import InstrumentList, ListedInstrument, instruments_file, write_instruments
 from tests.processes.ingest.ingest_harness import capturing_log
 
 
@@ -18,10 +19,10 @@ def listed(folder: Path, **volumes: float | None) -> None:
     write_instruments(folder, InstrumentList(1, "bybit_spot", 1, instruments))
 
 
-def chooser(folder: Path, *symbols: str) -> tuple[SymbolChooser, list[Any]]:
+def chooser(folder: Path, *symbols: str, clock: Clock | None = None) -> tuple[SymbolChooser, list[Any]]:
     log, logged = capturing_log()
     feed = FeedConfig(exchange="bybit_spot", name="f", symbols=symbols, data_types=("trade",))
-    return SymbolChooser(folder, feed, adapter("bybit_spot"), SystemClock(), log), logged
+    return SymbolChooser(folder, feed, adapter("bybit_spot"), clock or SystemClock(), log), logged
 
 
 def saved(folder: Path) -> Choice:
@@ -100,3 +101,59 @@ def test_a_symbol_of_the_last_choice_that_the_adapter_cannot_spell_is_left_out(t
     one, logged = chooser(tmp_path, "*")
     assert one.symbols == ("BTCUSDT",)
     assert [(line["event"], line["symbol"]) for line in logged] == [("symbol_refused", "btc/usdt")]
+
+
+class HandClock(SystemClock):
+    now_secs = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now_secs
+
+
+def test_a_list_that_lacks_most_is_believed_after_an_hour(tmp_path: Path) -> None:
+    clock = HandClock()
+    one, logged = chooser(tmp_path, "*", clock=clock)
+    listed(tmp_path, A=None, B=None, C=None)
+    one.look()
+    for passed_secs in (0.0, DOUBTED_SECS / 2, DOUBTED_SECS / 2 - 1.0):
+        clock.now_secs += passed_secs
+        listed(tmp_path, C=None, NEW=None)
+        one.look()
+        assert (one.symbols, one.trouble) == (("A", "B", "C", "NEW"), LACKS_MOST)
+    assert [(line["event"], line["symbols"]) for line in logged] == [("list_doubted", ["A", "B"])]
+    clock.now_secs += 1.0
+    listed(tmp_path, C=None, NEW=None)
+    one.look()
+    assert (one.symbols, one.trouble) == (("C", "NEW"), "")
+
+
+def test_a_list_that_is_whole_again_ends_the_doubt(tmp_path: Path) -> None:
+    clock = HandClock()
+    one, logged = chooser(tmp_path, "*", clock=clock)
+    for symbols in ("ABC", "A", "ABC", "A"):
+        listed(tmp_path, **dict.fromkeys(symbols))
+        one.look()
+        assert (one.symbols, one.trouble) == (("A", "B", "C"), LACKS_MOST if symbols == "A" else "")
+        clock.now_secs += DOUBTED_SECS
+    assert [line["event"] for line in logged] == ["list_doubted"] * 2
+
+
+def test_a_faulty_list_after_a_restart_ends_nothing(tmp_path: Path) -> None:
+    write_choice(tmp_path, "f", Choice(("A", "B", "C")))
+    listed(tmp_path, C=None)
+    one, _ = chooser(tmp_path, "*")
+    assert not one.look()
+    assert (one.symbols, one.trouble) == (("A", "B", "C"), LACKS_MOST)
+
+
+def test_a_list_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    listed(tmp_path, A=None)
+    one, logged = chooser(tmp_path, "*")
+    one.look()
+    instruments_file(tmp_path, "bybit_spot").write_bytes(b'{"version":2}')
+    one.look()
+    assert (one.symbols, one.trouble) == (("A",), UNREADABLE)
+    assert [line["event"] for line in logged] == ["list_unreadable"]
+    listed(tmp_path, A=None)
+    one.look()
+    assert one.trouble == ""
