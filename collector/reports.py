@@ -48,6 +48,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     incarnation: int = 0
     """How often the supervisor has started it; with `pid` it names one life of it."""
     state: str = ""
+    config_number: int = 0
+    """Which of the run's configurations it works by."""
     updated_us: int = 0
     log_lines_dropped: Count = 0
     events: list[RecentEvent] = []

@@ -76,6 +76,8 @@ class Assignment(NamedTuple):
     """Whether the previous incarnation ended by a fault of its own."""
     log_file: logs.LogFile | None = None
     """Where it logs to; None for standard output."""
+    config_number: int = 0
+    """Which of the run's configurations it is started with; see `config/handed_on.py`."""
 
 
 Work = Callable[[Context], None]
@@ -223,6 +225,7 @@ def _context(life: _Life, lock: RoleLock) -> Context:
         hurried=flag.hurried,
         after_crash=assignment.after_crash,
         run_id=assignment.run_id,
+        config_number=assignment.config_number,
     )
 
 

@@ -36,6 +36,7 @@ class Context:
     `hurried()` turns true after that if the time is nearly up: work that can be repeated is then left unfinished.
     `after_crash`: this supervisor saw the previous process of this role end by a fault of its own.
     `run_id` identifies the run: one life of the supervisor and all its children.
+    `config_number` is which of the run's configurations `config` is; newer ones come as files (`config/handed_on.py`).
     `report(numbers)` publishes the process's report, which is of the type that its role names; the fields that all
     reports share are filled in. It is cheap enough to call once a second.
     """
@@ -51,3 +52,4 @@ class Context:
     hurried: Callable[[], bool] = _never
     after_crash: bool = False
     run_id: str = ""
+    config_number: int = 0
