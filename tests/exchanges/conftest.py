@@ -36,15 +36,3 @@ def mapped(data: Path) -> Callable[[str], list[dict[str, Any]]]:
         ]
 
     return read
-
-
-@pytest.fixture(scope="session")
-def counted(data: Path) -> Callable[[str], dict[str, int]]:
-    """Read how many messages of each kind another project saw in a recording, by the exchange's name there."""
-
-    def read(exchange: str) -> dict[str, int]:
-        tables = json.loads((data / "expected" / "cryptofeed" / "expected_counts_v3.json").read_text("utf-8"))
-        counts: dict[str, int] = next(table[exchange] for table in (tables, *tables.values()) if exchange in table)
-        return counts
-
-    return read

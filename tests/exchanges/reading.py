@@ -1,6 +1,5 @@
 """Recorded frames of Binance's markets through their adapters, made ready to be compared with another reading."""
 
-import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -68,26 +67,6 @@ def _as_decimal(value: float) -> Decimal:
 def number(text: str) -> Decimal:
     """The number that a frame's text stands for."""
     return Decimal(text)
-
-
-def assert_counted_as_elsewhere(
-    expected: dict[str, int],
-    lines: Iterable[dict[str, Any]],
-    envelopes: list[Envelope],
-    is_applied: Callable[[int, int], bool],
-) -> None:
-    """Another project counts the same messages of a recording; of diffs, those it applied to the books it asked for."""
-    books = {
-        line["url"].rpartition("symbol=")[2].partition("&")[0]: json.loads(line["raw"])["lastUpdateId"]
-        for line in lines
-        if line["dir"] == "http" and "/depth" in line["url"]
-    }
-    diffs = [envelope for envelope in envelopes if envelope.stream.data_type == "book_delta"]
-    applied = [envelope for envelope in diffs if is_applied(envelope.id or 0, books[envelope.stream.symbol])]
-    types = Counter(envelope.stream.data_type for envelope in envelopes)
-    assert expected["l2_book"] == len(books) + len(applied)
-    assert expected["ticker"] == types["book_ticker"]
-    assert expected["trades"] == types["agg_trade"]
 
 
 def expected_row(record: dict[str, Any]) -> dict[str, Any]:

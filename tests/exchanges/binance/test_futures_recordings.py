@@ -4,7 +4,6 @@ Most captures hold a faster stream of diffs than the one that is subscribed; its
 """
 
 import json
-import operator
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from itertools import pairwise
@@ -19,8 +18,7 @@ from collector.domain.sequence.stream_progress import StreamProgress
 from collector.domain.sequence.verdict import Verdict
 from collector.exchanges.binance import BinanceCoinm, BinanceUsdm
 from collector.exchanges.market import Market
-from tests.conftest import Lines
-from tests.exchanges.reading import Reading, assert_counted_as_elsewhere, assert_equal_to, decoded, expected_row, number
+from tests.exchanges.reading import Reading, assert_equal_to, decoded, expected_row, number
 from tests.exchanges.rows import rows_of
 
 usdm = BinanceUsdm()
@@ -56,7 +54,6 @@ RECORDINGS: dict[str, tuple[Market, dict[str, int]]] = {
 }
 
 Frames = Callable[[str], list[bytes]]
-Counted = Callable[[str], dict[str, int]]
 
 
 def as_subscribed(frame: bytes) -> bytes:
@@ -178,11 +175,6 @@ def test_removed_diffs_are_gaps_in_the_linked_ids(received: Frames) -> None:
     rows = [finding.row(key, 1000, chained=True) for finding in memory.holes.settle(1000, all_due=True)]
     assert [(row.expected_id, row.actual_id, row.missing) for row in rows] == told
     assert len(told) == 3
-
-
-def test_counts_equal_those_of_another_project(recorded: Lines, received: Frames, counted: Counted) -> None:
-    envelopes, _ = decoded(usdm, received(MULTI))
-    assert_counted_as_elsewhere(counted("BINANCE_FUTURES"), recorded(MULTI), envelopes, operator.ge)
 
 
 @pytest.mark.parametrize(

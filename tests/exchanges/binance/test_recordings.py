@@ -1,7 +1,6 @@
 """Binance spot on real captures: what comes out equals what an independent reading of the frames says."""
 
 import json
-import operator
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -13,8 +12,7 @@ import pytest
 from collector.domain.decimals import suspects
 from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, TradeRow
 from collector.exchanges.binance import Binance
-from tests.conftest import Lines
-from tests.exchanges.reading import Reading, assert_counted_as_elsewhere, assert_equal_to, decoded, expected_row, number
+from tests.exchanges.reading import Reading, assert_equal_to, decoded, expected_row, number
 from tests.exchanges.rows import rows_of
 
 adapter = Binance()
@@ -33,7 +31,6 @@ RECORDINGS = {
 }
 
 Frames = Callable[[str], list[bytes]]
-Counted = Callable[[str], dict[str, int]]
 
 
 def read_independently(frame: bytes) -> Reading:
@@ -94,12 +91,6 @@ def test_recorded_diffs_follow_each_other_without_a_hole(received: Frames) -> No
     rows = [row for row in rows_of(adapter, "book_delta", frames) if isinstance(row, BookRow)]
     assert len(rows) == len(frames)
     assert all(later.first_id == (earlier.last_id or 0) + 1 for earlier, later in pairwise(rows))
-
-
-def test_counts_equal_those_of_another_project(recorded: Lines, received: Frames, counted: Counted) -> None:
-    name = "binance_spot/cryptofeed_v3_BINANCE"
-    envelopes, _ = decoded(adapter, received(name))
-    assert_counted_as_elsewhere(counted("BINANCE"), recorded(name), envelopes, operator.gt)
 
 
 def as_partial_depth(book: dict[str, Any]) -> bytes:
