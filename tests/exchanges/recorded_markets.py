@@ -82,6 +82,14 @@ _RECORDED: Final = (
         rewrite=depth_as_subscribed,
     ),
     RecordedMarket(
+        "binance_usdm",
+        "binance_usdm/cryptofeed_v3_BINANCE_FUTURES",
+        r'"stream":"(\w+)@',
+        str.upper,
+        rewrite=depth_as_subscribed,
+        undecoded=67,
+    ),
+    RecordedMarket(
         "binance_coinm",
         "binance_coinm/hftbacktest_btcusd_perp_20240808",
         r'"stream":"(\w+)@',

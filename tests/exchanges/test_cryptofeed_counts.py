@@ -10,7 +10,7 @@ import pytest
 from collector.exchanges import registry
 from tests.conftest import Lines
 from tests.exchanges.cryptofeed import Asked, counted_of, messages
-from tests.exchanges.recorded_markets import MARKETS, RecordedMarket, depth_as_subscribed
+from tests.exchanges.recorded_markets import MARKETS, RecordedMarket
 
 
 class Differs(NamedTuple):
@@ -67,15 +67,7 @@ HELD: Final[Mapping[str, Held]] = {
         ),
     ),
     "BINANCE_FUTURES": Held(
-        (
-            RecordedMarket(
-                "binance_usdm",
-                "binance_usdm/cryptofeed_v3_BINANCE_FUTURES",
-                r'"stream":"(\w+)@',
-                str.upper,
-                rewrite=depth_as_subscribed,
-            ),
-        ),
+        _recorded_as("BINANCE_FUTURES"),
         _AGGREGATED,
         (Differs("l2_book", -8, "4 books of REST more, 12 updates that are older less"),),
         _CANDLES,
