@@ -49,7 +49,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """How often the supervisor has started it; with `pid` it names one life of it."""
     state: str = ""
     config_number: int = 0
-    """Which of the run's configurations it works by."""
+    """Which of the run's configurations it works by: a process that takes up newer ones says so; 0 is that of its start."""
     updated_us: int = 0
     log_lines_dropped: Count = 0
     events: list[RecentEvent] = []

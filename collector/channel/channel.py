@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple, Protocol
 
 ALIVE: Final = "alive"
+CONFIG: Final = "config"
 STOP: Final = "stop"
 
 SPACING_SECS: Final = 1.0
@@ -15,7 +16,8 @@ class Notice(NamedTuple):
 
     Kinds: `appended` (ingest, repair: journal `number` has bytes up to `position`), `sealed` (writer: a segment was sealed),
     `asked` (writer: requests wait for repair), `alive` (all, for the supervisor alone: `number` is 1 while the sender
-    waits for the disk, else 0), `stop` (the supervisor: look at the stop Event).
+    waits for the disk, else 0), `stop` (the supervisor: look at the stop Event), `config` (the supervisor: work by the
+    configuration `number` from now on; see `config/handed_on.py`).
     """
 
     sender: str

@@ -204,6 +204,7 @@ def _context(life: _Life, lock: RoleLock) -> Context:
             report, role=assignment.role, pid=os.getpid(), incarnation=assignment.incarnation,
             state="draining" if flag() else "running", updated_us=clock.now_us(),
             log_lines_dropped=logs.dropped(), events=logs.recent(),
+            config_number=report.config_number or assignment.config_number,
         )  # fmt: skip
         with disk_wait():
             level.follow()

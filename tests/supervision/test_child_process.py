@@ -16,12 +16,14 @@ from multiprocessing import connection, spawn
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import pytest
 
 from collector.channel.channel import Notice
 from collector.config import Config, FeedConfig
 from collector.processes.child_main import IGNORED_SIGNALS, STOP_SIGNALS, Assignment, ChildLinks, run_child
 from collector.processes.context import Context
+from collector.reports import Report
 from collector.supervision.child_process import SpawnedProcess, Target
 from tests.whole.running import ROOT, wait_for
 
@@ -80,6 +82,18 @@ def doze(assignment: Assignment, config: Config, links: ChildLinks) -> None:
             context.receiver.wait(100 * PROMPT_SECS)
 
     run_child(assignment, config, links, work)
+
+
+def report_numbers(assignment: Assignment, config: Config, links: ChildLinks) -> None:
+    """A child that reports first without a configuration's number, and then with one."""
+
+    def work(context: Context) -> None:
+        for number in (0, 9):
+            context.report(Report(config_number=number))
+            stats = config.data_dir / "run" / "stats" / f"{context.role}.json"
+            stats.rename(config.data_dir / f"reported-{number}")
+
+    run_child(assignment._replace(config_number=7), config, links, work)
 
 
 def new_life(target: Target, number: int, config: Config | None = None, role: str = "writer") -> SpawnedProcess:
@@ -255,3 +269,10 @@ def test_a_notice_of_a_child_wakes_the_supervisor_and_so_does_its_end(begin: Beg
     life.notices()
     life.kill()
     assert connection.wait(life.descriptors, PROMPT_SECS) == [ended]
+
+
+def test_a_report_without_a_configuration_of_its_own_names_that_of_the_start(begin: Begin, tmp_path: Path) -> None:
+    life = begin(report_numbers, Config(data_dir=tmp_path))
+    assert wait_for(lambda: life.exit_code is not None)
+    reported = [(tmp_path / f"reported-{number}").read_bytes() for number in (0, 9)]
+    assert [msgspec.json.decode(text, type=Report).config_number for text in reported] == [7, 9]
