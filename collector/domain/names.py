@@ -8,12 +8,15 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from collector.domain.records import StreamKey
 
 MANIFEST_FOLDER: Final = "_manifest"
 """Readers of a hive-partitioned tree skip folders whose name begins with an underscore."""
+
+PRUNED_FOLDER: Final = f"{MANIFEST_FOLDER}/pruned"
+"""Where the records of pruned objects stand, a file a date."""
 
 OBJECT_SUFFIX: Final = ".parquet"
 
@@ -25,6 +28,10 @@ END_US: Final = 253_402_300_800_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PATH_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SEGMENT_ID: Final = re.compile(r"([0-9]{8}T[0-9]{6}Z)-([0-9a-f]{6})")
+_OBJECT_KEY: Final = re.compile(
+    r"exchange=([^/]+)/data_type=([^/]+)/symbol=([^/]+)/date=([0-9]{4}-[0-9]{2}-[0-9]{2})/[^/]+"
+    + re.escape(OBJECT_SUFFIX)
+)
 _SEGMENT_TIME: Final = "%Y%m%dT%H%M%SZ"
 
 
@@ -69,6 +76,17 @@ def object_key(partition: ObjectPartition, host: str, segment_id: str) -> str:
     """The store's key of the object with the rows of one stream, date and segment."""
     folders = [f"{key}={encode_partition_value(value)}" for key, value in partition._asdict().items()]
     return "/".join([*folders, f"{host}-{segment_id}{OBJECT_SUFFIX}"])
+
+
+def partition_in(key: str) -> ObjectPartition | None:
+    """The partition that an object's key names; None for any other key."""
+    match = _OBJECT_KEY.fullmatch(key)
+    return None if match is None else ObjectPartition(*map(unquote, match.groups()))
+
+
+def pruned_key(date: str) -> str:
+    """The store's key of the record of what was pruned of a date."""
+    return f"{PRUNED_FOLDER}/{date}.json"
 
 
 def manifest_key(host: str, segment_id: str) -> str:

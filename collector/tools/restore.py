@@ -5,22 +5,23 @@ Files are copied whole: one that has a row in the period brings its other rows
 too, at most a segment's (an hour, by default). Filter on received_at when you
 read them. The gap ledger of those days is always copied, and so is the symbol
 "_": rows whose symbol is unknown. `collector verify` accepts the folder. What
-the archive lacks is reported. A copy that was interrupted continues when the
-same command is run again.
+the archive lacks is reported, and what was pruned from it is named as that. A
+copy that was interrupted continues when the same command is run again.
 
 Times are ISO 8601, UTC unless they name a zone. Exit code: 0 everything asked
-for was copied, 1 something is missing or damaged in the archive (the rest was
-copied), 2 nothing could be done.
+for was copied, 1 something was pruned from the archive, or is missing or
+damaged in it (the rest was copied), 2 nothing could be done.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from collector.config.display import display
 from collector.domain.errors import ConfigError
 from collector.domain.redact import printable
-from collector.storage.archive.manifest import Manifest
+from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.archive.restore import Selection, copy_segments, plan, read_manifests
 from collector.storage.archive.restore_target import destination
 from collector.storage.store.object_store import ObjectStore
@@ -52,12 +53,19 @@ def restore(store: ObjectStore, selection: Selection, dest: Path) -> int:
     """Copy the selection into `dest`; returns the exit code. Raises ConfigError for a folder that cannot be used, StoreError if a store fails."""
     _require_outside(store, dest)
     problems: list[str] = []
-    chosen = plan(_manifests(store, problems), selection)
+    pruned = Counter[str]()
+
+    def count_pruned(entry: ManifestObject) -> None:
+        if selection.wants(entry):
+            pruned[entry.date] += 1
+
+    chosen = plan(_manifests(store, problems, count_pruned), selection)
     _print_problems(problems)
+    _print_problems([f"{date}: {objects} objects were pruned" for date, objects in sorted(pruned.items())])
     if not chosen:
         if not problems:
             require_archive(store)
-        raise ConfigError([f"{store.url} has nothing of that time"])
+        raise ConfigError([f"{store.url} has nothing of that time{': it was pruned' if pruned else ''}"])
     require_symbol(selection.symbols, (entry.symbol for manifest in chosen for entry in manifest.objects))
     found = len(problems)
     objects = size = already_there = 0
@@ -69,8 +77,9 @@ def restore(store: ObjectStore, selection: Selection, dest: Path) -> int:
             found += len(copied.problems)
             _print_problems(copied.problems)
     before = f" ({already_there} were there before)" if already_there else ""
-    print(f"{len(chosen)} segments, {objects} objects, {size} bytes in {dest}{before}; {found or 'no'} problems")
-    return 1 if found else 0
+    gone = f", {pruned.total()} objects pruned" if pruned else ""
+    print(f"{len(chosen)} segments, {objects} objects, {size} bytes in {dest}{before}{gone}; {found or 'no'} problems")
+    return 1 if found or pruned else 0
 
 
 def _local_folder(dest: str) -> Path:
@@ -89,10 +98,12 @@ def _require_outside(store: ObjectStore, dest: Path) -> None:
         raise ConfigError([f"{dest} lies in the archive itself: name a folder outside of {store.url}"])
 
 
-def _manifests(store: ObjectStore, problems: list[str]) -> Iterator[Manifest]:
+def _manifests(
+    store: ObjectStore, problems: list[str], on_pruned: Callable[[ManifestObject], None]
+) -> Iterator[Manifest]:
     with progress() as bar:
         task = bar.add_task("manifests", total=None)
-        for total, manifest in read_manifests(store, problems):
+        for total, manifest in read_manifests(store, problems, on_pruned):
             bar.update(task, total=total, advance=1)
             if manifest is not None:
                 yield manifest

@@ -6,7 +6,8 @@ server verified at the upload. With --deep every object is fetched, and its
 rows, times, ids and columns are compared with its manifest.
 
 Also reports objects that no manifest names, and segments whose predecessor is
-missing. A segment that is being uploaded at this moment shows as orphans.
+missing. A segment that is being uploaded at this moment shows as orphans. What
+was pruned is not missing: a line a day says how much that is.
 
 Exit code: 0 nothing found, 1 something found, 2 no archive could be read.
 """
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from collector.domain.errors import StoreError
 from collector.domain.redact import printable
-from collector.storage.archive.verify import KINDS, Read, Verification
+from collector.storage.archive.verify import KINDS, LEFTOVER, Read, Verification
 from collector.storage.store.object_store import ObjectStore
 from collector.tools.archive_args import STORE_HELP, add_config, opened, progress
 
@@ -41,17 +42,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 def verify(store: ObjectStore, *, deep: bool) -> int:
     """Verify and print; returns the exit code. Raises StoreError for a store that cannot be read."""
-    found = 0
+    found = left = 0
     with _scratch(deep=deep) as scratch, progress() as bar:
         verification = Verification(store, _reader() if deep else None, Path(scratch) if scratch else None)
         task = bar.add_task("segments", total=None)
         for finding in verification.findings(
             lambda: bar.update(task, total=verification.manifests, completed=verification.looked_at)
         ):
-            found += 1
+            found += finding.kind != LEFTOVER
+            left += finding.kind == LEFTOVER
             print(f"{finding.kind:8} {printable(finding.key)}: {printable(finding.text)}", flush=True)
     if verification.segments == found == 0:
         raise StoreError(f"there is no archive at {store.url}")
+    for date, objects in sorted(verification.pruned_objects.items()):
+        print(f"pruned   {date}: {objects} objects with {verification.pruned_rows[date]} rows")
+    if left:
+        print(f"{left} pruned objects are still there: `collector prune` removes what it began to remove")
     print(
         f"{verification.segments} segments, {verification.objects} objects, {verification.rows} rows,"
         f" {verification.bytes} bytes verified; {found or 'nothing'} found"

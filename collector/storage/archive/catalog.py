@@ -3,20 +3,29 @@
 from collections.abc import Iterator, Mapping
 
 from collector.domain.errors import DamagedError
-from collector.domain.names import MANIFEST_FOLDER, is_segment_id, parse_segment_id, time_us
+from collector.domain.names import MANIFEST_FOLDER, PRUNED_FOLDER, is_segment_id, parse_segment_id, time_us
 from collector.domain.records import StreamKey
 from collector.storage.archive.manifest import Manifest, decode_manifest
+from collector.storage.archive.pruned import PrunedObjects, pruned_objects
 from collector.storage.store.object_store import ObjectInfo, ObjectStore
 
 
+def manifest_keys(store: ObjectStore) -> list[str]:
+    """The key of every manifest, in order; records of what was pruned stand beside them. Raises StoreError."""
+    return [key for key in store.keys(f"{MANIFEST_FOLDER}/") if not key.startswith(f"{PRUNED_FOLDER}/")]
+
+
 def whole_segment(store: ObjectStore, key: str) -> Manifest | None:
-    """The manifest under `key`, if the store holds it and every object in it. Raises StoreError."""
+    """The manifest under `key`, if the store holds it and every object in it, but for pruned ones. Raises StoreError."""
     manifest = _manifest(store, key)
     if manifest is None:
         return None
+    pruned: PrunedObjects | None = None
     for entry in manifest.objects:
         if store.head(entry.key) != ObjectInfo(entry.bytes, entry.sha256):
-            return None
+            pruned = pruned or pruned_objects(store)
+            if pruned.pruned_at(entry) is None:
+                return None
     return manifest
 
 
@@ -47,7 +56,7 @@ def received_until(store: ObjectStore, host: str, segment_id: str) -> Mapping[St
 def _keys_before(store: ObjectStore, host: str, segment_id: str) -> list[str]:
     """The keys of the manifests of a host's earlier segments, the newest first."""
     found = []
-    for key in store.keys(f"{MANIFEST_FOLDER}/"):
+    for key in manifest_keys(store):
         name = key.rpartition("/")[2].removeprefix(f"{host}-").removesuffix(".json")
         if is_segment_id(name) and name < segment_id:
             found.append((name, key))

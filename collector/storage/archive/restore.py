@@ -2,12 +2,13 @@
 
 Objects are copied whole, so that size and checksum stay the same: an object with a single row in the selected time also
 brings its other rows (at most a segment's). Manifests list the copied objects. `previous_segment` skips segments that are
-left out, so that these do not look like holes in the chain; a hole in the archive itself stays one.
+left out, so that these do not look like holes in the chain; a hole in the archive itself stays one. What was pruned from
+the archive is left out as well.
 """
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -16,8 +17,10 @@ import msgspec
 from collector.domain.errors import ConfigError, DamagedError
 from collector.domain.names import MANIFEST_FOLDER, manifest_key
 from collector.domain.records import GAP, UNKNOWN
+from collector.storage.archive.catalog import manifest_keys
 from collector.storage.archive.lenient_manifest import read_manifest
 from collector.storage.archive.manifest import Manifest, ManifestObject, counted
+from collector.storage.archive.pruned import pruned_objects
 from collector.storage.archive.store_retry import retry_once
 from collector.storage.ordered_map import in_order
 from collector.storage.store.object_store import ObjectInfo, ObjectStore
@@ -74,25 +77,32 @@ def plan(manifests: Iterable[Manifest], selection: Selection) -> list[Manifest]:
     ]
 
 
-def read_manifests(store: ObjectStore, problems: list[str]) -> Iterator[tuple[int, Manifest | None]]:
-    """The number of manifests in a store and each manifest with its usable entries.
+def read_manifests(
+    store: ObjectStore, problems: list[str], on_pruned: Callable[[ManifestObject], None] = lambda _: None
+) -> Iterator[tuple[int, Manifest | None]]:
+    """The number of manifests in a store and each manifest with its usable entries, but for pruned objects.
 
     Damage is added to `problems`: a damaged manifest is None, a damaged entry is left out, and one with nothing but
-    damaged times comes without them. All manifests are read, because only they tell what a segment holds: one written
-    late may have early rows.
+    damaged times comes without them. `on_pruned` gets each entry whose object was pruned. All manifests are read, because
+    only they tell what a segment holds: one written late may have early rows.
     """
-    keys = list(store.keys(f"{MANIFEST_FOLDER}/"))
+    keys, pruned = manifest_keys(store), pruned_objects(store)
 
-    def read(key: str) -> Manifest | None:
+    def read(key: str) -> tuple[Manifest | None, list[ManifestObject]]:
         try:
             examined = read_manifest(store, key)
         except DamagedError as error:
             problems.append(f"{key}: {error}")
-            return None
+            return None, []
         problems.extend(f"{fault.key}: {fault.text} (in {key})" for fault in examined.faults)
-        return examined.manifest
+        gone = [entry for entry in examined.manifest.objects if pruned.pruned_at(entry) is not None]
+        return _without(examined.manifest, gone), gone
 
-    return ((len(keys), manifest) for manifest in in_order(read, keys, THREADS))
+    for manifest, gone in in_order(read, keys, THREADS):
+        for entry in gone:
+            on_pruned(entry)
+        yield len(keys), manifest
+    problems.extend(f"{key}: {text}" for key, text in pruned.damaged())
 
 
 def require_room_for(manifests: list[Manifest], target: ObjectStore) -> None:
@@ -150,6 +160,13 @@ def _predecessor(manifest: Manifest, known: Mapping[str, str | None], staying: s
         earlier = known.get(previous)
         previous = earlier if earlier is not None and earlier < previous else None
     return previous
+
+
+def _without(manifest: Manifest, gone: list[ManifestObject]) -> Manifest:
+    if not gone:
+        return manifest
+    keys = {entry.key for entry in gone}
+    return _reduced(manifest, [entry for entry in manifest.objects if entry.key not in keys])
 
 
 def _reduced(manifest: Manifest, objects: list[ManifestObject]) -> Manifest:

@@ -5,15 +5,17 @@ it compared when the object was uploaded. A deep verification fetches and reads 
 """
 
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from collector.domain.errors import DamagedError
-from collector.domain.names import MANIFEST_FOLDER, OBJECT_SUFFIX
+from collector.domain.names import OBJECT_SUFFIX
+from collector.storage.archive.catalog import manifest_keys
 from collector.storage.archive.lenient_manifest import read_manifest
 from collector.storage.archive.manifest import Manifest, ManifestObject
+from collector.storage.archive.pruned import PrunedObjects, pruned_objects
 from collector.storage.archive.store_retry import retry_once
 from collector.storage.ordered_map import in_order
 from collector.storage.store.object_store import ObjectInfo, ObjectStore
@@ -21,7 +23,7 @@ from collector.storage.store.object_store import ObjectInfo, ObjectStore
 THREADS: Final = 8
 
 KINDS: Final = {
-    "damaged": "a manifest, or one of its entries, that cannot be read or cannot be true",
+    "damaged": "a manifest, one of its entries, or a record of what was pruned that cannot be read or cannot be true",
     "totals": "a manifest's rows or gaps are not the sum of its objects'",
     "missing": "an object that a manifest names is not there",
     "unread": "an object is there, but the store does not give it",
@@ -30,7 +32,13 @@ KINDS: Final = {
     "orphan": "no manifest names this object: its segment's upload is under way, or never ended",
     "hole": "the segment before this one has no manifest",
     "fork": "several segments say that they follow the same one",
+    "leftover": "an object was pruned, but is still there: the next `collector prune` removes it; no fault",
 }
+
+MISSING: Final = "missing"
+
+LEFTOVER: Final = "leftover"
+"""The kind that is no fault: a prune was interrupted, and can be finished."""
 
 Read = Callable[[Path, ManifestObject, Manifest], Iterator[str]]
 """Yields each difference between a file and its entry in the manifest, as one line."""
@@ -59,6 +67,7 @@ class _ManifestResult(NamedTuple):
     named: list[str]
     whole: list[ManifestObject]
     findings: list[Finding]
+    pruned: list[ManifestObject]
 
 
 class Verification:
@@ -78,6 +87,9 @@ class Verification:
         self.objects = 0
         self.rows = 0
         self.bytes = 0
+        self.pruned_objects = Counter[str]()
+        """By date, the objects that a person pruned."""
+        self.pruned_rows = Counter[str]()
 
     @property
     def segments(self) -> int:
@@ -88,15 +100,30 @@ class Verification:
         """Every fault; `tick` is called after each manifest. Raises StoreError if the store cannot be read."""
         # Objects are listed before manifests: otherwise objects of a segment archived meanwhile would be orphans.
         unlisted = {key for key in self._store.keys("") if key.endswith(OBJECT_SUFFIX)}
-        manifests = list(self._store.keys(f"{MANIFEST_FOLDER}/"))
+        manifests = manifest_keys(self._store)
+        pruned = pruned_objects(self._store)
         self.manifests = len(manifests)
-        for result in in_order(self._verify_manifest, manifests, THREADS):
+        for result in in_order(lambda key: self._verify_manifest(key, pruned), manifests, THREADS):
             self._count(result)
+            listed = [entry for entry in result.pruned if entry.key in unlisted]
             unlisted.difference_update(result.named)
             tick()
             yield from result.findings
+            yield from self._leftovers(listed)
+        yield from (Finding("damaged", key, text) for key, text in pruned.damaged())
         yield from (Finding("orphan", key, "no manifest names it") for key in sorted(unlisted))
         yield from broken_chains(self._segments)
+
+    def _leftovers(self, listed: list[ManifestObject]) -> Iterator[Finding]:
+        for entry in listed:
+            if self._is_there(entry.key):
+                yield Finding(LEFTOVER, entry.key, "it was pruned, but is still there")
+
+    def _is_there(self, key: str) -> bool:
+        try:
+            return retry_once(self._store, lambda: self._store.head(key)) is not None
+        except DamagedError:
+            return True
 
     def _count(self, result: _ManifestResult) -> None:
         self.looked_at += 1
@@ -105,26 +132,41 @@ class Verification:
         self.objects += len(result.whole)
         self.rows += sum(entry.rows for entry in result.whole)
         self.bytes += sum(entry.bytes for entry in result.whole)
+        for entry in result.pruned:
+            self.pruned_objects[entry.date] += 1
+            self.pruned_rows[entry.date] += entry.rows
 
-    def _verify_manifest(self, key: str) -> _ManifestResult:
+    def _verify_manifest(self, key: str, pruned: PrunedObjects) -> _ManifestResult:
         try:
             read = read_manifest(self._store, key)
         except DamagedError as error:
-            return _ManifestResult(None, [], [], [Finding("damaged", key, str(error))])
+            return _ManifestResult(None, [], [], [Finding("damaged", key, str(error))], [])
         found = [Finding("damaged", fault.key, f"{fault.text} (in {key})") for fault in read.faults]
         if read.totals is not None:
             found.append(Finding("totals", key, read.totals))
         named = [entry.key for entry in read.sound]
         named += [name for fault in read.faults for name in (fault.key, fault.expected_key)]
         result = _ManifestResult(
-            ChainLink(key, read.manifest.segment_id, read.manifest.previous_segment), named, [], found
+            ChainLink(key, read.manifest.segment_id, read.manifest.previous_segment), named, [], found, []
         )
         for entry in read.sound:
-            of_object = self._verify_object(entry, read.manifest)
-            result.findings.extend(of_object)
-            if not of_object:
-                result.whole.append(entry)
+            self._examine(entry, read.manifest, pruned, result)
         return result
+
+    def _examine(
+        self, entry: ManifestObject, manifest: Manifest, pruned: PrunedObjects, result: _ManifestResult
+    ) -> None:
+        is_pruned = pruned.pruned_at(entry) is not None
+        found = [] if is_pruned else self._verify_object(entry, manifest)
+        if any(finding.kind == MISSING for finding in found):
+            # It may have been pruned between the look at the records and the look at the object.
+            is_pruned = pruned.pruned_meanwhile(entry)
+        if is_pruned:
+            result.pruned.append(entry)
+            return
+        result.findings.extend(found)
+        if not found:
+            result.whole.append(entry)
 
     def _verify_object(self, entry: ManifestObject, manifest: Manifest) -> list[Finding]:
         try:
@@ -146,7 +188,7 @@ class Verification:
 def _compared(entry: ManifestObject, stored: ObjectInfo | None) -> Iterator[Finding]:
     expected = ObjectInfo(entry.bytes, entry.sha256)
     if stored is None:
-        yield Finding("missing", entry.key, f"it had {entry.rows} rows")
+        yield Finding(MISSING, entry.key, f"it had {entry.rows} rows")
     elif stored != expected:
         yield Finding("differs", entry.key, f"it should be {_text(expected)}, but is {_text(stored)}")
 
