@@ -12,12 +12,11 @@ from collector.domain.errors import UndecodableError
 from collector.domain.names import time_us
 from collector.domain.records import BookRow, BookTickerRow, Envelope, LiquidationRow, TradeRow
 from collector.exchanges import registry
-from collector.exchanges.adapter import Adapter, Decode, Subscription
+from collector.exchanges.adapter import Adapter, Subscription
 from tests.exchanges.rows import rows_of
 
 ALIKE: Final = "alike"
 MADE: Final = "made by that project"
-UNREAD: Final = "undecoded here"
 
 Fact = tuple[Any, ...]
 """A data type, a field ("" for all of a row), a symbol, and the value."""
@@ -45,8 +44,13 @@ class Theirs(NamedTuple):
     """Our symbol of theirs."""
     rewrite: Callable[[str], str] = str
     """The frame as our subscription would bring it."""
-    before: Callable[[Any], Sequence[str]] = lambda _: ()
-    """Frames that the connection must have had before this one."""
+    before: Callable[[Mapping[str, Any]], Sequence[str]] = lambda _: ()
+    """Frames that the connection must have had before the last one of a pair."""
+
+
+def unread(why: str) -> str:
+    """The outcome of a frame that the adapter cannot decode, with the words of its error."""
+    return f"undecoded: {why}"
 
 
 def judged(their: Theirs, pair: Mapping[str, Any]) -> str:
@@ -61,9 +65,12 @@ def judged(their: Theirs, pair: Mapping[str, Any]) -> str:
     data_types = tuple(name for name in adapter.id_rules if name not in polled and name != "instrument")
     decode = adapter.decoder(Subscription(tuple(sorted(symbols)), data_types))
     frame = their.rewrite(json.dumps(raw, separators=(",", ":"))).encode()
-    messages = _read(decode, [text.encode() for text in their.before(raw)], frame)
-    if messages is None:
-        return UNREAD
+    for earlier in their.before(pair):
+        assert decode(earlier.encode()) == []
+    try:
+        messages = decode(frame)
+    except UndecodableError as error:
+        return unread(str(error))
     ours, theirs = facts(adapter, messages), facts_elsewhere(expected, their.spell)
     only = [("ours", ours - theirs), ("theirs", theirs - ours)]
     names = sorted({f"{side} {'.'.join(filter(None, fact[:2]))}" for side, some in only for fact in some})
@@ -127,16 +134,6 @@ def facts_elsewhere(records: Iterable[Mapping[str, Any]], spell: Callable[[str],
                 if one[name] is not None
             }
     return found
-
-
-def _read(decode: Decode, before: Sequence[bytes], frame: bytes) -> list[Envelope] | None:
-    """The messages of a frame; None if it cannot be decoded."""
-    for earlier in before:
-        assert decode(earlier) == []
-    try:
-        return decode(frame)
-    except UndecodableError:
-        return None
 
 
 def _texts(value: object) -> set[str]:

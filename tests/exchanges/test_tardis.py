@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from collector.exchanges import registry
-from tests.exchanges.tardis import ALIKE, MADE, UNREAD, Theirs, judged
+from tests.exchanges.tardis import ALIKE, MADE, Theirs, judged, unread
 
 
 class Differs(NamedTuple):
@@ -33,7 +33,10 @@ class Mapped(NamedTuple):
 _BOOK_TIME: Final = "ours book.time, theirs book.time"
 _MADE: Final = "written by that project: an answer of a REST server, put among the frames"
 _NOW: Final = "a frame without a time: they take the time of receipt, we say there is none"
+_NOT_RECORDED: Final = "not recorded"
 _SENT: Final = "the time of the match for them, the time of sending for us, as the contract has it"
+_STATISTICS: Final = unread("unknown channel: ticker")
+_UNKNOWN: Final = unread("unknown message")
 _WAITS: Final = "an update before any book, which they wait for; a recorder keeps every update"
 
 
@@ -53,7 +56,9 @@ def _deribit(text: str) -> str:
 
 _OKX: Final = Theirs("okx", rewrite=_okx)
 _OKX_OLD: Final = "version 3 of the protocol, closed"
+_BYBIT_OLD: Final = "a channel of the interfaces before version 5, closed"
 _BITFINEX: Final = Theirs("bitfinex", lambda symbol: f"t{symbol}")
+_UNNAMED: Final = unread("channel id that no answer explained")
 _BITFINEX_UNNAMED: Final = "a numbered channel; the frame that names it is not in the pair"
 _BITFINEX_FIRST_NEWS: Final = "`te`, the first news of a trade: we read `tu`, which repeats it with its final id"
 
@@ -62,7 +67,7 @@ MAPPED: Final[Mapping[str, Mapped]] = {
         Theirs("binance", rewrite=_binance),
         3,
         (
-            Differs(UNREAD, 1, "a statistic of 24 hours, not recorded"),
+            Differs(_STATISTICS, 1, _NOT_RECORDED),
             Differs(MADE, 1, _MADE),
             Differs("ours book, ours book.time", 1, _WAITS),
             Differs("ours book_ticker.time, theirs book_ticker.time", 1, _NOW),
@@ -72,7 +77,13 @@ MAPPED: Final[Mapping[str, Mapped]] = {
         Theirs("binance_usdm", rewrite=_binance),
         1,
         (
-            Differs(UNREAD, 4, "two statistics of 24 hours; an aggregate trade and a mark price of the form of 2019"),
+            Differs(_STATISTICS, 2, _NOT_RECORDED),
+            Differs(
+                unread("not a message of aggTrade: Object missing required field `a` - at `$.data`"),
+                1,
+                "an aggregate trade without its id, as of 2019",
+            ),
+            Differs(unread("unknown channel: markPrice"), 1, "every three seconds; we subscribe to `markPrice@1s`"),
             Differs(MADE, 2, _MADE),
             Differs("ours book, ours book.time", 1, _WAITS),
             Differs(_BOOK_TIME, 1, _SENT),
@@ -83,29 +94,58 @@ MAPPED: Final[Mapping[str, Mapped]] = {
         Theirs("binance_coinm", rewrite=_binance),
         2,
         (
-            Differs(UNREAD, 2, "a statistic of 24 hours and the price of an index, not recorded"),
+            Differs(_STATISTICS, 1, _NOT_RECORDED),
+            Differs(unread("unknown channel: indexPrice@1s"), 1, "the price of an index, not recorded"),
             Differs(MADE, 2, _MADE),
             Differs(_BOOK_TIME, 2, _SENT),
         ),
     ),
-    "okex": Mapped(_OKX, 2, (Differs(UNREAD, 7, _OKX_OLD),)),
+    "okex": Mapped(_OKX, 2, (Differs(_UNKNOWN, 7, _OKX_OLD),)),
     "okex-futures": Mapped(
         _OKX,
         5,
         (
-            Differs(UNREAD, 15, _OKX_OLD),
+            Differs(_UNKNOWN, 15, _OKX_OLD),
             Differs(MADE, 2, _MADE),
             Differs("theirs mark_price.index_price", 1, "the price of the index from a frame of another pair"),
         ),
     ),
-    "okex-swap": Mapped(_OKX, 3, (Differs(UNREAD, 11, _OKX_OLD), Differs(MADE, 2, _MADE))),
-    "okex-options": Mapped(_OKX, 0, (Differs(UNREAD, 20, _OKX_OLD),)),
-    "okex-spreads": Mapped(_OKX, 0, (Differs(UNREAD, 2, "spreads, not recorded"),)),
-    "bybit": Mapped(
-        Theirs("bybit_linear"), 0, (Differs(UNREAD, 34, "versions 2 and 3, closed"), Differs(MADE, 2, _MADE))
+    "okex-swap": Mapped(_OKX, 3, (Differs(_UNKNOWN, 11, _OKX_OLD), Differs(MADE, 2, _MADE))),
+    "okex-options": Mapped(_OKX, 0, (Differs(_UNKNOWN, 20, _OKX_OLD),)),
+    "okex-spreads": Mapped(
+        _OKX,
+        0,
+        (
+            Differs(unread("unknown channel: sprd-public-trades"), 1, "spreads, not recorded"),
+            Differs(unread("unknown channel: sprd-books5"), 1, "spreads, not recorded"),
+        ),
     ),
-    "bybit-options": Mapped(Theirs("bybit_linear"), 0, (Differs(UNREAD, 4, "options, not recorded"),)),
-    "bybit-spot": Mapped(Theirs("bybit_spot"), 3, (Differs(UNREAD, 5, "version 1 of the spot protocol, closed"),)),
+    "bybit": Mapped(
+        Theirs("bybit_linear"),
+        0,
+        (
+            Differs(_UNKNOWN, 1, "an answer to a subscription, of the form before version 5"),
+            Differs(unread("unknown channel: instrument_info.100ms"), 9, _BYBIT_OLD),
+            Differs(unread("unknown channel: orderBookL2_25"), 13, _BYBIT_OLD),
+            Differs(unread("unknown channel: orderBook_200.100ms"), 3, _BYBIT_OLD),
+            Differs(unread("unknown channel: trade"), 5, _BYBIT_OLD),
+            Differs(
+                unread("unknown channel: liquidation"),
+                3,
+                "of the form before version 5; we subscribe to `allLiquidation`",
+            ),
+            Differs(MADE, 2, _MADE),
+        ),
+    ),
+    "bybit-options": Mapped(
+        Theirs("bybit_linear"),
+        0,
+        (
+            Differs(unread("stream not subscribed: publicTrade.BTC"), 1, "options, not recorded"),
+            Differs(unread("unknown channel: orderbook.25"), 3, "options, not recorded"),
+        ),
+    ),
+    "bybit-spot": Mapped(Theirs("bybit_spot"), 3, (Differs(_UNKNOWN, 5, "version 2 of the spot protocol, closed"),)),
     "bitstamp": Mapped(
         Theirs("bitstamp", str.lower), 2, (Differs(MADE, 2, _MADE), Differs("ours book, ours book.time", 1, _WAITS))
     ),
@@ -113,7 +153,7 @@ MAPPED: Final[Mapping[str, Mapped]] = {
         Theirs("kraken"),
         3,
         (
-            Differs(UNREAD, 6, "version 1 of the protocol, which version 2 replaces"),
+            Differs(_UNKNOWN, 6, "version 1 of the protocol, which version 2 replaces"),
             Differs("ours trade", 1, "past trades of a `snapshot`, which close the hole of a reconnect"),
         ),
     ),
@@ -144,7 +184,7 @@ MAPPED: Final[Mapping[str, Mapped]] = {
         ),
     ),
     "gate-io": Mapped(
-        Theirs("gate"), 2, (Differs(UNREAD, 6, "version 3 of the protocol, closed"), Differs(MADE, 1, _MADE))
+        Theirs("gate"), 2, (Differs(_UNKNOWN, 6, "version 3 of the protocol, closed"), Differs(MADE, 1, _MADE))
     ),
     "hyperliquid": Mapped(
         Theirs("hyperliquid"),
@@ -170,20 +210,29 @@ MAPPED: Final[Mapping[str, Mapped]] = {
         ),
     ),
     "bitfinex": Mapped(
-        _BITFINEX, 2, (Differs(UNREAD, 9, _BITFINEX_UNNAMED), Differs("theirs trade", 1, _BITFINEX_FIRST_NEWS))
+        _BITFINEX, 2, (Differs(_UNNAMED, 9, _BITFINEX_UNNAMED), Differs("theirs trade", 1, _BITFINEX_FIRST_NEWS))
     ),
     "bitfinex-derivatives": Mapped(
-        _BITFINEX, 3, (Differs(UNREAD, 11, _BITFINEX_UNNAMED), Differs("theirs trade", 1, _BITFINEX_FIRST_NEWS))
+        _BITFINEX, 3, (Differs(_UNNAMED, 11, _BITFINEX_UNNAMED), Differs("theirs trade", 1, _BITFINEX_FIRST_NEWS))
     ),
     "kucoin": Mapped(Theirs("kucoin"), 7, (Differs("ours book, ours book.time", 4, _WAITS),)),
     "gemini": Mapped(
-        Theirs("gemini"), 1, (Differs(UNREAD, 3, "the second protocol, not read"), Differs(_BOOK_TIME, 2, _NOW))
+        Theirs("gemini"), 1, (Differs(_UNKNOWN, 3, "the second protocol, not read"), Differs(_BOOK_TIME, 2, _NOW))
     ),
     "bitmex": Mapped(
         Theirs("bitmex"),
         4,
         (
-            Differs(UNREAD, 4, "books of before levels had a time"),
+            Differs(
+                unread("not a message of orderBookL2: a level without its price"),
+                3,
+                "books of before each level told its price; a price is then that of an id",
+            ),
+            Differs(
+                unread("not a message of orderBookL2: not of one symbol"),
+                1,
+                "the books of two symbols in one frame; we subscribe to each by itself",
+            ),
             Differs(_BOOK_TIME, 1, _NOW),
             Differs("ours liquidation, theirs liquidation", 1, _NOW),
             Differs("ours open_interest.open_interest", 1, "they wait for a time"),
