@@ -44,13 +44,20 @@ class Theirs(NamedTuple):
     """Our symbol of theirs."""
     rewrite: Callable[[str], str] = str
     """The frame as our subscription would bring it."""
-    before: Callable[[Mapping[str, Any]], Sequence[str]] = lambda _: ()
-    """Frames that the connection must have had before the last one of a pair."""
+    before: Callable[[Any], Sequence[str]] = lambda _: ()
+    """Frames that the connection must have had before a pair's last one."""
 
 
 def unread(why: str) -> str:
     """The outcome of a frame that the adapter cannot decode, with the words of its error."""
     return f"undecoded: {why}"
+
+
+def _symbols(their: Theirs, pair: Mapping[str, Any]) -> set[str]:
+    """Those of the records; where there are none, every text that may be one."""
+    raw = pair["messages"][-1]["raw"]
+    named = {record["symbol"] for record in pair["expected"] or []}
+    return {their.spell(name) for name in named or _texts([raw, *map(json.loads, their.before(raw))])}
 
 
 def judged(their: Theirs, pair: Mapping[str, Any]) -> str:
@@ -59,13 +66,12 @@ def judged(their: Theirs, pair: Mapping[str, Any]) -> str:
     if isinstance(raw, dict) and (raw.get("generated") or "@depthSnapshot" in raw.get("stream", "")):
         return MADE
     expected = pair["expected"] or []
-    symbols = {their.spell(name) for name in {record["symbol"] for record in expected} or _texts(raw)}
     adapter = registry.adapter(their.exchange)
     polled = adapter.rest.polls if adapter.rest is not None else {}
     data_types = tuple(name for name in adapter.id_rules if name not in polled and name != "instrument")
-    decode = adapter.decoder(Subscription(tuple(sorted(symbols)), data_types))
+    decode = adapter.decoder(Subscription(tuple(sorted(_symbols(their, pair))), data_types))
     frame = their.rewrite(json.dumps(raw, separators=(",", ":"))).encode()
-    for earlier in their.before(pair):
+    for earlier in their.before(raw):
         assert decode(earlier.encode()) == []
     try:
         messages = decode(frame)
@@ -88,7 +94,9 @@ def facts(adapter: Adapter, messages: Iterable[Envelope]) -> set[Fact]:
         elif isinstance(row, BookRow):
             found |= {("book", "", symbol, row.is_snapshot, row[4:]), ("book", "time", symbol, at_us)}
         elif isinstance(row, BookTickerRow):
-            found |= {("book_ticker", "", symbol, row[1:]), ("book_ticker", "time", symbol, at_us)}
+            found |= {("book_ticker", "", symbol, row[1::2]), ("book_ticker", "time", symbol, at_us)}
+            if any(size is not None for size in row[2::2]):
+                found.add(("book_ticker", "sizes", symbol, row[2::2]))
         elif isinstance(row, LiquidationRow):
             found |= {
                 ("liquidation", "", symbol, row.price, row.size, at_us),
@@ -119,7 +127,11 @@ def facts_elsewhere(records: Iterable[Mapping[str, Any]], spell: Callable[[str],
             found |= {("book", "", symbol, one["isSnapshot"], sides), ("book", "time", symbol, at_us)}
         elif kind == "book_ticker":
             best = tuple(one[name] for name in _BEST)
-            found |= {("book_ticker", "", symbol, best), ("book_ticker", "time", symbol, at_us)}
+            found |= {
+                ("book_ticker", "", symbol, best[::2]),
+                ("book_ticker", "sizes", symbol, best[1::2]),
+                ("book_ticker", "time", symbol, at_us),
+            }
         elif kind == "liquidation":
             found |= {
                 ("liquidation", "", symbol, one["price"], one["amount"], at_us),

@@ -41,7 +41,7 @@ _WAITS: Final = "an update before any book, which they wait for; a recorder keep
 
 
 def _binance(text: str) -> str:
-    return re.sub(r'@depth(@0ms|@1000ms)?"', '@depth@100ms"', text, count=1)
+    return re.sub(r'@depth(@0ms|@1000ms)?"', '@depth@100ms"', text.replace('@markPrice"', '@markPrice@1s"'), count=1)
 
 
 def _okx(text: str) -> str:
@@ -57,10 +57,33 @@ def _deribit(text: str) -> str:
 _OKX: Final = Theirs("okx", rewrite=_okx)
 _OKX_OLD: Final = "version 3 of the protocol, closed"
 _BYBIT_OLD: Final = "a channel of the interfaces before version 5, closed"
-_BITFINEX: Final = Theirs("bitfinex", lambda symbol: f"t{symbol}")
+_BITFINEX_ANSWERED: Final = {89: ("trades", "BTCUSD"), 6959: ("book", "ETHUSD"), 127758: ("status", "BTCF0:USTF0")}
+"""Channels of frames without a name, as the answers among the pairs explain them."""
+
+
+def _bitfinex_answer(raw: Any) -> list[str]:
+    """What explains a frame's number; frames that they recorded later end with their channel and symbol."""
+    if not isinstance(raw, list):
+        return []
+    named = tuple(raw[-2:]) if isinstance(raw[-1], str) else _BITFINEX_ANSWERED.get(raw[0])
+    if named is None:
+        return []
+    channel, pair = named
+    symbol = f"{'t' if len(pair) > 3 else 'f'}{pair}"  # a loan names one currency
+    keys = {"liquidations": "liq:global", "status": f"deriv:{symbol}"}
+    place = {"channel": "status", "key": keys[channel]} if channel in keys else {"channel": channel, "symbol": symbol}
+    return [json.dumps({"event": "subscribed", **place, "chanId": raw[0], "pair": pair}, separators=(",", ":"))]
+
+
+def _bitfinex(text: str) -> str:
+    """The second news of a trade, which we read, has the form of the first, which they read."""
+    return text.replace('"te"', '"tu"')
+
+
+_BITFINEX: Final = Theirs("bitfinex", lambda symbol: f"t{symbol}", _bitfinex, _bitfinex_answer)
 _UNNAMED: Final = unread("channel id that no answer explained")
-_BITFINEX_UNNAMED: Final = "a numbered channel; the frame that names it is not in the pair"
-_BITFINEX_FIRST_NEWS: Final = "`te`, the first news of a trade: we read `tu`, which repeats it with its final id"
+_BITFINEX_UNNAMED: Final = "a numbered channel whose answer is in no pair; they cannot read it either"
+_BITFINEX_SIZES: Final = "sizes of a ticker are sums of 25 levels, not those of the best prices"
 
 MAPPED: Final[Mapping[str, Mapped]] = {
     "binance": Mapped(
@@ -75,7 +98,7 @@ MAPPED: Final[Mapping[str, Mapped]] = {
     ),
     "binance-futures": Mapped(
         Theirs("binance_usdm", rewrite=_binance),
-        1,
+        2,
         (
             Differs(_STATISTICS, 2, _NOT_RECORDED),
             Differs(
@@ -83,7 +106,6 @@ MAPPED: Final[Mapping[str, Mapped]] = {
                 1,
                 "an aggregate trade without its id, as of 2019",
             ),
-            Differs(unread("unknown channel: markPrice"), 1, "every three seconds; we subscribe to `markPrice@1s`"),
             Differs(MADE, 2, _MADE),
             Differs("ours book, ours book.time", 1, _WAITS),
             Differs(_BOOK_TIME, 1, _SENT),
@@ -195,10 +217,18 @@ MAPPED: Final[Mapping[str, Mapped]] = {
         Theirs("deribit", rewrite=_deribit),
         3,
         (
-            Differs("ours book_ticker, ours book_ticker.time", 1, "best prices of `quote`, which they do not read"),
-            Differs("theirs book_ticker, theirs book_ticker.time", 2, "best prices of `ticker`: ours are of `quote`"),
             Differs(
-                "ours mark_price.index_price, theirs book_ticker, theirs book_ticker.time",
+                "ours book_ticker, ours book_ticker.sizes, ours book_ticker.time",
+                1,
+                "best prices of `quote`, which they do not read",
+            ),
+            Differs(
+                "theirs book_ticker, theirs book_ticker.sizes, theirs book_ticker.time",
+                2,
+                "best prices of `ticker`: ours are of `quote`",
+            ),
+            Differs(
+                "ours mark_price.index_price, theirs book_ticker, theirs book_ticker.sizes, theirs book_ticker.time",
                 4,
                 "the same, and they leave out the price of the index of an option",
             ),
@@ -210,10 +240,22 @@ MAPPED: Final[Mapping[str, Mapped]] = {
         ),
     ),
     "bitfinex": Mapped(
-        _BITFINEX, 2, (Differs(_UNNAMED, 9, _BITFINEX_UNNAMED), Differs("theirs trade", 1, _BITFINEX_FIRST_NEWS))
+        _BITFINEX,
+        8,
+        (
+            Differs(_UNNAMED, 1, _BITFINEX_UNNAMED),
+            Differs("ours trade", 2, "past trades of a first answer; the second news of a trade whose first they read"),
+            Differs("theirs book_ticker.sizes", 1, _BITFINEX_SIZES),
+        ),
     ),
     "bitfinex-derivatives": Mapped(
-        _BITFINEX, 3, (Differs(_UNNAMED, 11, _BITFINEX_UNNAMED), Differs("theirs trade", 1, _BITFINEX_FIRST_NEWS))
+        _BITFINEX,
+        12,
+        (
+            Differs(_UNNAMED, 1, _BITFINEX_UNNAMED),
+            Differs("ours trade", 1, "the second news of a trade whose first they read"),
+            Differs("theirs book_ticker.sizes", 1, _BITFINEX_SIZES),
+        ),
     ),
     "kucoin": Mapped(Theirs("kucoin"), 7, (Differs("ours book, ours book.time", 4, _WAITS),)),
     "gemini": Mapped(
