@@ -5,7 +5,7 @@ named, "ours" or "theirs" before them.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from collector.domain.errors import UndecodableError
@@ -63,18 +63,18 @@ def _symbols(their: Theirs, pair: Mapping[str, Any]) -> set[str]:
 def judged(their: Theirs, pair: Mapping[str, Any]) -> str:
     """How the adapter's reading of a pair's last frame compares: one of the outcomes, or the facts of one side only."""
     raw = pair["messages"][-1]["raw"]
-    if isinstance(raw, dict) and (raw.get("generated") or "@depthSnapshot" in raw.get("stream", "")):
+    frame = their.rewrite(json.dumps(raw, separators=(",", ":")))
+    if '"generated":true' in frame:
         return MADE
     expected = pair["expected"] or []
     adapter = registry.adapter(their.exchange)
     polled = adapter.rest.polls if adapter.rest is not None else {}
     data_types = tuple(name for name in adapter.id_rules if name not in polled and name != "instrument")
     decode = adapter.decoder(Subscription(tuple(sorted(_symbols(their, pair))), data_types))
-    frame = their.rewrite(json.dumps(raw, separators=(",", ":"))).encode()
     for earlier in their.before(raw):
         assert decode(earlier.encode()) == []
     try:
-        messages = decode(frame)
+        messages = decode(frame.encode())
     except UndecodableError as error:
         return unread(str(error))
     ours, theirs = facts(adapter, messages), facts_elsewhere(expected, their.spell)
@@ -90,9 +90,14 @@ def facts(adapter: Adapter, messages: Iterable[Envelope]) -> set[Fact]:
         (row,) = rows_of(adapter, one.stream.data_type, [one.payload])
         kind, symbol, at_us = one.stream.data_type, one.stream.symbol, one.exchange_us
         if isinstance(row, TradeRow):
-            found.add(("trade", "", symbol, row.trade_id, row.price, row.size, row.side, at_us))
+            found |= {
+                ("trade", "", symbol, row.price, row.size, row.side, at_us),
+                ("trade", "id", symbol, row.trade_id, at_us),
+            }
         elif isinstance(row, BookRow):
-            found |= {("book", "", symbol, row.is_snapshot, row[4:]), ("book", "time", symbol, at_us)}
+            found |= {("book", "", symbol, row.is_snapshot, *_levels(row)), ("book", "time", symbol, at_us)}
+            if None in (*row.bid_sizes, *row.ask_sizes):
+                found.add(("book", "unread size", symbol))
         elif isinstance(row, BookTickerRow):
             found |= {("book_ticker", "", symbol, row[1::2]), ("book_ticker", "time", symbol, at_us)}
             if any(size is not None for size in row[2::2]):
@@ -113,18 +118,25 @@ def facts(adapter: Adapter, messages: Iterable[Envelope]) -> set[Fact]:
     return found
 
 
+def _levels(book: BookRow) -> Iterator[tuple[tuple[Any, Any], ...]]:
+    """Prices and sizes of bids and asks; levels whose size could not be read are left out."""
+    for prices, sizes in ((book.bid_prices, book.bid_sizes), (book.ask_prices, book.ask_sizes)):
+        yield tuple(level for level in zip(prices, sizes, strict=True) if level[1] is not None)
+
+
 def facts_elsewhere(records: Iterable[Mapping[str, Any]], spell: Callable[[str], str]) -> set[Fact]:
     """The same of the other project's records."""
     found: set[Fact] = set()
     for one in records:
         kind, symbol, at_us = one["type"], spell(one["symbol"]), time_us(one["timestamp"])
         if kind == "trade":
-            found.add(("trade", "", symbol, one["id"], one["price"], one["amount"], one["side"], at_us))
+            found |= {
+                ("trade", "", symbol, one["price"], one["amount"], one["side"], at_us),
+                ("trade", "id", symbol, one["id"], at_us),
+            }
         elif kind == "book_change":
-            sides = tuple(
-                tuple(level[name] for level in one[side]) for side in ("bids", "asks") for name in ("price", "amount")
-            )
-            found |= {("book", "", symbol, one["isSnapshot"], sides), ("book", "time", symbol, at_us)}
+            sides = [[(level["price"], level["amount"]) for level in one[side]] for side in ("bids", "asks")]
+            found |= {("book", "", symbol, one["isSnapshot"], *map(tuple, sides)), ("book", "time", symbol, at_us)}
         elif kind == "book_ticker":
             best = tuple(one[name] for name in _BEST)
             found |= {

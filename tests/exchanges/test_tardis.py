@@ -52,6 +52,11 @@ def _binance(text: str) -> str:
     return re.sub(r'@depth(@0ms|@1000ms)?"', '@depth@100ms"', text.replace('@markPrice"', '@markPrice@1s"'), count=1)
 
 
+def _binance_spot(text: str) -> str:
+    """Their book of a REST server has the form of our partial book."""
+    return _binance(text.replace('@depthSnapshot","generated":true', '@depth20@100ms"'))
+
+
 def _okx(text: str) -> str:
     return text.replace("books-l2-tbt", "books")
 
@@ -95,11 +100,11 @@ _BITFINEX_SIZES: Final = "sizes of a ticker are sums of 25 levels, not those of 
 
 MAPPED: Final[Mapping[str, Mapped]] = {
     "binance": Mapped(
-        Theirs("binance", rewrite=_binance),
+        Theirs("binance", rewrite=_binance_spot),
         3,
         (
             Differs(_STATISTICS, 1, _NOT_RECORDED),
-            Differs(MADE, 1, _MADE),
+            Differs(_BOOK_TIME, 1, _NOW),
             Differs("ours book, ours book.time", 1, _WAITS),
             Differs("ours book_ticker.time, theirs book_ticker.time", 1, _NOW),
         ),
@@ -184,7 +189,7 @@ MAPPED: Final[Mapping[str, Mapped]] = {
         3,
         (
             Differs(_UNKNOWN, 6, "version 1 of the protocol, which version 2 replaces"),
-            Differs("ours trade", 1, "past trades of a `snapshot`, which close the hole of a reconnect"),
+            Differs("ours trade, ours trade.id", 1, "past trades of a `snapshot`, which close the hole of a reconnect"),
         ),
     ),
     "cryptofacilities": Mapped(
@@ -198,7 +203,7 @@ MAPPED: Final[Mapping[str, Mapped]] = {
                 2,
                 "the absolute rate for them, the relative one for us",
             ),
-            Differs("ours trade, theirs trade", 1, "a trade before ids: ours is named by `seq`"),
+            Differs("ours trade.id, theirs trade.id", 1, "a trade before ids: ours is named by `seq`"),
         ),
     ),
     "coinbase": Mapped(
@@ -207,7 +212,7 @@ MAPPED: Final[Mapping[str, Mapped]] = {
         (
             Differs(_BOOK_TIME, 2, _NOW),
             Differs(
-                "ours book, ours book.time, theirs book, theirs book.time",
+                "ours book.time, ours book.unread size, theirs book.time",
                 1,
                 "a level of size `0.-10000`, which they leave out and we keep with no size",
             ),
@@ -219,7 +224,7 @@ MAPPED: Final[Mapping[str, Mapped]] = {
     "hyperliquid": Mapped(
         Theirs("hyperliquid"),
         5,
-        (Differs("ours trade", 2, "the trades before the subscription, which they leave out"),),
+        (Differs("ours trade, ours trade.id", 2, "the trades before the subscription, which they leave out"),),
     ),
     "deribit": Mapped(
         Theirs("deribit", rewrite=_deribit),
@@ -252,7 +257,11 @@ MAPPED: Final[Mapping[str, Mapped]] = {
         8,
         (
             Differs(_UNNAMED, 1, _BITFINEX_UNNAMED),
-            Differs("ours trade", 2, "past trades of a first answer; the second news of a trade whose first they read"),
+            Differs(
+                "ours trade, ours trade.id",
+                2,
+                "past trades of a first answer; the second news of a trade whose first they read",
+            ),
             Differs("theirs book_ticker.sizes", 1, _BITFINEX_SIZES),
         ),
     ),
@@ -261,7 +270,7 @@ MAPPED: Final[Mapping[str, Mapped]] = {
         12,
         (
             Differs(_UNNAMED, 1, _BITFINEX_UNNAMED),
-            Differs("ours trade", 1, "the second news of a trade whose first they read"),
+            Differs("ours trade, ours trade.id", 1, "the second news of a trade whose first they read"),
             Differs("theirs book_ticker.sizes", 1, _BITFINEX_SIZES),
         ),
     ),
