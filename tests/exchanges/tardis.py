@@ -5,6 +5,7 @@ named, "ours" or "theirs" before them.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -77,44 +78,44 @@ def judged(their: Theirs, pair: Mapping[str, Any]) -> str:
         messages = decode(frame.encode())
     except UndecodableError as error:
         return unread(str(error))
-    ours, theirs = facts(adapter, messages), facts_elsewhere(expected, their.spell)
+    ours, theirs = Counter(facts(adapter, messages)), Counter(facts_elsewhere(expected, their.spell))
     only = [("ours", ours - theirs), ("theirs", theirs - ours)]
     names = sorted({f"{side} {'.'.join(filter(None, fact[:2]))}" for side, some in only for fact in some})
     return ", ".join(names) or ALIKE
 
 
-def facts(adapter: Adapter, messages: Iterable[Envelope]) -> set[Fact]:
+def facts(adapter: Adapter, messages: Iterable[Envelope]) -> list[Fact]:
     """What messages tell: whole trades, books and best prices, and each figure of a derivative by itself."""
-    found: set[Fact] = set()
+    found: list[Fact] = []
     for one in messages:
         (row,) = rows_of(adapter, one.stream.data_type, [one.payload])
         kind, symbol, at_us = one.stream.data_type, one.stream.symbol, one.exchange_us
         if isinstance(row, TradeRow):
-            found |= {
+            found += [
                 ("trade", "", symbol, row.price, row.size, row.side, at_us),
                 ("trade", "id", symbol, row.trade_id, at_us),
-            }
+            ]
         elif isinstance(row, BookRow):
-            found |= {("book", "", symbol, row.is_snapshot, *_levels(row)), ("book", "time", symbol, at_us)}
+            found += [("book", "", symbol, row.is_snapshot, *_levels(row)), ("book", "time", symbol, at_us)]
             if None in (*row.bid_sizes, *row.ask_sizes):
-                found.add(("book", "unread size", symbol))
+                found.append(("book", "unread size", symbol))
         elif isinstance(row, BookTickerRow):
-            found |= {("book_ticker", "", symbol, row[1::2]), ("book_ticker", "time", symbol, at_us)}
+            found += [("book_ticker", "", symbol, row[1::2]), ("book_ticker", "time", symbol, at_us)]
             if any(size is not None for size in row[2::2]):
-                found.add(("book_ticker", "sizes", symbol, row[2::2]))
+                found.append(("book_ticker", "sizes", symbol, row[2::2]))
         elif isinstance(row, LiquidationRow):
-            found |= {
+            found += [
                 ("liquidation", "", symbol, row.price, row.size, at_us),
                 ("liquidation", "id", symbol, row.liquidation_id),
                 ("liquidation", "side", symbol, row.side),
-            }
+            ]
         elif row is not None:
             figures = row._asdict().items()
-            found |= {
+            found += [
                 (kind, name, symbol, value)
                 for name, value in figures
                 if (kind, name) in _COMPARED and value is not None
-            }
+            ]
     return found
 
 
@@ -124,39 +125,39 @@ def _levels(book: BookRow) -> Iterator[tuple[tuple[Any, Any], ...]]:
         yield tuple(level for level in zip(prices, sizes, strict=True) if level[1] is not None)
 
 
-def facts_elsewhere(records: Iterable[Mapping[str, Any]], spell: Callable[[str], str]) -> set[Fact]:
+def facts_elsewhere(records: Iterable[Mapping[str, Any]], spell: Callable[[str], str]) -> list[Fact]:
     """The same of the other project's records."""
-    found: set[Fact] = set()
+    found: list[Fact] = []
     for one in records:
         kind, symbol, at_us = one["type"], spell(one["symbol"]), time_us(one["timestamp"])
         if kind == "trade":
-            found |= {
+            found += [
                 ("trade", "", symbol, one["price"], one["amount"], one["side"], at_us),
                 ("trade", "id", symbol, one["id"], at_us),
-            }
+            ]
         elif kind == "book_change":
             sides = [[(level["price"], level["amount"]) for level in one[side]] for side in ("bids", "asks")]
-            found |= {("book", "", symbol, one["isSnapshot"], *map(tuple, sides)), ("book", "time", symbol, at_us)}
+            found += [("book", "", symbol, one["isSnapshot"], *map(tuple, sides)), ("book", "time", symbol, at_us)]
         elif kind == "book_ticker":
             best = tuple(one[name] for name in _BEST)
-            found |= {
+            found += [
                 ("book_ticker", "", symbol, best[::2]),
                 ("book_ticker", "sizes", symbol, best[1::2]),
                 ("book_ticker", "time", symbol, at_us),
-            }
+            ]
         elif kind == "liquidation":
-            found |= {
+            found += [
                 ("liquidation", "", symbol, one["price"], one["amount"], at_us),
                 ("liquidation", "id", symbol, one["id"]),
                 ("liquidation", "side", symbol, one["side"]),
-            }
+            ]
         else:
             places = {"derivative_ticker": _DERIVED, "option_summary": _OF_OPTIONS}[kind]
-            found |= {
+            found += [
                 (*place, symbol, time_us(one[name]) if name.endswith("Timestamp") else one[name])
                 for name, place in places.items()
                 if one[name] is not None
-            }
+            ]
     return found
 
 
