@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from collector.domain.errors import UndecodableError
-from collector.domain.records import BookTickerRow, Envelope
+from collector.domain.records import Envelope
 from collector.exchanges.adapter import Adapter, Subscription
 from tests.exchanges.rows import rows_of
 
@@ -67,24 +67,3 @@ def _as_decimal(value: float) -> Decimal:
 def number(text: str) -> Decimal:
     """The number that a frame's text stands for."""
     return Decimal(text)
-
-
-def expected_row(record: dict[str, Any]) -> dict[str, Any]:
-    """Another project's record, by our columns."""
-    if record["type"] == "trade":
-        return {
-            "trade_id": record["id"],
-            "price": record["price"],
-            "size": record["amount"],
-            "side": record["side"],
-        }
-    if record["type"] == "book_ticker":
-        names = ("bidPrice", "bidAmount", "askPrice", "askAmount")
-        return dict(zip(BookTickerRow._fields[1:], (record[name] for name in names), strict=True))
-    return {
-        "is_snapshot": record["isSnapshot"],
-        "bid_prices": tuple(level["price"] for level in record["bids"]),
-        "bid_sizes": tuple(level["amount"] for level in record["bids"]),
-        "ask_prices": tuple(level["price"] for level in record["asks"]),
-        "ask_sizes": tuple(level["amount"] for level in record["asks"]),
-    }

@@ -25,7 +25,7 @@ from collector.exchanges.adapter import ControlKind, Conversation, Subscription
 from collector.exchanges.bitfinex import Bitfinex
 from collector.exchanges.rest_adapter import Listing
 from tests.conftest import Lines
-from tests.exchanges.conversing import as_frame, decoded, kind_of, refusal, untold
+from tests.exchanges.conversing import as_frame, decoded, kind_of, refusal
 from tests.exchanges.rows import rows_of
 
 BITFINEX = Bitfinex()
@@ -317,39 +317,6 @@ def test_traded_value_is_told_in_the_quote_currency() -> None:
     loans = ["fUSD", *range(16)]
     untraded = [PERPETUAL, *[None] * 10]
     assert REST.read_volumes(REST.volumes()[0], as_frame([ticker, loans, untraded])) == {PAIR: 1_500_000.0}
-
-
-@pytest.mark.parametrize("market", ["bitfinex", "bitfinex-derivatives"])
-def test_another_project_reads_the_same(market: str, mapped: Callable[[str], list[dict[str, Any]]]) -> None:
-    # It takes the first news of a trade and we the second; it takes the sizes of a ticker for those of the best prices.
-    pairs = [pair for pair in mapped(market) if pair["expected"]]
-    assert len(pairs) > 5
-    for pair in pairs:
-        assert {record["type"] for record in pair["expected"]} & {"trade", "book_ticker"} or not untold(
-            BITFINEX, _read(pair), [_with_t(record) for record in pair["expected"]]
-        )
-    trades = [pair for pair in pairs if pair["expected"][0]["type"] == "trade"]
-    assert trades
-    for pair in trades:
-        pair["raw"][1] = "tu"
-        assert not untold(BITFINEX, _read(pair), [_with_t(record) for record in pair["expected"]])
-
-
-def _with_t(record: dict[str, Any]) -> dict[str, Any]:
-    return {**record, "symbol": f"t{record['symbol']}"}
-
-
-def _read(pair: dict[str, Any]) -> list[Envelope]:
-    """One frame, after the answer that it needs."""
-    number, first, symbol = pair["raw"][0], pair["raw"][1], f"t{pair['expected'][0]['symbol']}"
-    named = {"symbol": symbol}
-    channel = "trades" if first == "tu" else "book"
-    if isinstance(first, list) and len(first) > 10:
-        channel, named = "status", {"key": f"deriv:{symbol}"}
-    if isinstance(first, list) and isinstance(first[0], list) and first[0][0] == "pos":
-        channel, named = "status", {"key": "liq:global"}
-    decode = conversation(subscription=Subscription((symbol,), TYPES))
-    return decoded(decode, [explained(number, channel, **named), as_frame(pair["raw"])])
 
 
 def test_every_recorded_frame_is_read(received: Callable[[str], list[bytes]]) -> None:

@@ -1,7 +1,6 @@
 """Coinbase Exchange: makers' sides, changes of both sides in one list, witnesses of trades, pages that go down."""
 
 import json
-from typing import Any
 
 import pytest
 
@@ -220,29 +219,6 @@ def test_turnover_is_told_of_products_quoted_in_dollars() -> None:
 
 def test_the_clock_is_read() -> None:
     assert REST.read_clock(b'{"iso":"2015-01-07T23:47:25.201Z","epoch":1420674445.201}') == 1_420_674_445_201_000
-
-
-def test_another_projects_records_say_the_same(mapped: Any) -> None:
-    """But for a time in year 1, for which it takes that of the message before."""
-    pairs = mapped("coinbase")
-    assert len(pairs) == 6
-    for pair in pairs:
-        read = COINBASE.decoder(Subscription((pair["raw"]["product_id"],), ("book_delta", "trade")))
-        (envelope,) = read(json.dumps(pair["raw"]).encode())
-        (record,) = pair["expected"]
-        (row,) = rows_of(COINBASE, envelope.stream.data_type, [envelope.payload])
-        assert envelope.stream.symbol == record["symbol"]
-        if isinstance(row, TradeRow):
-            assert row[:4] == (record["id"], record["price"], record["amount"], record["side"])
-        else:
-            assert isinstance(row, BookRow)
-            assert row.is_snapshot == record["isSnapshot"] == envelope.is_snapshot
-            for side, prices, sizes in (
-                ("bids", row.bid_prices, row.bid_sizes),
-                ("asks", row.ask_prices, row.ask_sizes),
-            ):
-                told = [(price, size) for price, size in zip(prices, sizes, strict=True) if size is not None]
-                assert told == [(one["price"], one["amount"]) for one in record[side]]
 
 
 def match(trade_id: int) -> bytes:

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from collector.domain.decimals import suspects
-from collector.domain.records import BookRow, BookTickerRow, Envelope, IdRule, StreamKey, TradeRow
+from collector.domain.records import BookRow, Envelope, IdRule, StreamKey
 from collector.domain.sequence.dedup import DuplicateFilter
 from collector.domain.sequence.stream_progress import StreamProgress
 from collector.domain.sequence.verdict import Verdict
 from collector.exchanges.binance import BinanceCoinm, BinanceUsdm
 from collector.exchanges.market import Market
-from tests.exchanges.reading import Reading, assert_equal_to, decoded, expected_row, number
+from tests.exchanges.reading import Reading, assert_equal_to, decoded, number
 from tests.exchanges.rows import rows_of
 
 usdm = BinanceUsdm()
@@ -175,30 +175,3 @@ def test_removed_diffs_are_gaps_in_the_linked_ids(received: Frames) -> None:
     rows = [finding.row(key, 1000, chained=True) for finding in memory.holes.settle(1000, all_due=True)]
     assert [(row.expected_id, row.actual_id, row.missing) for row in rows] == told
     assert len(told) == 3
-
-
-@pytest.mark.parametrize(
-    ("exchange", "adapter", "counts"),
-    [
-        ("binance-futures", usdm, {"trade": 1, "book_delta": 1}),
-        ("binance-delivery", coinm, {"book_delta": 2}),
-    ],
-)
-def test_rows_equal_the_records_of_another_project(
-    exchange: str,
-    adapter: Market,
-    counts: dict[str, int],
-    mapped: Callable[[str], list[dict[str, Any]]],
-) -> None:
-    compared = Counter[str]()
-    for pair in mapped(exchange):
-        envelopes, _ = decoded(adapter, [as_subscribed(json.dumps(pair["raw"]).encode())])
-        if not pair["expected"] or not envelopes or "@markPrice" in pair["raw"]["stream"]:
-            continue
-        (envelope,), (record,) = envelopes, pair["expected"]
-        (row,) = rows_of(adapter, envelope.stream.data_type, [envelope.payload])
-        assert isinstance(row, TradeRow | BookRow | BookTickerRow)
-        assert expected_row(record).items() <= row._asdict().items()
-        assert envelope.stream.symbol == record["symbol"]
-        compared[envelope.stream.data_type] += 1
-    assert compared == counts

@@ -1,7 +1,6 @@
 """Binance spot on real captures: what comes out equals what an independent reading of the frames says."""
 
 import json
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from itertools import pairwise
@@ -10,9 +9,9 @@ from typing import Any
 import pytest
 
 from collector.domain.decimals import suspects
-from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, TradeRow
+from collector.domain.records import BookRow, BookTickerRow
 from collector.exchanges.binance import Binance
-from tests.exchanges.reading import Reading, assert_equal_to, decoded, expected_row, number
+from tests.exchanges.reading import Reading, assert_equal_to, decoded, number
 from tests.exchanges.rows import rows_of
 
 adapter = Binance()
@@ -118,27 +117,3 @@ def test_partial_depth_agrees_with_the_book_ticker_of_the_same_update(top20: lis
     for book in shared:
         best = (book.bid_prices[0], book.bid_sizes[0], book.ask_prices[0], book.ask_sizes[0])
         assert best == tickers[book.last_id]
-
-
-def as_our_channel(raw: dict[str, Any]) -> bytes:
-    """Messages of a slower stream, or made by that project from a REST answer, in the dress of ours."""
-    stream = re.sub(r"@depth$", "@depth@100ms", raw["stream"].replace("@depthSnapshot", "@depth20@100ms"))
-    return json.dumps({"stream": stream, "data": raw["data"]}, separators=(",", ":")).encode()
-
-
-def test_rows_equal_the_records_of_another_project(mapped: Callable[[str], list[dict[str, Any]]]) -> None:
-    compared = Counter[str]()
-    for pair in mapped("binance"):
-        envelopes, _ = decoded(adapter, [as_our_channel(pair["raw"])])
-        if not pair["expected"] or not envelopes:
-            continue
-        (envelope,), (record,) = envelopes, pair["expected"]
-        (row,) = rows_of(adapter, envelope.stream.data_type, [envelope.payload])
-        assert isinstance(row, TradeRow | AggTradeRow | BookRow | BookTickerRow)
-        assert expected_row(record).items() <= row._asdict().items()
-        assert envelope.stream.symbol == record["symbol"]
-        if envelope.exchange_us is not None:
-            milliseconds = int(record["timestamp"][-4:-1])
-            assert envelope.exchange_us // 1000 % 1000 == milliseconds
-        compared[envelope.stream.data_type] += 1
-    assert compared == {"trade": 2, "book_ticker": 1, "book_snapshot": 1, "book_delta": 1}
