@@ -31,6 +31,10 @@ class StreamCounts(msgspec.Struct, array_like=True, frozen=True):
     late: int = 0
     gaps: dict[int, int] = {}
     """Number of rows of the gap ledger by `GAP_CODES`."""
+    saved: int = 0
+    """Messages that one line skipped and another one brought."""
+    first: dict[int, int] = {}
+    """Messages by the line that brought them first, while several lines have places."""
 
 
 class RunCounts(msgspec.Struct, frozen=True):

@@ -153,6 +153,18 @@ class DuplicateFilter:
         """
         return is_echo(self.progress.echoes, connection, beside, content, received_us, self._overlap_us)
 
+    def saved_by(self, line: int, message_id: int, first_id: int | None, *, is_new: bool) -> int:
+        """How many messages turn out to be saved by another line, now that this one brought a message; see `line_places`.
+
+        To be called for each message that `judge` judged, while `progress.lines` has places.
+        """
+        newest_id = self.progress.last_id
+        # A copy from a series that ended may have a higher id.
+        if not self._dense or newest_id is None or message_id > newest_id:
+            return 0
+        first_id = message_id if first_id is None else min(first_id, message_id)
+        return self.progress.lines.note(line, first_id, message_id, newest_id, self._recent.count_from, is_new=is_new)
+
     def backfill(self, message_id: int, first_id: int | None = None) -> bool:
         """Note that a message was fetched over REST. Returns whether it was missing.
 
@@ -160,11 +172,19 @@ class DuplicateFilter:
         """
         return self.holes.backfill(message_id if first_id is None else first_id, message_id)
 
-    def begin_line(self, line: int, *, alone: bool) -> bool:
+    def begin_line(self, line: int, standing: Collection[int], *, alone: bool) -> bool:
         """Note that a connection of the line has opened or ended. Returns whether the stored state changed.
 
-        `alone` means that at most one connection of the line is open.
+        `standing` are the lines that have an open connection now. `alone` means that at most one of them is of `line`.
         """
+        lines = self.progress.lines
+        if lines.places or len(standing) > 1:
+            lines.begin_line(line, standing, self._recent.count_from, alone=alone)
+            self._begin_rising_line(line, alone=alone)
+            return True
+        return self._begin_rising_line(line, alone=alone)
+
+    def _begin_rising_line(self, line: int, *, alone: bool) -> bool:
         if self._rises and alone:
             return self.progress.newest.pop(line, 0) != 0
         if self._rises:
@@ -206,6 +226,9 @@ class DuplicateFilter:
         progress = self.progress
         last = progress.last_id
         if last is None or not continues(last, stretch):
+            return False
+        lines = progress.lines
+        if lines.places and not lines.note_next(stretch.line, last, len(stretch.ids), stretch.ids[-1]):
             return False
         progress.last_id, progress.suspect = stretch.ids[-1], None
         since = -1 if times_fit(stretch, progress.ahead_us) else 0

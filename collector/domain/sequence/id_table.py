@@ -70,6 +70,12 @@ class IdTable:
             return self._index.keys().isdisjoint(ids)
         return not self.ids or not ids or min(ids) > self.ids[-1] or not any(known in self for known in ids)
 
+    def count_from(self, first_id: int) -> int:
+        """How many ids are not below `first_id`."""
+        if self._index is not None:
+            return sum(known >= first_id for known in self.ids)
+        return len(self.ids) - bisect_left(self.ids, first_id)
+
     def items(self) -> Iterator[tuple[int, int]]:
         """Ids and values, in order of arrival."""
         return zip(self.ids, self._values, strict=True)

@@ -89,6 +89,10 @@ class Recent:
         known = self.young.get(message_id)
         return self.old.get(message_id) if known is None else known
 
+    def count_from(self, first_id: int) -> int:
+        """How many remembered ids are not below `first_id`."""
+        return 0 if first_id > self.highest else self.young.count_from(first_id) + self.old.count_from(first_id)
+
     def add(self, message_id: int, value: int) -> bool:
         """Remember an id among the young ones. Returns whether these are full: then `turn` has to be called."""
         young = self.young

@@ -6,6 +6,7 @@ from collector.domain.counts import StreamCounts
 from collector.domain.gap_stretches import RowAllowance
 from collector.domain.sequence.echoes import Echoes
 from collector.domain.sequence.hole import Hole
+from collector.domain.sequence.line_places import LinePlaces
 from collector.domain.silence import StreamActivity
 
 
@@ -46,6 +47,8 @@ class StreamProgress(msgspec.Struct, array_like=True):
     """Ids and digests of the newest snapshots, which are stored under ids that are not their own."""
     content: int = 0
     """Digest of an instrument's newest text; 0 before the first."""
+    lines: LinePlaces = msgspec.field(default_factory=LinePlaces)
+    """Where each line stands, once several have stood at once."""
 
 
 def next_series(ended: StreamProgress, first: int, last: int, sent_us: int | None, received_us: int) -> StreamProgress:
@@ -53,5 +56,5 @@ def next_series(ended: StreamProgress, first: int, last: int, sent_us: int | Non
     return StreamProgress(
         ended.series + 1, last, sent_us, received_us, first, allowance=ended.allowance, activity=ended.activity,
         restarted_us=received_us, connection=ended.connection, joined_us=ended.joined_us, ahead_us=ended.ahead_us,
-        snapshots=ended.snapshots,
+        snapshots=ended.snapshots, lines=ended.lines.restarted(),
     )  # fmt: skip

@@ -507,14 +507,14 @@ def test_copies_and_lines_that_lag_are_no_steps_back() -> None:
 def test_a_new_connection_or_two_on_one_line_are_not_compared() -> None:
     stream = memory(dense=False)
     rising(stream, (100, 0))
-    assert stream.begin_line(0, alone=True)
-    assert not stream.begin_line(0, alone=True)
+    assert stream.begin_line(0, {0}, alone=True)
+    assert not stream.begin_line(0, {0}, alone=True)
     assert rising(stream, (50, 0)) == [Verdict.NEW]
-    assert stream.begin_line(0, alone=False)
+    assert stream.begin_line(0, {0}, alone=False)
     assert rising(stream, (49, 0), (60, 0), (51, 0)) == [Verdict.NEW] * 3
-    assert stream.begin_line(0, alone=True)
+    assert stream.begin_line(0, {0}, alone=True)
     assert rising(stream, (52, 0), (48, 0)) == [Verdict.NEW, Verdict.BACK]
-    assert not memory().begin_line(0, alone=False)
+    assert not memory().begin_line(0, {0}, alone=False)
 
 
 @given(st.lists(st.integers(0, 1 << 40), unique=True, min_size=1, max_size=60))
