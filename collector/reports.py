@@ -123,6 +123,10 @@ class StreamNumbers(NamedTuple):
     last_durable_us: int | None = None
     silence_limit_secs: float | None = None
     """How long the stream may be silent, by the intervals learned and stored with it."""
+    saved: int | None = None
+    """Messages that one line skipped and another one brought; None where the ids cannot show it."""
+    first: tuple[tuple[int, int], ...] = ()
+    """Lines, and how many messages each brought first, since several lines have stood."""
 
 
 class JournalLag(msgspec.Struct, frozen=True, kw_only=True):

@@ -103,8 +103,11 @@ def _merged_streams(before: Iterable[StreamNumbers], now: Iterable[StreamNumbers
 
 def _together(before: StreamNumbers, now: StreamNumbers) -> StreamNumbers:
     most = {name: max(getattr(before, name), getattr(now, name)) for name in _STREAM_COUNTS}
+    saved = [count for count in (before.saved, now.saved) if count is not None]
     return now._replace(
         **most,
+        saved=max(saved, default=None),
+        first=tuple(_total(before.first, now.first, Total.RESUMED)),
         last_received_us=now.last_received_us or before.last_received_us,
         last_durable_us=now.last_durable_us or before.last_durable_us,
     )

@@ -114,6 +114,12 @@ class CommitBatch:
             self.touched[key[0]] = stream
         return found
 
+    def note_first(self) -> None:
+        """Count the messages from sockets by the lines that brought them; to be called once, before the commit."""
+        for (stream_id, _, backfilled), messages in self.messages.items():
+            if not backfilled:
+                self.touched[stream_id].note_first(messages.lines)
+
     def live(self) -> Iterator[tuple[str, Messages]]:
         """The messages that came over a socket, each stream's apart, with the feed that brought them."""
         for (stream_id, _, backfilled), messages in self.messages.items():

@@ -53,6 +53,7 @@ class Committer:
         Nothing more is read meanwhile. Until the batch is durable, its messages are safe in the journal.
         """
         batch = self._processor.batch
+        batch.note_first()
         self._log(batch)
         counts = encode_counts(self._processor.counts.beside(self._context.run_id))
         commit_secs = self._store(self._commit_of(batch, counts), batch.count, dict(batch.requests), batch.withdrawn)

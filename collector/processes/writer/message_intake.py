@@ -202,7 +202,7 @@ class MessageIntake:
                 alone = self._ledger.is_alone(identity.feed, connection & _NUMBER_MASK)
                 verdict = stream.dedup.judge_snapshot(message_id, sent_us, received_us, digest, connection, alone=alone)
             else:
-                verdict = stream.dedup.judge(message_id, first_id, sent_us, received_us, digest, line, connection)
+                verdict = stream.judge(message_id, first_id, sent_us, received_us, digest, line, connection)
             if verdict is Verdict.COPY:
                 self._copy(stream, payload, received_us)
                 return
@@ -219,6 +219,7 @@ class MessageIntake:
         key, message_id, first_id, _, _, is_snapshot = envelope
         stream = self._streams.add(key, receipt.identity.feed, adapter.id_rules[key.data_type])
         self._ledger.first_message(stream, receipt.received_us)
+        self._ledger.begin_lines(stream, receipt.connection & _NUMBER_MASK)
         if message_id is not None and not is_snapshot:
             self._requests.request_book(stream, message_id if first_id is None else first_id, receipt.received_us)
         return stream

@@ -1,7 +1,8 @@
 """The writer's state of each stream, and how it is stored with a commit, carried over a seal, and restored."""
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -10,7 +11,9 @@ from collector.domain.counts import StreamCounts
 from collector.domain.errors import DamagedError
 from collector.domain.records import BACKFILLED_LINE, IdRule, StreamKey
 from collector.domain.sequence.dedup import DuplicateFilter
+from collector.domain.sequence.line_places import LinePlaces
 from collector.domain.sequence.stream_progress import StreamProgress
+from collector.domain.sequence.verdict import Verdict
 from collector.domain.silence import Bounds, SilenceLimit, StreamActivity
 from collector.processes.writer.stored_state import decode_progress, decode_recent
 from collector.reports import StreamNumbers
@@ -34,6 +37,10 @@ class StreamState:
     silence_limit: SilenceLimit
     is_silent: bool = False
     """Whether an open gap row says that it is silent."""
+    is_redundant: bool = field(init=False)
+    """Whether several lines have stood at once since its ingest began."""
+    judge: Callable[[int, int | None, int | None, int, int, int, int], Verdict] = field(init=False)
+    """As `DuplicateFilter.judge`; it also counts what lines saved, if there are several."""
     messages: int = 0
     bytes: int = 0
     duplicates: int = 0
@@ -41,6 +48,10 @@ class StreamState:
     late: int = 0
     gaps: dict[int, int] = field(default_factory=dict)
     """Number of rows of the gap ledger by `GAP_CODES`."""
+    saved: int = 0
+    """Messages that one line skipped and another one brought; see `domain/sequence/line_places`."""
+    first: dict[int, int] = field(default_factory=dict)
+    """Messages by the line that brought them first, since several lines have stood; those of commits."""
     stored: int = 0
     """The part of `messages` whose commit is durable; likewise for `bytes` and `gaps` below."""
     stored_bytes: int = 0
@@ -72,8 +83,42 @@ class StreamState:
         """Continue from the counts that this run has committed."""
         self.messages, self.bytes, self.late = counts.messages, counts.bytes, counts.late
         self.duplicates, self.duplicate_bytes = counts.duplicates, counts.duplicate_bytes
-        self.gaps = dict(counts.gaps)
+        self.gaps, self.saved, self.first = dict(counts.gaps), counts.saved, dict(counts.first)
         self._all_is_stored()
+
+    def __post_init__(self) -> None:
+        """Choose how its messages are judged."""
+        self._note_redundant()
+
+    def _note_redundant(self) -> None:
+        self.is_redundant = bool(self.dedup.progress.lines.places)
+        self.judge = self._judge_of_lines if self.is_redundant else self.dedup.judge
+
+    def _judge_of_lines(
+        self, message_id: int, first_id: int | None, exchange_us: int | None, received_us: int, digest: int, line: int,
+        connection: int,
+    ) -> Verdict:  # fmt: skip
+        verdict = self.dedup.judge(message_id, first_id, exchange_us, received_us, digest, line, connection)
+        is_new = verdict is not Verdict.COPY and verdict is not Verdict.CONFLICT
+        self.saved += self.dedup.saved_by(line, message_id, first_id, is_new=is_new)
+        return verdict
+
+    def begin_line(self, line: int, standing: Collection[int], *, alone: bool) -> bool:
+        """See `DuplicateFilter.begin_line`."""
+        changed = self.dedup.begin_line(line, standing, alone=alone)
+        self._note_redundant()
+        return changed
+
+    def forget_lines(self) -> None:
+        """Note that another incarnation of its ingest begins: what its start costs is not counted."""
+        self.dedup.progress.lines = LinePlaces()
+        self._note_redundant()
+
+    def note_first(self, lines: Iterable[int]) -> None:
+        """Count messages of a commit by the lines that brought them."""
+        if self.is_redundant:
+            for line, count in Counter(lines).items():
+                self.first[line] = self.first.get(line, 0) + count
 
     def needs_no_older(self, messages: int, oldest_us: int) -> bool:
         """Whether so many of its newest messages, the oldest received then, are all that may still be compared."""
@@ -97,6 +142,7 @@ class StreamState:
         return StreamNumbers(
             *self.key, self.messages, self.bytes, self.duplicates, self.duplicate_bytes, self.stored,
             self.stored_bytes, self.stored_gaps, self.last_received_us, self.last_durable_us, self.silence_limit.limit_secs,
+            self.saved if self.proves_continuity else None, tuple(self.first.items()),
         )  # fmt: skip
 
     @property
@@ -116,8 +162,9 @@ class StreamState:
         progress, last_message_us = self.dedup.progress, self.last_message_us
         progress.activity.last_message_us = last_message_us
         progress.counts = StreamCounts(
-            run_id, self.messages, self.bytes, self.duplicates, self.duplicate_bytes, self.late, self.gaps
-        )
+            run_id, self.messages, self.bytes, self.duplicates, self.duplicate_bytes, self.late, self.gaps,
+            self.saved, self.first,
+        )  # fmt: skip
         return StreamRow(
             self.stream_id, *self.key, self.feed, self.rule.value, _encode(progress), self.last_row,
             self.last_id, last_message_us or None,

@@ -122,4 +122,4 @@ def test_state_without_counts_is_read_as_zero() -> None:
 def test_counts_are_few_bytes_of_a_streams_state() -> None:
     counts = StreamCounts("4f2a9c01", 10**7, 10**9, 10**5, 10**7, 10**3, dict.fromkeys(range(0, 40, 8), 1000))
     assert len(msgspec.msgpack.encode(counts)) < 64
-    assert len(msgspec.msgpack.encode(StreamCounts())) < 10
+    assert len(msgspec.msgpack.encode(StreamCounts())) <= 10

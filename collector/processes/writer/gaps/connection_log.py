@@ -91,6 +91,10 @@ class ConnectionLog(msgspec.Struct, array_like=True):
         plan = self.up.get(connection)
         return [other for other, carried in self.up.items() if carried == plan and other != connection]
 
+    def lines_of(self, plan: int) -> set[int]:
+        """The lines that carry the plan now."""
+        return {self.lines.get(connection, 0) for connection, carried in self.up.items() if carried == plan}
+
     def is_alone(self, plan: int, line: int) -> bool:
         """Whether at most one connection carries the plan on that line; there are two while one is renewed."""
         return sum(self.up[connection] == plan for connection, on in self.lines.items() if on == line) <= 1

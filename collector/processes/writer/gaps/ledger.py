@@ -200,6 +200,15 @@ class GapLedger:
             hole.cause = "parse"
         self.holes.watch(stream)
 
+    def begin_lines(self, stream: StreamState, in_head: int) -> None:
+        """Note which lines carry a stream whose first message came over the connection that a record's head names so."""
+        links = self._feeds.state(stream.feed).links
+        plan = links.up.get(self._open_connection(stream.feed, in_head))
+        if plan is not None:
+            standing = links.lines_of(plan)
+            for line in standing:
+                stream.begin_line(line, standing, alone=links.is_alone(plan, line))
+
     def first_message(self, stream: StreamState, at_us: int) -> None:
         """Note a stream's first message: close its silence, if a row is open."""
         activity = self._feeds.ownership.first_message(stream)
@@ -240,6 +249,7 @@ class GapLedger:
     def _take_over(self, feed: str, handover: Handover, begun_us: int) -> None:
         key, stream, activity = handover.member
         if stream is not None:
+            stream.forget_lines()
             self._rows.touch(stream)
         if handover.refused_since_us is not None:
             self._refusals.cut_off(feed, handover.member, handover.refused_since_us, begun_us)

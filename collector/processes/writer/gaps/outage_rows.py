@@ -85,7 +85,8 @@ class OutageRows:
             self._feeds.rows.touch(stream)
 
     def _begin_line(self, identity: FeedIdentity, plan: int, line: int) -> None:
-        alone = self._feeds.state(identity.feed).links.is_alone(plan, line)
+        links = self._feeds.state(identity.feed).links
+        alone, standing = links.is_alone(plan, line), links.lines_of(plan)
         for stream in self._feeds.plans.streams_of(identity, plan):
-            if stream.dedup.begin_line(line, alone=alone):
+            if stream.begin_line(line, standing, alone=alone):
                 self._feeds.rows.touch(stream)
