@@ -19,6 +19,7 @@ import boto3
 from botocore.config import Config
 
 from collector.storage.store.s3 import S3Store
+from collector.storage.store.s3_deleting import DeletingS3Store
 from collector.storage.store.s3_options import S3Options
 from tests.ports import keep_port
 
@@ -118,6 +119,10 @@ class Seaweed:
     def store(self, bucket: str, prefix: str = "", **options: Any) -> S3Store:
         """A store in it; its credentials come from the environment."""
         return S3Store(bucket, prefix, S3Options(**{"endpoint_url": self.endpoint_url, **options}))
+
+    def deleting_store(self, bucket: str, prefix: str = "") -> DeletingS3Store:
+        """A store in it that can remove objects, as a prune opens it."""
+        return DeletingS3Store(bucket, prefix, S3Options(endpoint_url=self.endpoint_url))
 
     def new_bucket(self) -> str:
         """Make a bucket that nobody else uses."""

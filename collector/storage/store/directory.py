@@ -48,7 +48,7 @@ class DirectoryStore:
         Only old ones: younger ones may be in use by another thread or another recorder.
         """
         probe = self._path(_PROBE_KEY)
-        with _store_errors(self.url):
+        with store_errors(self.url):
             self._make_folder(self._incoming)
             self._write_durably(probe, lambda path: path.write_bytes(b"probe"))
             probe.unlink(missing_ok=True)
@@ -58,14 +58,14 @@ class DirectoryStore:
     def put(self, key: str, source: Path, sha256: str) -> None:
         """Store the file under `key`; on return it and its name are durable."""
         target = self._path(key)
-        with _store_errors(key):
+        with store_errors(key):
             self._make_folder(self._incoming)
             self._make_folder(target.parent)
             self._write_durably(target, lambda path: _copy(source, path, sha256))
 
     def head(self, key: str) -> ObjectInfo | None:
         """Size and checksum, from reading the whole file."""
-        with _store_errors(key):
+        with store_errors(key):
             try:
                 file = self._opened(key)
             except (FileNotFoundError, NotADirectoryError):
@@ -76,7 +76,7 @@ class DirectoryStore:
 
     def read(self, key: str) -> bytes | None:
         """The file's bytes; None if there is none."""
-        with _store_errors(key):
+        with store_errors(key):
             try:
                 with self._opened(key) as file:
                     return file.read()
@@ -85,7 +85,7 @@ class DirectoryStore:
 
     def fetch(self, key: str, target: Path) -> ObjectInfo | None:
         """Copy the file; returns size and checksum of the copied bytes."""
-        with _store_errors(key):
+        with store_errors(key):
             try:
                 with self._opened(key) as file:
                     return _copied(file, target)
@@ -96,7 +96,7 @@ class DirectoryStore:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Every key that begins with `prefix`, in order."""
-        with _store_errors(prefix):
+        with store_errors(prefix):
             above = self._root / prefix.rpartition("/")[0]
             files = (path for path in above.rglob("*") if path.is_file() and path.parent != self._incoming)
             found = sorted(path.relative_to(self._root).as_posix() for path in files)
@@ -148,7 +148,8 @@ class DirectoryStore:
 
 
 @contextmanager
-def _store_errors(what: str) -> Iterator[None]:
+def store_errors(what: str) -> Iterator[None]:
+    """Raise StoreError for an OSError of the file or folder `what`."""
     try:
         yield
     except OSError as error:

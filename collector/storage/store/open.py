@@ -21,6 +21,13 @@ def folder_of(url: str) -> Path | None:
     return Path(unquote(rest)) if scheme == "file" and rest.startswith("/") else None
 
 
+def bucket_of(url: str) -> tuple[str, str] | None:
+    """Bucket and prefix of a `s3://bucket[/prefix]` URL; None for any other URL."""
+    scheme, _, rest = url.partition("://")
+    bucket, _, prefix = rest.strip("/").partition("/")
+    return (bucket, prefix) if scheme == "s3" and bucket else None
+
+
 def open_store(
     url: str, options: S3Options | None = None, on_style_change: Callable[[str], object] = lambda _: None
 ) -> ObjectStore:
@@ -31,11 +38,10 @@ def open_store(
     """
     if (folder := folder_of(url)) is not None:
         return DirectoryStore(folder)
-    scheme, _, rest = url.partition("://")
-    bucket, _, prefix = rest.strip("/").partition("/")
-    if scheme == "s3" and bucket:
+    if (found := bucket_of(url)) is not None:
         # Only now: boto3 takes 10 MB, and most processes and archives do not need it.
         from collector.storage.store.s3 import S3Store  # noqa: PLC0415
 
-        return S3Store(bucket, prefix, options or S3Options(), on_style_change)
+        return S3Store(*found, options or S3Options(), on_style_change)
+    scheme = url.partition("://")[0]
     raise ConfigError([f"archive.url: {scheme}:// is not supported; use file:///folder or s3://bucket/prefix"])

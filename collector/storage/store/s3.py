@@ -41,7 +41,7 @@ class S3Store:
     """Implements `collector.storage.store.object_store.ObjectStore`.
 
     An object is put in one request with its SHA-256: the server refuses other bytes, keeps the checksum and reports it.
-    If the server wants another style of requests, `on_style_change` is called once with a text. Nothing is ever deleted. After a
+    If the server wants another style of requests, `on_style_change` is called once with a text. It has no way to delete. After a
     StoreRefusedError the next call makes a new client, which looks for credentials again.
     """
 

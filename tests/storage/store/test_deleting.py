@@ -1,0 +1,115 @@
+"""What a prune may remove, and that the recorder's own stores can remove nothing."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from collector.domain.errors import ConfigError, StoreError, StoreRefusedError
+from collector.storage.store.deleting import DeletingDirectoryStore, DeletingStore, open_deleting
+from collector.storage.store.directory import DirectoryStore
+from collector.storage.store.s3 import S3Store
+from collector.storage.store.s3_deleting import DeletingS3Store
+from collector.storage.store.s3_options import S3Options
+from tests.seaweed import RECORDER, Seaweed
+from tests.storage.store.s3_content import SHA256
+from tests.storage.store.test_s3_permissions import allowed, documented_policy
+
+DAY = "exchange=toy/data_type=trade/symbol=BTC%2FUSD/date=2026-11-23"
+KEY = f"{DAY}/host-1-20261123T120000Z-4f2a9c.parquet"
+OTHER = f"{DAY}/host-1-20261123T130000Z-4f2a9c.parquet"
+MANIFEST = "_manifest/date=2026-11-23/host-1-20261123T120000Z-4f2a9c.json"
+
+
+def in_folder(request: pytest.FixtureRequest) -> DeletingStore:
+    folder: Path = request.getfixturevalue("tmp_path")
+    return DeletingDirectoryStore(folder / "archive")
+
+
+def in_bucket(request: pytest.FixtureRequest, prefix: str = "") -> DeletingStore:
+    seaweed: Seaweed = request.getfixturevalue("seaweed")
+    return seaweed.deleting_store(seaweed.new_bucket(), prefix)
+
+
+MAKERS: dict[str, Callable[[pytest.FixtureRequest], DeletingStore]] = {
+    "directory": in_folder,
+    "bucket": in_bucket,
+    "folder of a bucket": partial(in_bucket, prefix="market data/2026"),
+}
+
+
+@pytest.fixture(params=sorted(MAKERS))
+def store(request: pytest.FixtureRequest, source: Path) -> DeletingStore:
+    store = MAKERS[request.param](request)
+    for key in (KEY, OTHER, MANIFEST):
+        store.put(key, source, SHA256)
+    return store
+
+
+def test_a_deleted_object_is_gone_and_the_others_stay(store: DeletingStore) -> None:
+    store.require_may_delete()
+    store.delete(KEY)
+    assert store.head(KEY) is None
+    assert list(store.keys("")) == sorted([OTHER, MANIFEST])
+
+
+def test_deleting_may_be_repeated(store: DeletingStore) -> None:
+    store.delete(KEY)
+    store.delete(KEY)
+    assert list(store.keys("exchange=")) == [OTHER]
+
+
+@pytest.mark.parametrize(
+    "key", [MANIFEST, "_manifest/pruned/2026-11-23.json", "", "_probe", DAY, f"../{KEY}", f"/{KEY}"]
+)
+def test_nothing_but_an_object_can_be_deleted(store: DeletingStore, key: str) -> None:
+    with pytest.raises(StoreError, match="is not the key of an object"):
+        store.delete(key)
+    assert list(store.keys("")) == sorted([KEY, OTHER, MANIFEST])
+
+
+def test_a_days_folder_goes_with_its_last_file(tmp_path: Path, source: Path) -> None:
+    store = DeletingDirectoryStore(tmp_path / "archive")
+    for key in (KEY, OTHER):
+        store.put(key, source, SHA256)
+    store.delete(KEY)
+    assert (tmp_path / "archive" / DAY).is_dir()
+    store.delete(OTHER)
+    assert not (tmp_path / "archive" / DAY).exists()
+    store.put(KEY, source, SHA256)
+    assert store.head(KEY) is not None, "and comes back with the next"
+
+
+def test_a_file_that_cannot_be_removed_is_an_error(tmp_path: Path) -> None:
+    store = DeletingDirectoryStore(tmp_path / "archive")
+    (tmp_path / "archive" / KEY).mkdir(parents=True)
+    with pytest.raises(StoreError, match="host-1"):
+        store.delete(KEY)
+
+
+def test_the_recorders_stores_have_no_way_to_delete() -> None:
+    for kind in (DirectoryStore, S3Store):
+        assert [name for name in dir(kind) if "delete" in name.lower() or "unlink" in name.lower()] == []
+
+
+def test_the_recorders_credentials_are_refused_before_anything_goes(
+    seaweed: Seaweed, bucket: str, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seaweed.store(bucket, "lake").put(KEY, source, SHA256)
+    for name, value in RECORDER.items():
+        monkeypatch.setenv(name, value)
+    store = seaweed.deleting_store(bucket, "lake")
+    with allowed(seaweed, documented_policy(bucket, "lake"), store.check):
+        with pytest.raises(StoreRefusedError, match="AccessDenied to DeleteObject"):
+            store.require_may_delete()
+        assert store.head(KEY) is not None
+
+
+def test_the_url_decides_the_kind_of_store(tmp_path: Path) -> None:
+    assert isinstance(open_deleting(tmp_path.as_uri(), S3Options()), DeletingDirectoryStore)
+    found = open_deleting("s3://bucket/market/data", S3Options())
+    assert isinstance(found, DeletingS3Store)
+    assert found.url == "s3://bucket/market/data"
+    with pytest.raises(ConfigError, match="ftp://x is neither"):
+        open_deleting("ftp://x", S3Options())
