@@ -60,7 +60,19 @@ def loaded_by(*arguments: str) -> set[str]:
 
 
 def test_the_command_has_every_subcommand_of_the_contract() -> None:
-    assert NAMES == ["books", "check", "demo", "gaps", "journal", "restore", "run", "status", "symbols", "verify"]
+    assert NAMES == [
+        "books",
+        "check",
+        "demo",
+        "gaps",
+        "journal",
+        "prune",
+        "restore",
+        "run",
+        "status",
+        "symbols",
+        "verify",
+    ]
 
 
 def test_help_lists_every_command_and_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:

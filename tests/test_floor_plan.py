@@ -71,6 +71,7 @@ PURE = (
     "processes/writer/gaps/journal_numbers.py",
     "processes/writer/gaps/connection_log.py",
     "read/book.py",
+    "storage/archive/prune_rules.py",
     "supervision/crash_codes.py",
 )
 """Rules without input or output; one that has a single user stands beside that user."""
@@ -153,6 +154,14 @@ def test_imports_inside_storage_run_one_way(folder: str) -> None:
     parts = [name.split(".") for path in files for name in imports_of(path) if name.startswith("collector.storage.")]
     others = {part[2] for part in parts} & BELOW_IN_STORAGE.keys() - {folder}
     assert others <= BELOW_IN_STORAGE[folder]
+
+
+def test_only_a_tool_that_a_person_runs_can_delete_from_an_archive() -> None:
+    deleting = {"archive.prune", "store.deleting", "store.s3_deleting"}
+    names = {f"collector.storage.{name}" for name in deleting}
+    own = {ROOT / f"{name.replace('.', '/')}.py" for name in names}
+    importers = {path for path in MODULES if path not in own and names & set(imports_of(path))}
+    assert {room_of(path) for path in importers} == {"tools"}
 
 
 def test_monitoring_imports_no_process() -> None:

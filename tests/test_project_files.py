@@ -13,6 +13,7 @@ import yaml
 
 from collector import __version__, cli
 from collector.domain.repair_protocol import REQUEST_VERSION
+from collector.storage.archive import pruned
 from collector.storage.archive.schema import SCHEMA_VERSION
 from collector.storage.journal import format as journal
 from collector.storage.segment import positions_file
@@ -40,6 +41,7 @@ def test_the_changelog_names_the_numbers_of_every_stored_form() -> None:
         "journal": str(journal.VERSION),
         "positions file": str(positions_file.VERSION),
         "repair request": str(REQUEST_VERSION),
+        "record of what was pruned": str(pruned.VERSION),
     }
 
 

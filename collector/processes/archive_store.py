@@ -10,8 +10,13 @@ from collector.storage.store.s3_options import S3Options
 
 def open_archive(config: Config, on_style_change: Callable[[str], object] = lambda _: None) -> ObjectStore:
     """The store that `config` names; no request is made yet. See `open_store` for `on_style_change`."""
+    return open_store(config.archive_url, archive_options(config), on_style_change)
+
+
+def archive_options(config: Config) -> S3Options:
+    """How `config` says to reach a bucket."""
     archive = config.archive
-    options = S3Options(
+    return S3Options(
         region=archive.region,
         endpoint_url=archive.endpoint_url,
         create_bucket=archive.create_bucket,
@@ -21,4 +26,3 @@ def open_archive(config: Config, on_style_change: Callable[[str], object] = lamb
         tags=tuple(archive.tag_pairs.items()),
         addressing=archive.addressing,
     )
-    return open_store(config.archive_url, options, on_style_change)

@@ -13,13 +13,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from collector import scrub
+from collector.config import Config
 from collector.config.addresses import archive_url
 from collector.config.display import display, shown_name
 from collector.config.load import load
 from collector.domain.errors import ConfigError
 from collector.domain.names import MANIFEST_FOLDER
 from collector.exchanges import registry
-from collector.processes.archive_store import open_archive
+from collector.processes.archive_store import archive_options, open_archive
+from collector.storage.store.deleting import DeletingStore, open_deleting
 from collector.storage.store.object_store import ObjectStore
 from collector.storage.store.open import folder_of
 
@@ -40,11 +42,21 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 def opened(store: str | None, config: Path | None) -> ObjectStore:
     """Open the store with this name or URL, or the configured one; options are the configuration's. Raises ConfigError."""
+    return open_archive(_config_for(store, config))
+
+
+def opened_for_deleting(store: str | None, config: Path | None) -> DeletingStore:
+    """As `opened`, but objects can be removed from the store. Raises ConfigError."""
+    loaded = _config_for(store, config)
+    return open_deleting(loaded.archive_url, archive_options(loaded))
+
+
+def _config_for(store: str | None, config: Path | None) -> Config:
     scrub.begin()
     loaded = load(config, os.environ, registry.data_types())
-    # A tool that only reads must not create a bucket.
     url = _url(store) if store else loaded.archive_url
-    return open_archive(replace(loaded, archive=replace(loaded.archive, url=url, create_bucket=False)))
+    # A tool must not create a bucket.
+    return replace(loaded, archive=replace(loaded.archive, url=url, create_bucket=False))
 
 
 def data_dir_of(config: Path | None) -> Path:
@@ -78,8 +90,13 @@ def require_archive(store: ObjectStore) -> None:
 
 def require_symbol(wanted: Collection[str], known: Iterable[str]) -> None:
     """Raise ConfigError if symbols are wanted and none of them is known."""
+    require_known("symbol", wanted, known)
+
+
+def require_known(what: str, wanted: Collection[str], known: Iterable[str]) -> None:
+    """Raise ConfigError if exchanges, symbols or data types are wanted and none of them is known."""
     if wanted and set(wanted).isdisjoint(known):
-        raise ConfigError([f"no stream of that symbol: {', '.join(map(shown_name, sorted(wanted)))}"])
+        raise ConfigError([f"no stream of that {what}: {', '.join(map(shown_name, sorted(wanted)))}"])
 
 
 def progress() -> Progress:

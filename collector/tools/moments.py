@@ -57,6 +57,14 @@ def add_old_period_names(parser: argparse.ArgumentParser, moment_of: Callable[[s
         )
 
 
+def age_days(text: str) -> int:
+    """The days of `90d` or `12w`, at least one. Raises ValueError for anything else."""
+    match = re.fullmatch(r"([1-9][0-9]{0,4})([dw])", text)
+    if match is None:
+        raise ValueError(f"{text!r} is neither a number of days like 90d nor of weeks like 12w")
+    return int(match[1]) * (7 if match[2] == "w" else 1)
+
+
 def require_order(from_time: T, to_time: T) -> None:
     """Raise ConfigError unless the period has a length."""
     if from_time >= to_time:

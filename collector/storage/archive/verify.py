@@ -169,9 +169,9 @@ class Verification:
             result.whole.append(entry)
 
     def _verify_object(self, entry: ManifestObject, manifest: Manifest) -> list[Finding]:
+        if self._read is None:
+            return object_findings(self._store, entry)
         try:
-            if self._read is None:
-                return list(_compared(entry, retry_once(self._store, lambda: self._store.head(entry.key))))
             with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
                 return list(self._deep(entry, manifest, Path(folder, "object"), self._read))
         except DamagedError as error:
@@ -185,6 +185,14 @@ class Verification:
             yield from (Finding("content", entry.key, text) for text in read(path, entry, manifest))
 
 
+def object_findings(store: ObjectStore, entry: ManifestObject) -> list[Finding]:
+    """What is wrong with an object, by the size and checksum that the store reports. Raises StoreError."""
+    try:
+        return list(_compared(entry, retry_once(store, lambda: store.head(entry.key))))
+    except DamagedError as error:
+        return [Finding("unread", entry.key, str(error))]
+
+
 def _compared(entry: ManifestObject, stored: ObjectInfo | None) -> Iterator[Finding]:
     expected = ObjectInfo(entry.bytes, entry.sha256)
     if stored is None:
@@ -195,16 +203,27 @@ def _compared(entry: ManifestObject, stored: ObjectInfo | None) -> Iterator[Find
 
 def broken_chains(segments: list[ChainLink]) -> Iterator[Finding]:
     """Breaks in the chain of segments. A host's first segment has no predecessor; a renamed host continues its chain."""
+    absent = set(absent_segments(segments))
+    for previous, keys in _followers(segments).items():
+        if previous in absent:
+            yield Finding("hole", keys[0], f"segment {previous} before it has no manifest")
+        if len(keys) > 1:
+            yield from (Finding("fork", key, f"it is not alone in following {previous}") for key in keys)
+
+
+def absent_segments(segments: list[ChainLink]) -> list[str]:
+    """The ids of segments that are named as a predecessor and have no manifest."""
     present = {segment.segment_id for segment in segments}
+    return [previous for previous in _followers(segments) if previous not in present]
+
+
+def _followers(segments: list[ChainLink]) -> dict[str, list[str]]:
+    """The manifests of the segments that follow each segment."""
     followers = defaultdict(list)
     for segment in segments:
         if segment.previous_segment is not None:
             followers[segment.previous_segment].append(segment.key)
-    for previous, keys in followers.items():
-        if previous not in present:
-            yield Finding("hole", keys[0], f"segment {previous} before it has no manifest")
-        if len(keys) > 1:
-            yield from (Finding("fork", key, f"it is not alone in following {previous}") for key in keys)
+    return followers
 
 
 def _text(info: ObjectInfo) -> str:

@@ -27,10 +27,13 @@ def archive(
     *,
     segment_id: str = SEGMENT_ID,
     previous_segment: str = "",
+    host: str = "host-1",
 ) -> Manifest:
     """Bring a segment with these messages to the store; files are made in `folder`."""
     folder.mkdir(parents=True)
-    path = make_segment(folder, streams, messages, gaps=gaps, segment_id=segment_id, previous_segment=previous_segment)
+    path = make_segment(
+        folder, streams, messages, gaps=gaps, segment_id=segment_id, previous_segment=previous_segment, host=host
+    )
     with open_sealed(path) as segment:
         files, manifest = stage(segment, lambda _exchange: ToyRowReader(), folder, lambda: None)
     for file in files:

@@ -1,10 +1,12 @@
 """What a prune may remove, and that the recorder's own stores can remove nothing."""
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from collector.domain.errors import ConfigError, StoreError, StoreRefusedError
 from collector.storage.store.deleting import DeletingDirectoryStore, DeletingStore, open_deleting
@@ -14,7 +16,7 @@ from collector.storage.store.s3_deleting import DeletingS3Store
 from collector.storage.store.s3_options import S3Options
 from tests.seaweed import RECORDER, Seaweed
 from tests.storage.store.s3_content import SHA256
-from tests.storage.store.test_s3_permissions import allowed, documented_policy
+from tests.storage.store.test_s3_permissions import allowed, documented, documented_policy
 
 DAY = "exchange=toy/data_type=trade/symbol=BTC%2FUSD/date=2026-11-23"
 KEY = f"{DAY}/host-1-20261123T120000Z-4f2a9c.parquet"
@@ -104,6 +106,24 @@ def test_the_recorders_credentials_are_refused_before_anything_goes(
         with pytest.raises(StoreRefusedError, match="AccessDenied to DeleteObject"):
             store.require_may_delete()
         assert store.head(KEY) is not None
+
+
+def test_the_documented_statement_lets_a_person_delete_objects_and_no_manifest(
+    seaweed: Seaweed, bucket: str, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in RECORDER.items():
+        monkeypatch.setenv(name, value)
+    statement = documented("s3:DeleteObject").replace("MY-BUCKET", bucket).replace("MY-PREFIX", "lake")
+    policy = documented_policy(bucket, "lake")
+    policy["Statement"].append(json.loads(statement))
+    store = seaweed.deleting_store(bucket, "lake")
+    with allowed(seaweed, policy, store.require_may_delete):
+        for key in (KEY, MANIFEST):
+            store.put(key, source, SHA256)
+        store.delete(KEY)
+        assert list(store.keys("")) == [MANIFEST]
+        with pytest.raises(ClientError, match="AccessDenied"):
+            seaweed.client(RECORDER).delete_object(Bucket=bucket, Key=f"lake/{MANIFEST}")
 
 
 def test_the_url_decides_the_kind_of_store(tmp_path: Path) -> None:
