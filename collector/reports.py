@@ -170,6 +170,8 @@ class WriterReport(Report, frozen=True, kw_only=True):
     gaps: int = 0
     ledger: Annotated[list[tuple[str, str, str, str, str, int]], Total.RESUMED] = []
     """Rows of the gap ledger: exchange, symbol, data type, kind, status and count."""
+    first: Annotated[list[tuple[str, int, int]], Total.RESUMED] = []
+    """Feed, line, and how many messages it brought before all other lines; only of feeds with several lines."""
     gap_rows: list[tuple[str, str, Gap]] = []
     """The newest rows of the gap ledger, each with exchange and symbol, oldest first; each is in several reports."""
     commit_failures: Count = 0

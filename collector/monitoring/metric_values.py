@@ -28,6 +28,7 @@ _STREAM_VALUES: Final[Mapping[str, Callable[[StreamNumbers], float | None]]] = {
     "collector_messages_received_total": lambda stream: stream.messages + stream.duplicates,
     "collector_messages_received_bytes_total": lambda stream: stream.bytes + stream.duplicate_bytes,
     "collector_messages_duplicate_total": lambda stream: stream.duplicates,
+    "collector_messages_saved_by_lines_total": lambda stream: stream.saved if stream.first else None,
     "collector_messages_stored_total": lambda stream: stream.stored,
     "collector_messages_stored_bytes_total": lambda stream: stream.stored_bytes,
     "collector_stream_last_received_timestamp_seconds": lambda stream: _secs(stream.last_received_us),
@@ -120,6 +121,8 @@ def _of_writer(view: Snapshot) -> Iterator[Value]:
     yield "collector_messages_undecodable_total", (), writer.undecodable
     yield "collector_frames_unasked_total", (), writer.unasked
     yield "collector_frame_holes_total", (), writer.frame_holes
+    for feed, line, count in writer.first:
+        yield "collector_messages_first_total", (feed, str(line)), count
     for result, count in writer.book_checks:
         yield "collector_book_checks_total", (result,), count
     yield "collector_commit_failures_total", (), writer.commit_failures

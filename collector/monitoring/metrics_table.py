@@ -21,6 +21,8 @@ METRICS: Final = {
     "collector_messages_received_total": Metric("counter", STREAM, "Messages the writer read from the journal, including copies, messages fetched over REST, and frames kept as undecoded."),
     "collector_messages_received_bytes_total": Metric("counter", STREAM, "Bytes of text of the received messages."),
     "collector_messages_duplicate_total": Metric("counter", STREAM, "Received messages that were copies, and were merged."),
+    "collector_messages_saved_by_lines_total": Metric("counter", STREAM, "Messages that one line skipped and another one brought, of streams with several lines whose ids show it."),
+    "collector_messages_first_total": Metric("counter", ("feed", "line"), "Messages that a line brought before the others, of feeds with several lines."),
     "collector_messages_stored_total": Metric("counter", STREAM, "Messages stored as a durable row."),
     "collector_messages_stored_bytes_total": Metric("counter", STREAM, "Bytes of text of the stored messages."),
     "collector_messages_late_total": Metric("counter", (), "Messages that came out of order and filled a hole in the ids."),

@@ -203,6 +203,8 @@ def _stream(key: StreamKey, numbers: StreamNumbers, view: Snapshot) -> dict[str,
         "last_durable_at": _iso(numbers.last_durable_us),
         "silent": key in view.silent,
         "silent_after_secs": view.limit_secs(key),
+        "saved": numbers.saved,
+        "first_by_line": {str(line): count for line, count in numbers.first},
     }
 
 
@@ -218,6 +220,8 @@ def _row(key: StreamKey, numbers: StreamNumbers, view: Snapshot, cells: int) -> 
         int(key in view.silent),
         view.limit_secs(key),
         int(proves),
+        numbers.saved,
+        numbers.first,
         runs(view.strips.cells[key][-cells:], proves=proves),
     ]
 

@@ -65,7 +65,9 @@ def streams_table(streams: Sequence[Mapping[str, Any]], now: datetime, console: 
     if console.width < NARROW:
         return _narrow(streams, now, rates)
     signs, wide = Signs(console), console.width >= WIDE
-    columns = ["stream", "", "", ">messages", *([">now"] if rates else []), ">gaps", ">received", ">durable"]
+    has_lines = any(stream.get("first_by_line") for stream in streams)
+    saved = [">saved"] if has_lines else []
+    columns = ["stream", "", "", ">messages", *([">now"] if rates else []), ">gaps", *saved, ">received", ">durable"]
     made: Table = table(*columns, *(["of its limit"] if wide else []))
     for stream in streams:
         names = [stream[name] for name in ("exchange", "symbol", "data_type")]
@@ -75,11 +77,17 @@ def streams_table(streams: Sequence[Mapping[str, Any]], now: datetime, console: 
             number(stream["messages"]),
             *per_sec,
             Text(number(stream["gaps"]), "yellow" if stream["gaps"] else ""),
+            *([_saved(stream)] if has_lines else []),
             age(stream["last_received_at"], now),
             age(stream["last_durable_at"], now),
             *([_share_of_limit(stream, now, signs)] if wide else []),
         )
     return made
+
+
+def _saved(stream: Mapping[str, Any]) -> str:
+    """What one line skipped and another brought; empty where nothing can show it."""
+    return number(stream["saved"]) if stream["first_by_line"] and stream["saved"] is not None else ""
 
 
 def _narrow(streams: Sequence[Mapping[str, Any]], now: datetime, rates: Rates) -> Table:

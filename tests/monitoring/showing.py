@@ -52,6 +52,8 @@ class Shown:
         self.archive: dict[str, Any] = {}
         self.repair: dict[str, Any] = {}
         self.late: dict[StreamKey, float] = {}
+        self.lines: dict[StreamKey, tuple[int | None, tuple[tuple[int, int], ...]]] = {}
+        """What lines saved of a stream, and how many messages each brought first."""
         ingests = {f"ingest:{feed}": "running" for feed in self.feeds}
         self.children = {**ingests, "writer": "running", "archiver": "running"}
         self.disk_free_bytes = 212 * GIB
@@ -156,11 +158,13 @@ class Shown:
         received_us = now_us - round(self.late.get(key, 0.3) * SECOND_US)
         messages = step * (40 + 37 * (place % 11))
         gaps = sum(1 for exchange, symbol, gap in self.gaps if (exchange, symbol, gap.stream_type) == key)
+        saved, first = self.lines.get(key, (None, ()))
         return list(
             StreamNumbers(
-                *key, messages, stored=messages, gaps=gaps, last_received_us=received_us, last_durable_us=received_us
+                *key, messages, stored=messages, gaps=gaps, last_received_us=received_us, last_durable_us=received_us,
+                saved=saved, first=first,
             )
-        )
+        )  # fmt: skip
 
     def _known(self, now_us: int) -> SupervisorFacts:
         children = [

@@ -19,7 +19,9 @@ Labels = frozenset[tuple[str, str]]
 
 
 def full_view() -> Snapshot:
-    return status().look(reports(ingest(), writer(), archiver(), repair()), known())
+    rows = [stream(saved=12, first=((0, 5), (1, 2))), stream(symbol="ETHUSDT", saved=0)]
+    first = [("binance", 0, 5), ("binance", 1, 2)]
+    return status().look(reports(ingest(), writer(streams=rows, first=first), archiver(), repair()), known())
 
 
 def samples(text: bytes) -> dict[tuple[str, Labels], float]:
@@ -122,6 +124,14 @@ def test_what_came_is_told_from_what_is_durable() -> None:
     assert value(view, "collector_messages_stored_total", **STREAM) == 6
     assert value(view, "collector_messages_stored_bytes_total", **STREAM) == 600
     assert value(view, "collector_stream_last_stored_timestamp_seconds", **STREAM) == NOW_US / 1e6 - 2
+
+
+def test_what_lines_saved_is_told_of_streams_with_several_lines_alone() -> None:
+    name = "collector_messages_saved_by_lines_total"
+    view = full_view()
+    assert value(view, name, **STREAM) == 12
+    assert f'{name}{{exchange="binance",symbol="ETHUSDT"' not in exposition(view).decode()
+    assert value(view, "collector_messages_first_total", feed="binance", line="1") == 2
 
 
 def test_a_histogram_counts_cumulatively_and_ends_with_all() -> None:

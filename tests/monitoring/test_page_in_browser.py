@@ -163,6 +163,23 @@ def test_a_gap_of_a_young_recorder_is_one_cell_and_no_share(visitor: Visitor, se
     expect(page.locator("#detail-runs li")).to_have_text(re.compile(f"^within .*{begun} to .*{ended}: gap$"))
 
 
+def test_a_stream_of_several_lines_says_what_they_saved(visitor: Visitor, serve: Callable[..., Served]) -> None:
+    shown = Shown(["BTCUSDT"])
+    shown.lines[MENDED] = (1_234, ((0, 6_000), (1, 40)))
+    shown.lines[MENDED._replace(data_type="book_snapshot")] = (None, ((0, 7), (1, 8)))
+    page = visitor.open(serve(shown.look()).url)
+    facts = page.locator("#detail-facts")
+    for data_type, told in (
+        ("trade", ["Saved by lines1,234", "Came first online 0: 6,000, line 1: 40"]),
+        ("book_snapshot", ["Saved by linesits ids cannot show it", "Came first online 0: 7, line 1: 8"]),
+        ("book_delta", []),
+    ):
+        page.get_by_role("button", name=f"binance BTCUSDT {data_type}:").click()
+        expect(page.locator("#detail-about")).to_contain_text(data_type)
+        assert [line for line in facts.locator("div").all_text_contents() if line.startswith(("Saved", "Came"))] == told
+        page.locator("#close").click()
+
+
 def test_an_hour_a_day_or_a_week_can_be_chosen_and_is_remembered(
     visitor: Visitor, serve: Callable[..., Served]
 ) -> None:

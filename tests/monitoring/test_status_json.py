@@ -72,7 +72,7 @@ def test_the_object_has_exactly_the_promised_shape() -> None:
             {
                 **STREAM, "messages": 7, "stored": 6, "duplicates": 2, "gaps": 1,
                 "last_received_at": "2026-11-18T11:06:39.000000Z", "last_durable_at": "2026-11-18T11:06:38.000000Z",
-                "silent": False, "silent_after_secs": 310.0,
+                "silent": False, "silent_after_secs": 310.0, "saved": None, "first_by_line": {},
             }
         ],
     }  # fmt: skip
@@ -90,6 +90,14 @@ def test_before_any_report_the_shape_is_the_same() -> None:
         "messages": 0, "gaps": 0, "last_received_at": None, "last_durable_at": None,
     }  # fmt: skip
     assert json.loads(json.dumps(empty)) == empty
+
+
+def test_a_stream_says_what_lines_saved_and_which_was_first() -> None:
+    rows = [stream(saved=12, first=((0, 5), (1, 2))), stream(symbol="ETHUSDT")]
+    view = status().look(reports(ingest(), writer(streams=rows), archiver()), known())
+    (first, second) = status_json.status(view)["streams"]
+    assert (first["saved"], first["first_by_line"]) == (12, {"0": 5, "1": 2})
+    assert (second["saved"], second["first_by_line"]) == (None, {})
 
 
 def test_a_stream_nobody_configured_is_shown_after_those_that_were() -> None:

@@ -80,11 +80,11 @@ def test_the_page_data_are_the_status_and_the_coverage() -> None:
     assert {key: page[key] for key in ("healthy", "reasons", "flow", "archive")} == {
         key: status_json.status(view)[key] for key in ("healthy", "reasons", "flow", "archive")
     }
-    ((*key, messages, gaps, received_ms, durable_ms, silent, limit_secs, proves, runs),) = page["streams"]
+    ((*key, messages, gaps, received_ms, durable_ms, silent, limit_secs, proves, saved, first, runs),) = page["streams"]
     assert (key, messages, gaps, silent, proves) == (["binance", "BTCUSDT", "trade"], 7, 1, 0, 1)
     assert received_ms - durable_ms == 1_000
     assert limit_secs == view.limit_secs(view.configured[0])
-    assert runs == "r1"
+    assert (saved, first, runs) == (None, (), "r1")
 
 
 def test_a_stream_that_brought_nothing_yet_is_there_too() -> None:

@@ -52,8 +52,21 @@ def test_a_new_process_goes_on_from_the_counts_of_streams_and_knows_no_times() -
     (met, new) = after(writer(), writer(incarnation=2, streams=[unmet, other])).stream_totals()
     before = StreamNumbers(*stream())
     assert (met.messages, met.stored, met.gaps) == (before.messages, 8, before.gaps)
-    assert met[-2:] == before[-2:]
+    assert (met.last_received_us, met.last_durable_us) == (before.last_received_us, before.last_durable_us)
     assert new == StreamNumbers(*other)
+
+
+def test_what_lines_saved_and_brought_first_never_falls() -> None:
+    met = stream(saved=5, first=[(0, 6), (1, 1)])
+    later = stream(saved=4, first=[(1, 3), (0, 2)])
+    (once,) = after(writer(streams=[met]), writer(incarnation=2, streams=[later])).stream_totals()
+    assert (once.saved, dict(once.first)) == (5, {0: 6, 1: 3})
+    (unknown,) = after(writer(streams=[met]), writer(incarnation=2, streams=[stream()])).stream_totals()
+    assert (unknown.saved, dict(unknown.first)) == (5, {0: 6, 1: 1})
+    total = after(
+        writer(first=[("binance", 0, 6)]), writer(incarnation=2, first=[("binance", 0, 2), ("binance", 1, 1)])
+    )
+    assert total.total.first == [("binance", 0, 6), ("binance", 1, 1)]
 
 
 def test_a_stream_the_new_process_has_not_met_stays_as_it_was() -> None:

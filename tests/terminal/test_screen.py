@@ -210,3 +210,14 @@ def test_a_feed_that_has_stopped_is_called_stopped() -> None:
     lines = [line.rstrip() for line in told(status).splitlines()]
     assert lines[0] == "STOPPING"
     assert any(line.split() == ["feed", "binance", "stopped"] for line in lines)
+
+
+@pytest.mark.parametrize("columns", [100, 160])
+def test_what_lines_saved_has_a_column_where_there_are_several(columns: int) -> None:
+    status = make_status(symbols=symbols(3))
+    assert not any(" saved " in line for line in shown(status, columns, 40))
+    status["streams"][0] |= {"first_by_line": {"0": 5, "1": 2}, "saved": 4_321}
+    frame = shown(status, columns, 40)
+    assert any(" saved " in line for line in frame)
+    assert sum("4,321" in line for line in frame) == 1
+    assert max(map(len, frame)) <= columns

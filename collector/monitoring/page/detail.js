@@ -22,12 +22,20 @@ function fillDetail(stream) {
   const facts = [
     ["Newest row", ago(stream.durable, now)], ["May be silent for", stream.limit == null ? "not configured" : span(stream.limit)],
     ["Messages a second", rate(stream.rate)], ["Messages", number(stream.messages)], ["Rows in the gap ledger", number(stream.gaps)],
+    ...linesOf(stream),
     ...amountsOf(stream).map(([, word, amount]) => [word[0].toUpperCase() + word.slice(1), amount]),
   ];
   $("detail-facts").replaceChildren(...facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
   fillList($("detail-runs"), gapStretches(stream));
   const own = gaps.filter((gap) => gap.exchange === stream.exchange && [stream.symbol, "_"].includes(gap.symbol) && [stream.type, "_"].includes(gap.data_type));
   fillList($("detail-gaps"), own.reverse().map((gap) => describeGap(gap, now)));
+}
+
+// Which of several lines brought the messages, and what one skipped and another brought.
+function linesOf({ saved, first }) {
+  if (!first.length) return [];
+  const shares = first.map(([line, count]) => `line ${line}: ${number(count)}`).join(", ");
+  return [["Saved by lines", saved == null ? "its ids cannot show it" : number(saved)], ["Came first on", shares]];
 }
 
 function fillList(node, lines) {

@@ -109,9 +109,9 @@ function showAll(data) {
   setText($("host"), data.host);
   setText($("about"), `up ${span(data.uptime_secs)} · version ${data.version} · run ${data.run_id}`);
   $("demo").hidden = !data.demo;
-  const streams = data.streams.map(([exchange, symbol, type, messages, gaps, received, durable, silent, limit, proves, runs]) => {
+  const streams = data.streams.map(([exchange, symbol, type, messages, gaps, received, durable, silent, limit, proves, saved, first, runs]) => {
     const key = [exchange, symbol, type].join("\u0000"), words = `${exchange} ${symbol} ${type}`;
-    const stream = { key, words, lower: words.toLowerCase(), exchange, symbol, type, messages, gaps, received, durable, silent: Boolean(silent), limit, proves: Boolean(proves), runs: withSilence(runs, silent), rate: speed.of(key, messages) };
+    const stream = { key, words, lower: words.toLowerCase(), exchange, symbol, type, messages, gaps, received, durable, silent: Boolean(silent), limit, proves: Boolean(proves), runs: withSilence(runs, silent), saved, first, rate: speed.of(key, messages) };
     stream.stretches = stretchesOf(stream, data.coverage, data.now_ms - data.uptime_secs * 1000);
     stream.badness = badness(stream);
     return stream;

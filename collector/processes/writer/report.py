@@ -1,6 +1,6 @@
 """The writer's report: its counts, how far it is behind, and the newest rows of the gap ledger."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Final
 
@@ -58,6 +58,7 @@ class ReportBuilder:
             book_checks=list(self._processor.checks.counts.items()),
             gaps=counts.gaps,
             ledger=[(*labels, count) for labels, count in counts.ledger.items()],
+            first=self._first(),
             gap_rows=self._gap_rows(),
             commit_failures=self.commit_failures,
             to_receive=self.timings.to_receive(),
@@ -78,6 +79,14 @@ class ReportBuilder:
         self._recent_gap_rows.append(list(newest))
         newest.clear()
         return [row for rows in self._recent_gap_rows for row in rows]
+
+    def _first(self) -> list[tuple[str, int, int]]:
+        """How many messages each line of a feed brought first."""
+        counts = Counter[tuple[str, int]]()
+        for stream in self._streams:
+            for line, count in stream.first.items():
+                counts[stream.feed, line] += count
+        return [(*feed_and_line, count) for feed_and_line, count in counts.items()]
 
     def _lag(self, feed: str, reader: JournalReader) -> JournalLag:
         lag = reader.lag()
