@@ -1,4 +1,4 @@
-"""Requests from the writer to repair, and repair's answers as frames of its journals: values and their encoding.
+"""Requests from the writer and from ingest to repair, and repair's answers as frames of its journals: values and their encoding.
 
 An answer is a frame of line -1: one line of compact JSON that names what it answers, a newline, and the exchange's own
 text, unchanged:
@@ -53,16 +53,19 @@ class BookRequest(msgspec.Struct, frozen=True, tag="book", tag_field="kind"):
     """A request for a snapshot: a chain of book updates begins with `from_id`, so a book up to the id before is needed."""
 
     stream: StreamKey
-    series: int
+    series: int | None
+    """None from ingest, which does not know it: the newest one."""
     from_id: int
     asked_us: int
+    """When the update that needs the book was received."""
     version: int = REQUEST_VERSION
 
     @property
     def name(self) -> str:
         """The request's file name without suffix; the same for the same stream, series and `from_id`."""
+        series = "any" if self.series is None else self.series
         stream = hashlib.blake2b("\0".join(self.stream).encode(), digest_size=8).hexdigest()
-        return f"book-{stream}-{self.series}-{self.from_id}"
+        return f"book-{stream}-{series}-{self.from_id}"
 
 
 def trades_name(gap_id: str) -> str:

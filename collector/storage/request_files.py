@@ -1,4 +1,4 @@
-"""Requests to repair, one small file each: the writer puts them, repair removes them once their answer is durable.
+"""Requests to repair, one small file each: the writer and ingest put them, repair removes them once their answer is durable.
 
 They wait in `repair/<feed>/`, in the folder of the feed that records their stream now. Requests that no feed can ask for
 are kept in `repair/~aside/`, for a person to look at.
@@ -37,7 +37,7 @@ _UNREADABLE: Final = frozenset({errno.EIO, errno.EACCES, errno.EPERM, errno.EISD
 
 
 class RequestFolder:
-    """Where the writer puts the requests of one feed. A request put again under the same name begins anew."""
+    """Where the writer or ingest puts the requests of one feed. A request put again under the same name begins anew."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -61,7 +61,8 @@ class RequestFolder:
         for name in each_awaited(in_order(self._made_durable, trades, _SYNC_THREADS)):
             on_progress()
             self._place(name)
-        sync(self._folder)
+        if trades:
+            sync(self._folder)
         self._placed.clear()
 
     def withdraw(self, names: Iterable[str]) -> None:

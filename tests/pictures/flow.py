@@ -95,6 +95,9 @@ def _flows(role: Role, boxes: dict[str, Box]) -> Iterator[str]:
             middle = (sender.right + to.x) / 2
             bend = f"M{sender.right} {start_y} C{middle} {start_y} {middle} {end_y} {to.x - 3} {end_y}"
             label_x, label_y = (middle, start_y - 24) if sender.y == to.y else (sender.middle + 48, sender.y - 24)
+        elif sender.x == to.x:
+            bend = f"M{sender.middle} {sender.y + BOX_HEIGHT} V{to.y - 3}"
+            label_x, label_y = sender.middle - 66, (sender.y + BOX_HEIGHT + to.y) / 2 - 4
         else:
             start_x, end_y = sender.middle, to.y + BOX_HEIGHT * 0.8
             bend = f"M{start_x} {sender.y + BOX_HEIGHT} Q{start_x} {end_y} {to.right + 3} {end_y}"

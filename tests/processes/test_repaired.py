@@ -12,8 +12,8 @@ import pytest
 from msgspec.structs import replace
 
 from collector.config import Config, RepairConfig
-from collector.domain.records import Envelope
-from collector.domain.repair_protocol import RepairAnswer
+from collector.domain.records import Envelope, StreamKey
+from collector.domain.repair_protocol import BookRequest, RepairAnswer
 from collector.domain.sequence import hole_rules
 from collector.domain.sequence.hole_rules import MIN_REQUESTED_HOLES
 from collector.exchanges.binance_rest import BinanceRest
@@ -559,3 +559,70 @@ def test_a_gap_found_in_a_dropped_stream_is_unrepairable(world: World) -> None:
     world.write()
     assert world.ledger() == [("2", 1, "unrepairable", None)]
     assert world.waiting() == []
+
+
+def at_once(from_id: int, asked_us: int) -> BookRequest:
+    """As ingest asks, which does not know the series."""
+    return BookRequest(StreamKey("binance", "BTCUSDT", "book_delta"), None, from_id, asked_us)
+
+
+def test_a_book_asked_for_at_once_also_serves_the_break_that_is_proven_later(world: World) -> None:
+    """At the start and after a reconnect; the writer and repair may see the break before or after the answer."""
+    world.exchange.last_update_ids["BTCUSDT"] = 105
+    world.receive(diff(101, 103), diff(104, 108))
+    world.requests.put([at_once(101, world.now_ns // 1_000)])
+    feed_repair = world.repair()
+    world.write()
+    assert world.stored("book_delta") == [(103, 0), (108, 0), (105, -1)]
+    assert world.waiting() == []
+
+    world.exchange.last_update_ids["BTCUSDT"] = 125
+    world.receive(diff(120, 124))
+    world.requests.put([at_once(120, world.now_ns // 1_000)])
+    world.write()
+    assert len(world.waiting()) == 2
+    world.repair(feed_repair)
+    world.write()
+    assert world.waiting() == []
+    assert world.stored("book_delta")[3:] == [(124, 0), (125, -1)]
+    assert world.exchange.kinds().count("depth BTCUSDT") == 2
+
+
+def test_the_writer_asks_no_second_time_after_a_kill(world: World) -> None:
+    """The book that came is part of the stream's committed state."""
+    world.exchange.last_update_ids["BTCUSDT"] = 125
+    world.receive(diff(101, 103))
+    settled(world)
+    world.exchange.last_update_ids["BTCUSDT"] = 205
+    world.receive(diff(201, 203), diff(204, 208))
+    world.requests.put([at_once(201, world.now_ns // 1_000)])
+    world.repair()
+    world.write_until_killed(world.new_repair())
+    world.write()
+    assert world.waiting() == []
+    assert [line for _, line in world.stored("book_delta")].count(-1) == 2
+
+
+def test_a_request_that_is_put_while_its_answer_is_on_its_way_is_not_asked_again(world: World) -> None:
+    stream, received_us = StreamKey("binance", "BTCUSDT", "book_delta"), world.now_ns // 1_000
+    world.receive(diff(101, 103))
+    world.exchange.last_update_ids["BTCUSDT"] = 105
+    world.requests.put([at_once(101, received_us)])
+    feed_repair = world.repair()
+    world.requests.put([BookRequest(stream, 0, 101, received_us)])
+    world.repair(feed_repair)
+    assert world.waiting() == []
+    assert world.exchange.kinds().count("depth BTCUSDT") == 1
+    world.sleep(1)
+    world.requests.put([BookRequest(stream, 0, 104, world.now_ns // 1_000)])
+    world.repair(feed_repair)
+    assert world.exchange.kinds().count("depth BTCUSDT") == 2
+
+
+def test_a_request_from_before_a_restarted_series_gives_way_to_that_of_the_new_one(world: World) -> None:
+    world.exchange.last_update_ids["BTCUSDT"] = 5
+    stream = StreamKey("binance", "BTCUSDT", "book_delta")
+    world.requests.put([at_once(5_000, world.now_ns // 1_000), BookRequest(stream, 1, 3, world.now_ns // 1_000 + 1)])
+    world.repair()
+    assert world.waiting() == []
+    assert world.exchange.kinds().count("depth BTCUSDT") == 1

@@ -183,6 +183,7 @@ def test_the_newest_notice_of_a_sender_reaches_the_next_stage(world: World) -> N
 def test_repair_stops_with_ingest_and_notices_reach_their_receiver(world: World) -> None:
     def send() -> None:
         world.lives["repair"].sent = [Notice("repair", "appended", 1, 5)]
+        world.lives["ingest:binance"].sent = [Notice("ingest:binance", "asked", 0, 0)]
         world.lives["writer"].sent = [Notice("writer", "asked", 0, 0), Notice("writer", "sealed", 0, 0)]
 
     seen: list[Any] = []
@@ -191,9 +192,15 @@ def test_repair_stops_with_ingest_and_notices_reach_their_receiver(world: World)
     world.script[4] = lambda: world.signals.note(signal.SIGTERM)
     assert world.run(processes=["ingest:binance", "repair", "writer", "archiver"]) == 0
     assert world.told == ["ingest:binance", "repair", "writer", "archiver"]
-    assert seen == [[("ingest:binance", "writer"), ("repair", "writer"), ("writer", "repair"), ("writer", "archiver")]]
+    assert seen == [
+        [
+            ("ingest:binance", "repair"), ("ingest:binance", "writer"), ("repair", "writer"), ("writer", "repair"),
+            ("writer", "archiver"),
+        ]
+    ]  # fmt: skip
     assert sorted(world.heard) == [
         ("archiver", Notice("writer", "sealed", 0, 0)),
+        ("repair", Notice("ingest:binance", "asked", 0, 0)),
         ("repair", Notice("writer", "asked", 0, 0)),
         ("writer", Notice("repair", "appended", 1, 5)),
     ]

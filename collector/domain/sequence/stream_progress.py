@@ -49,6 +49,8 @@ class StreamProgress(msgspec.Struct, array_like=True):
     """Digest of an instrument's newest text; 0 before the first."""
     lines: LinePlaces = msgspec.field(default_factory=LinePlaces)
     """Where each line stands, once several have stood at once."""
+    books: tuple[tuple[int, int], ...] = ()
+    """When the newest whole books of the series were received, and up to which id they go; 0 where they have none."""
 
 
 def next_series(ended: StreamProgress, first: int, last: int, sent_us: int | None, received_us: int) -> StreamProgress:

@@ -14,6 +14,7 @@ from collector.feed.connection import Connection
 from collector.feed.connection_limit import ConnectionBudget
 from collector.feed.live_slots import LiveSlots
 from collector.feed.outbox import Pace
+from collector.processes.ingest.books_at_once import BooksAtOnce
 from collector.processes.ingest.first_data import FirstDataWatch
 from collector.processes.ingest.fresh_books import FreshBooks
 from collector.processes.ingest.journal_gate import JournalGate
@@ -66,5 +67,6 @@ class FeedContext:
     counters: CounterSet
     first_data: FirstDataWatch
     fresh_books: FreshBooks
+    books_at_once: BooksAtOnce
     checkpoint_secs: float
     """How old a connection may get that brings books whole only at its beginning."""

@@ -14,7 +14,7 @@ class FrameMeaning:
     def __init__(self, adapter: Adapter, keys: Iterable[StreamKey]) -> None:
         """`keys` are the streams that it carries."""
         self._adapter = adapter
-        self._speakers = adapter.speakers(_subscription(keys))
+        self._speakers = adapter.speakers(subscription_of(keys))
 
     def of(self, batch: ReadBatch) -> tuple[set[StreamKey | None], list[Control]]:
         """The streams that speak, None among them if any frame is of none; and the control frames.
@@ -39,7 +39,8 @@ class FrameMeaning:
         return frames
 
 
-def _subscription(keys: Iterable[StreamKey]) -> Subscription:
+def subscription_of(keys: Iterable[StreamKey]) -> Subscription:
+    """What subscribes these streams; maybe some more."""
     names = [(key.symbol, key.data_type) for key in keys]
     return Subscription(
         tuple(dict.fromkeys(symbol for symbol, _ in names)), tuple(dict.fromkeys(data_type for _, data_type in names))

@@ -7,6 +7,7 @@ import random
 from typing import Final
 
 from collector.channel.bell import RingingEvent
+from collector.channel.channel import Notice
 from collector.config import FeedConfig
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
@@ -15,6 +16,7 @@ from collector.feed.connection_limit import ConnectionBudget
 from collector.feed.live_slots import LiveSlots
 from collector.processes.context import Context
 from collector.processes.disk_space import MeasureSpace, Space, measure_space
+from collector.processes.ingest.books_at_once import BooksAtOnce
 from collector.processes.ingest.feed_context import Connect, CounterSet, FeedContext
 from collector.processes.ingest.feed_lines import FeedLines
 from collector.processes.ingest.feed_plans import FeedPlans
@@ -28,11 +30,12 @@ from collector.processes.ingest.session import CLOSE_SECS
 from collector.processes.ingest.symbol_chooser import SymbolChooser
 from collector.processes.ingest.writer_notices import WriterNotices
 from collector.processes.journals import journal_folder, open_journal
+from collector.processes.rest_adapters import repairable_adapters
 from collector.processes.roles import feed_of
 from collector.processes.worker_threads import WorkerThreads
 from collector.reports import IngestReport, JournalReport
 from collector.storage.journal.writer import JournalWriter
-from collector.storage.request_files import BOOKS_SUFFIX, aside_folder, request_folder
+from collector.storage.request_files import BOOKS_SUFFIX, RequestFolder, aside_folder, request_folder
 
 REPORT_SECS: Final = 1.0
 """How often the process reports and measures the disk."""
@@ -151,6 +154,13 @@ class IngestProcess:
             aside_folder(context.config.data_dir),
             context.log,
         )
+        self._books_at_once = BooksAtOnce(
+            adapter,
+            repairable_adapters(context.config, lambda _exchange: adapter).get(feed.name),
+            RequestFolder(request_folder(context.config.data_dir, feed.name)),
+            context.receiver.wake,
+            context.log,
+        )
         self._lines = FeedLines(
             self._make_feed_context(connect), feed, plans, context.config.silence.bounds, self._readers
         )
@@ -179,6 +189,8 @@ class IngestProcess:
     def _tick(self) -> float:
         """Do what is due; returns how long there is nothing to do if nothing happens."""
         self._workers.raise_failure()
+        if self._books_at_once.put():
+            self._context.sender.offer(Notice(self._context.role, "asked", 0, 0))
         now = self._context.clock.monotonic()
         if now >= self._report_at:
             self._lines.check_first_data(REPORT_SECS + now - self._report_at)
@@ -301,5 +313,6 @@ class IngestProcess:
             counters=self._counters,
             first_data=self._first_data,
             fresh_books=self._fresh_books,
+            books_at_once=self._books_at_once,
             checkpoint_secs=context.config.book.checkpoint_interval_secs or math.inf,
         )

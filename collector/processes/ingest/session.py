@@ -58,6 +58,7 @@ class Session:
         self._connection = connection
         self._connection_number = state.connection or 0
         self._meaning = FrameMeaning(context.adapter, plan.keys)
+        self._books = context.books_at_once.opened(plan.keys)
         self._replaced = replaced
         self._silence = silence
         self._trial = trial
@@ -93,6 +94,7 @@ class Session:
             self._pending.open_connections.discard(id(self))
             self._silence.connection_closed(id(self))
             self._further.end()
+            self._books.ended()
 
     def next_event(self) -> SessionEvent:
         """Record until something happens that the reader must act on. To be called until it returns a SessionEnd."""
@@ -124,6 +126,7 @@ class Session:
         )
         keys, controls = self._meaning.of(batch)
         self._note_streams(keys, now)
+        self._books.note(keys, batch)
         if len(controls) < len(batch.frames):
             self._had_data = True
             self._state.last_data_us = batch.received_ns // 1_000
@@ -180,6 +183,7 @@ class Session:
             since_sent_secs=now - self._last_sent_at,
         )
         if self._has_taken_over:
+            self._books.settled()
             self._refused_request.note_settled()
             self._events.append(TakenOver())
 

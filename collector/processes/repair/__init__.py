@@ -1,7 +1,7 @@
 """The repair process: fetches over REST what is missing, and what no stream has. What it touches, below `data_dir`:
 
 - `journal/<feed>~rest/<number>.journal`: appends what it fetched
-- `repair/<feed>/<name>.request`: reads the requests that the writer puts, moves them to the feed that brings their stream
+- `repair/<feed>/<name>.request`: reads the requests that the writer and ingest put, moves them to the feed that brings their stream
   now, and removes them once they are answered
 - `repair/~aside/<name>.request`: sets aside requests that cannot be asked for
 - `repair/<feed>/checkpoints.json`: keeps when each book was last stored whole

@@ -23,7 +23,7 @@ from collector.logs import RateLimited
 from collector.processes.repair.book_checkpoints import SAVE_SECS, BookCheckpoints
 from collector.processes.repair.polled_answers import PolledAnswers
 from collector.processes.repair.repair_journal import RepairJournal
-from collector.processes.repair.request_queue import Job, RequestQueue
+from collector.processes.repair.request_queue import Answer, Job, RequestQueue
 from collector.processes.repair.throttled_client import RefusedError, RetryLaterError, ThrottledClient
 from collector.processes.rest_adapters import hole_of, read_response
 from collector.reports import ClockOffset
@@ -161,8 +161,11 @@ class FeedRepair:
         if request is not None and (book.id is None or book.id + 1 < request.from_id):
             self._note_stale_book(request)
             return
-        about = RepairAnswer(stream.symbol, stream.data_type, "snapshot", request.series if request else None)
+        series = request.series if request else None
+        about = RepairAnswer(stream.symbol, stream.data_type, "snapshot", series)
         self._journal.append(answer.received_ns, about, answer.body)
+        if book.id is not None:
+            self._queue.book_came(stream, Answer(series, book.id, answer.asked_ns // 1_000))
         self._checkpoints.note(stream.symbol, self._clock.now_us())
         if request is not None:
             self._finish(request)

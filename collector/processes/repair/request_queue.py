@@ -44,6 +44,21 @@ LIST_DELAY_SECS: Final = 30.0
 """Delay before a request for the list of instruments is sent again after a failure, so that others have their turn."""
 
 
+class Answer(NamedTuple):
+    """The newest book that came for a stream."""
+
+    series: int | None
+    """None: of the series that was the newest then."""
+    id: int
+    asked_us: int
+    """When it was asked for."""
+
+    def serves(self, request: BookRequest) -> bool:
+        """Whether it is also what a request wants that was found later: the book was asked for after the break."""
+        is_of_series = None in {self.series, request.series} or self.series == request.series
+        return is_of_series and self.id + 1 >= request.from_id and request.asked_us <= self.asked_us
+
+
 class Job(NamedTuple):
     """One GET and its purpose."""
 
@@ -91,6 +106,7 @@ class RequestQueue:
         self.set_aside: Counter[str] = Counter()
         """How many requests were set aside, by reason: unreadable, misfit."""
         self._names: set[str] = set()
+        self._books: dict[StreamKey, Answer] = {}
         self.waiting: Mapping[str, int] = {}
         """How many jobs wait, by kind, at the last call of `next`."""
 
@@ -173,6 +189,10 @@ class RequestQueue:
         if job.kind == "poll":
             self._polls.asked(job.stream, self._clock.monotonic())
         self._retry_policy.forget(job.name)
+
+    def book_came(self, stream: StreamKey, answer: Answer) -> None:
+        """A book was stored, which also serves requests for breaks before it that come later."""
+        self._books[stream] = answer
 
     def stale(self, request: BookRequest) -> None:
         """The book that came is older than the break."""
@@ -257,14 +277,38 @@ class RequestQueue:
     def _newest_books(self, books: list[BookRequest]) -> list[BookRequest]:
         """Keep one request a stream: the snapshot for the latest break serves earlier ones, too.
 
-        The latest is told by series and id first, because the clock may have been set back.
+        The latest is told by series and id first, because the clock may have been set back. One of which the book has
+        come meanwhile, because another process asked for it, is done.
         """
+        known: dict[StreamKey, tuple[int, int]] = {}
+        for book in books:
+            if book.series is not None:
+                known[book.stream] = max(known.get(book.stream, (0, 0)), (book.series, book.asked_us))
         newest: dict[StreamKey, BookRequest] = {}
-        for book in sorted(books, key=lambda book: (book.series, book.from_id, book.asked_us)):
+        for book in sorted(books, key=lambda book: _place(book, *known.get(book.stream, (0, 0)))):
             if book.stream in newest:
                 self.remove(newest[book.stream])
             newest[book.stream] = book
+        served = [book for book in newest.values() if self._is_served(book)]
+        for book in served:
+            self.remove(book)
+            del newest[book.stream]
         return list(newest.values())
+
+    def _is_served(self, book: BookRequest) -> bool:
+        answer = self._books.get(book.stream)
+        return answer is not None and answer.serves(book)
+
+
+def _place(book: BookRequest, newest_series: int, since_us: int) -> tuple[int, int, int]:
+    """How late the break is that a request is for; the newest series that is known has a request of `since_us`.
+
+    Ids of a series that has ended say nothing: one of unknown series that is older counts as of the one before.
+    """
+    series = book.series
+    if series is None:
+        series = newest_series if book.asked_us >= since_us else newest_series - 1
+    return series, book.from_id, book.asked_us
 
 
 def _asked(request: Request, get: Get | None) -> Get:

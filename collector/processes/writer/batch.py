@@ -1,7 +1,7 @@
 """What the writer's next commit stores, and the writer's counts."""
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -130,6 +130,12 @@ class CommitBatch:
         """Send a request to repair with this commit; cancels an earlier withdrawal of it."""
         self.requests.setdefault(feed, []).append(request)
         self.withdrawn.get(feed, set()).discard(request.name)
+
+    def drop_requests(self, feed: str, is_done: Callable[[Request], bool]) -> None:
+        """Do not send the requests of this commit that are done."""
+        requests = [request for request in self.requests.pop(feed, ()) if not is_done(request)]
+        if requests:
+            self.requests[feed] = requests
 
     def withdraw_request(self, feed: str, name: str) -> None:
         """Withdraw the request of that name with this commit."""

@@ -106,6 +106,8 @@ class MessageIntake:
                         stream, message_id, receipt.received_us, exchange_us, BACKFILLED_LINE, payload, fetched=True
                     )
                     self._counts.messages += 1
+                    if about.answer == "snapshot":
+                        self._book_came(stream, message_id, receipt.received_us)
         except UndecodableError as error:
             self.undecoded(receipt, offset, answer, str(error))
 
@@ -179,7 +181,7 @@ class MessageIntake:
 
     def _message(self, receipt: Receipt, adapter: Adapter, envelope: Envelope, made_id: int) -> None:
         key, message_id, first_id, exchange_us, payload, is_snapshot = envelope
-        identity, received_us, line, connection, _ = receipt
+        _, received_us, line, connection, _ = receipt
         stream = self._streams.get(key)
         if not payload:
             self._witness(stream, envelope, received_us)
@@ -198,9 +200,7 @@ class MessageIntake:
                 sent_us = None
             digest = zlib.crc32(payload)
             if is_snapshot:
-                stream.snapshot = received_us, message_id
-                alone = self._ledger.is_alone(identity.feed, connection & _NUMBER_MASK)
-                verdict = stream.dedup.judge_snapshot(message_id, sent_us, received_us, digest, connection, alone=alone)
+                verdict = self._judge_snapshot(stream, receipt, message_id, sent_us, digest)
             else:
                 verdict = stream.judge(message_id, first_id, sent_us, received_us, digest, line, connection)
             if verdict is Verdict.COPY:
@@ -213,6 +213,19 @@ class MessageIntake:
         self._store(stream, message_id, received_us, exchange_us, line, payload)
         stream.last_received_us = received_us
         self._counts.messages += 1
+
+    def _judge_snapshot(
+        self, stream: StreamState, receipt: Receipt, message_id: int, sent_us: int | None, digest: int
+    ) -> Verdict:
+        received_us, connection = receipt.received_us, receipt.connection
+        alone = self._ledger.is_alone(receipt.identity.feed, connection & _NUMBER_MASK)
+        verdict = stream.dedup.judge_snapshot(message_id, sent_us, received_us, digest, connection, alone=alone)
+        self._book_came(stream, message_id, received_us)
+        return verdict
+
+    def _book_came(self, stream: StreamState, message_id: int, received_us: int) -> None:
+        stream.book_came(received_us, message_id)
+        self._requests.book_came(stream)
 
     def _begin_stream(self, receipt: Receipt, adapter: Adapter, envelope: Envelope) -> StreamState:
         """Add the stream of its first message, and request a book unless that is one."""

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Final
 
 from collector.domain.records import Gap, IdRule
-from collector.domain.repair_protocol import BOOK, BookRequest, TradesRequest, trades_name
+from collector.domain.repair_protocol import BOOK, BookRequest, Request, TradesRequest, trades_name
 from collector.domain.sequence import hole as holes
 from collector.domain.sequence.hole import REFUSED, DueRow
 from collector.exchanges.rest_adapter import Hole
@@ -75,13 +75,24 @@ class RepairRequests:
     def request_book(self, stream: StreamState, from_id: int, at_us: int) -> None:
         """Request a whole book for a stream whose chain of updates begins with `from_id`, received at `at_us`.
 
-        Does nothing for other data, where nobody can ask for a book, and if one has come since then.
+        Does nothing for other data, where nobody can ask for a book, and if one has come for it.
         """
         folder = self._repaired.folder_of_book(stream.key)
-        # Messages of one read have one time, so their ids tell which came first.
-        if folder is not None and stream.snapshot < (at_us, from_id - 1):
+        if folder is not None and stream.book_since(from_id, at_us) is None:
             series = stream.dedup.progress.series
             self._batch.add_request(folder, BookRequest(stream.key, series, from_id, at_us))
+
+    def book_came(self, stream: StreamState) -> None:
+        """Do not ask for a book that has come within the same commit."""
+        folder = self._repaired.folder_of_book(stream.key)
+        if folder is not None:
+            self._batch.drop_requests(folder, lambda request: self._is_answered(stream, request))
+
+    @staticmethod
+    def _is_answered(stream: StreamState, request: Request) -> bool:
+        if not isinstance(request, BookRequest) or request.stream != stream.key:
+            return False
+        return stream.book_since(request.from_id, request.asked_us) is not None
 
     def _is_not_repaired(self, stream: StreamState) -> bool:
         """Whether a feed brings the stream but is not repaired; its gaps stay open.

@@ -4,6 +4,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 
@@ -21,6 +22,9 @@ from collector.storage.segment.blocks import Messages
 from collector.storage.segment.newest import IsEnough
 from collector.storage.segment.open_segment import OnProgress
 from collector.storage.segment.state import SegmentState, StreamRow
+
+BOOKS_KEPT: Final = 4
+"""Number of newest whole books of a stream that are remembered: more than come within the reorder window."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -61,8 +65,6 @@ class StreamState:
     last_id: int | None = None
     """Id of its newest message."""
     last_received_us: int | None = None
-    snapshot: tuple[int, int] = (-1, -1)
-    """When its newest snapshot with an id was received over a socket, and that id; -1 if none was since this process began."""
     last_durable_us: int | None = None
     durable_received_us: int | None = None
     """When the newest durable message was received over a socket."""
@@ -71,6 +73,23 @@ class StreamState:
     def proves_continuity(self) -> bool:
         """Whether its ids show what is missing: not where the exchange leaves them out of messages that should have one."""
         return self.rule.proves_continuity and self.dedup.progress.last_id is not None
+
+    def book_came(self, received_us: int, last_id: int | None) -> None:
+        """Note that a whole book came, which goes up to that id."""
+        progress = self.dedup.progress
+        progress.books = (*progress.books, (received_us, last_id or 0))[-BOOKS_KEPT:]
+
+    def book_since(self, from_id: int, at_us: int) -> tuple[int, int] | None:
+        """When the first whole book came that the update `from_id`, received at `at_us`, fits to, and its id; None if none did.
+
+        Where ids prove continuity, any book that reaches the update will do: it may have been asked for before the break
+        was proven. Elsewhere only one that came later.
+        """
+        # Messages of one read have one time, so their ids tell which came first.
+        return next((book for book in self.dedup.progress.books if self._fits(book, from_id, at_us)), None)
+
+    def _fits(self, book: tuple[int, int], from_id: int, at_us: int) -> bool:
+        return book >= (at_us, from_id - 1) or (self.rule.proves_continuity and book[1] >= from_id - 1)
 
     def note_stored(self, durable_us: int) -> None:
         """Note that everything counted so far is durable now."""

@@ -15,6 +15,7 @@ from collector.feed.connection import open_connection
 from collector.feed.connection_limit import ConnectionBudget
 from collector.feed.live_slots import LiveSlots
 from collector.processes.context import SystemClock
+from collector.processes.ingest.books_at_once import BooksAtOnce
 from collector.processes.ingest.feed_context import CounterSet, FeedContext
 from collector.processes.ingest.first_data import FirstDataWatch
 from collector.processes.ingest.fresh_books import FreshBooks
@@ -27,6 +28,7 @@ from collector.processes.worker_threads import WorkerThreads
 from collector.reports import LineReport
 from collector.storage.journal.format import FeedIdentity, RecordKind
 from collector.storage.journal.writer import JournalWriter
+from collector.storage.request_files import RequestFolder
 from tests.feed.servers import Server, wire
 from tests.processes.ingest.ingest_harness import LIMITS, PlainAdapter, capturing_log, records_of, wait_for
 
@@ -62,6 +64,7 @@ class Line:
             counters=self.counters,
             first_data=FirstDataWatch({0: ConnectionPlan(url, (), ())}, 60.0),
             fresh_books=FreshBooks(folder / "books", folder / "aside", self.log),
+            books_at_once=BooksAtOnce(adapter, None, RequestFolder(folder / "requests"), self.stop.set, self.log),
             checkpoint_secs=3_600.0,
         )
         self.readers = LineReaders(WorkerThreads())
