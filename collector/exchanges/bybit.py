@@ -158,6 +158,7 @@ class BybitRest(RestMarket):
     """Instruments, turnover and time. Trades are not numbered and REST has only the newest, so no hole can be filled."""
 
     limits = RestLimits("https://api.bybit.com", "bybit", 600, 5.0)
+    clock_step_us = 1
 
     def __init__(self, category: str) -> None:
         """Each market is a category."""

@@ -150,6 +150,7 @@ class KrakenRest(RestMarket):
     """Every trade since the pair was listed, by time; pairs, turnover and time. Its books have no checksum and no id."""
 
     limits = RestLimits("https://api.kraken.com", "kraken", 1, 1.0)
+    clock_step_us = 1_000_000
 
     def page(self, stream: StreamKey, hole: Hole, cursor: str) -> Get | None:
         """Up to 1,000 trades after a time in nanoseconds; the newest ones for a hole without a time."""

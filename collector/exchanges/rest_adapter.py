@@ -171,6 +171,11 @@ class RestAdapter(Protocol):
         """A request for the exchange's time; None if it has none."""
         ...
 
+    @property
+    def clock_step_us(self) -> int:
+        """In what steps the exchange tells its time: it was the time told, or later by less than this."""
+        ...
+
     def read_clock(self, body: bytes) -> int:
         """The time in a response to `clock`, in microseconds. Raises UndecodableError."""
         ...

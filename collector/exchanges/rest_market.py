@@ -14,6 +14,8 @@ class RestMarket:
 
     limits: RestLimits
     polls: ClassVar[Mapping[str, Poll]] = MappingProxyType({})
+    clock_step_us: int = 1_000
+    """Milliseconds, as most exchanges tell."""
 
     def snapshot(self, symbol: str) -> Get | None:
         """None."""

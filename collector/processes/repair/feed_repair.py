@@ -35,7 +35,8 @@ SYNC_SECS: Final = 1.0
 """How often what was polled is made durable."""
 
 CLOCK_LEAP_US: Final = 250_000
-"""A clock offset that differs from the one before by more than this is reported only once the next answer confirms it."""
+"""A clock offset that differs from the one before by more than this, and by more than the exchange's time steps, is
+reported only once the next answer confirms it."""
 
 
 class FeedNumbers(NamedTuple):
@@ -146,10 +147,11 @@ class FeedRepair:
             self._process_book(job.stream, job.request, answer)
 
     def _process_clock(self, answer: RestResponse) -> None:
+        half_step_us = self._rest.clock_step_us // 2
         middle_us = (answer.asked_ns + answer.received_ns) // 2_000
-        within_us = (answer.received_ns - answer.asked_ns) // 2_000
-        offset_us = middle_us - self._rest.read_clock(answer.body)
-        if abs(offset_us - self._newest_offset_us) <= CLOCK_LEAP_US:
+        within_us = (answer.received_ns - answer.asked_ns) // 2_000 + half_step_us
+        offset_us = middle_us - (self._rest.read_clock(answer.body) + half_step_us)
+        if abs(offset_us - self._newest_offset_us) <= CLOCK_LEAP_US + self._rest.clock_step_us:
             self._offset = ClockOffset(offset_us=offset_us, within_us=within_us)
         else:
             # A single odd answer is not reported: the next one must confirm it.

@@ -11,7 +11,10 @@ from msgspec.structs import replace
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest, RepairAnswer, TradesRequest, decode_answer
 from collector.domain.retry import LONGEST_PAUSE_SECS
+from collector.exchanges.registry import adapter
 from collector.feed import rest
+from collector.feed.rest import RestResponse
+from collector.monitoring.health import CLOCK_OFF_SECS
 from collector.processes.repair.feed_repair import FeedRepair
 from collector.processes.repair.request_queue import (
     CLOCK_CONFIRM_SECS,
@@ -425,8 +428,60 @@ def test_the_exchanges_clock_is_read_periodically(world: World) -> None:
     assert world.exchange.kinds() == ["time", "time", "time"]
     clock = feed_repair.numbers.clock
     assert clock is not None
-    assert clock.within_us == 100_000
+    assert clock.within_us == 100_500
     assert clock.offset_us == pytest.approx(-750_000, abs=1_000)
+
+
+class WholeSeconds:
+    """A server of Kraken, which tells whole seconds, 20 ms away; it also counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.ahead_us = 0
+        self.asked = 0
+        self.world: World | None = None
+
+    def get(self, target: str, method: str = "GET", body: str = "") -> RestResponse:
+        assert self.world is not None
+        assert target == "/0/public/Time"
+        self.asked += 1
+        asked_ns = self.world.now_ns
+        self.world.sleep(0.01)
+        secs = (self.world.now_ns // 1_000 + self.ahead_us) // 1_000_000
+        self.world.sleep(0.01)
+        return RestResponse(200, {}, b'{"error":[],"result":{"unixtime":%d}}' % secs, asked_ns, self.world.now_ns)
+
+    def renew(self) -> None:
+        raise AssertionError
+
+
+def whole_seconds(tmp_path: Path, ahead_us: int, begin_secs: float) -> tuple[float, float, int]:
+    """What a repair process that began at such a time reports: how far the clock is off and how exact that is, in
+    seconds; and how often it asked.
+    """
+    client = WholeSeconds()
+    client.ahead_us = ahead_us
+    world = client.world = World(tmp_path, symbols=("BTC/USD",), exchange=adapter("kraken"), client=client)
+    world.sleep(begin_secs)
+    feed_repair = world.repair(for_secs=CLOCK_CONFIRM_SECS + 5)
+    clock = feed_repair.numbers.clock
+    assert clock is not None
+    return clock.offset_us / 1e6, clock.within_us / 1e6, client.asked
+
+
+@pytest.mark.parametrize("tenths", range(10))
+def test_a_right_clock_is_right_by_an_exchange_that_tells_whole_seconds(tmp_path: Path, tenths: int) -> None:
+    offset_secs, within_secs, asked = whole_seconds(tmp_path, 0, tenths / 10)
+    assert abs(offset_secs) <= within_secs == pytest.approx(0.51)
+    assert asked == 1, "the first answer is nothing odd"
+
+
+@pytest.mark.parametrize("ahead_us", [-1_600_000, 1_600_000])
+@pytest.mark.parametrize("tenths", range(10))
+def test_a_clock_that_is_off_is_off_by_an_exchange_that_tells_whole_seconds(
+    tmp_path: Path, tenths: int, ahead_us: int
+) -> None:
+    offset_secs, within_secs, _ = whole_seconds(tmp_path, ahead_us, tenths / 10)
+    assert abs(offset_secs) - within_secs > CLOCK_OFF_SECS
 
 
 def offset_us(feed_repair: FeedRepair) -> int | None:
