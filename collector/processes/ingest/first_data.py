@@ -44,7 +44,8 @@ class FirstDataWatch:
     """All plans of a feed, numbered as in the journal. A second try, at another address, has a plan of its own."""
 
     def __init__(self, plans: Mapping[int, ConnectionPlan], timeout_secs: float) -> None:
-        self._timeout_secs = timeout_secs
+        self.timeout_secs = timeout_secs
+        """How long a stream may take; may be replaced at any time."""
         self._plans = {number: PendingStreams(plan.keys) for number, plan in plans.items()}
         self._second_tries: set[int] = set()
         self.never_spoke = 0
@@ -57,7 +58,7 @@ class FirstDataWatch:
     def advance(self, secs: float) -> Iterator[tuple[int, list[StreamKey]]]:
         """`secs` have passed: returns each plan whose time is over now, with the streams that never spoke on it."""
         for plan, pending in list(self._plans.items()):
-            keys = pending.advance(secs, self._timeout_secs)
+            keys = pending.advance(secs, self.timeout_secs)
             if keys:
                 if self.is_first_try(plan):
                     self.never_spoke += len(keys)

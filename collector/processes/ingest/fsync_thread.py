@@ -18,23 +18,30 @@ class FsyncThread:
     def __init__(self, journal: JournalWriter, interval_secs: float) -> None:
         self._journal = journal
         self._interval_secs = interval_secs
-        self._stop = threading.Event()
+        self._is_stopped = False
+        self._told = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self, workers: WorkerThreads, log: Log) -> None:
         """Begin to sync, as one of `workers`."""
         self._thread = workers.start(lambda: self._run(log), "fsync")
 
+    def change_interval(self, secs: float) -> None:
+        """Sync so often from now on, and once at once: the wait that is under way may be a long one."""
+        self._interval_secs = secs
+        self._told.set()
+
     def stop(self) -> None:
         """End; waits for a sync that is under way."""
-        self._stop.set()
+        self._is_stopped = True
+        self._told.set()
         if self._thread is not None:
             with disk_wait():
                 self._thread.join()
 
     def _run(self, log: Log) -> None:
         durable_bytes = 0
-        while not self._stop.wait(self._interval_secs):
+        while not self._is_over():
             appended_bytes = self._journal.appended_bytes
             try:
                 self._journal.sync()
@@ -42,3 +49,9 @@ class FsyncThread:
                 log.exception("fsync_failed", durable_bytes=durable_bytes, appended_bytes=appended_bytes)
                 raise
             durable_bytes = appended_bytes
+
+    def _is_over(self) -> bool:
+        """Whether it was stopped before the next sync is due."""
+        self._told.wait(self._interval_secs)
+        self._told.clear()
+        return self._is_stopped

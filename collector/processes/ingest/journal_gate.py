@@ -63,7 +63,8 @@ class JournalGate:
         """`note_appended` is called after each append."""
         self._journal = journal
         self._note_appended = note_appended
-        self._limits = limits
+        self.limits = limits
+        """How much disk there must be; may be replaced at any time."""
         self._now_ns = now_ns
         self._log = log
         self._lock = threading.Lock()
@@ -111,7 +112,7 @@ class JournalGate:
         with self._lock:
             if self._finished:
                 return
-            short = shortage(space, self._limits, refusing=self._refusal is not None)
+            short = shortage(space, self.limits, refusing=self._refusal is not None)
             if self._refusal is not None:
                 self._refusal.is_over = not short
                 self._catch_up(self._refusal)

@@ -23,7 +23,8 @@ class Keepalive:
     """
 
     def __init__(self, timeout_secs: float, now: float) -> None:
-        self._timeout_secs = timeout_secs
+        self.timeout_secs = timeout_secs
+        """May be replaced at any time."""
         self.last_received_at = now
         """When anything was last received."""
         self._pinged_at: float | None = None
@@ -36,15 +37,15 @@ class Keepalive:
         """How long there is nothing to do if nothing is received."""
         waited_since = self.last_received_at if self._pinged_at is None else self._pinged_at
         share = PING_AFTER if self._pinged_at is None else 1 - PING_AFTER
-        return max(0.0, waited_since + self._timeout_secs * share - now)
+        return max(0.0, waited_since + self.timeout_secs * share - now)
 
     def check(self, now: float) -> KeepaliveAction:
         """What to do now; `PING` is returned once each time the connection falls silent."""
-        ping_after_secs = self._timeout_secs * PING_AFTER
+        ping_after_secs = self.timeout_secs * PING_AFTER
         if self._pinged_at is None:
             if now - self.last_received_at < ping_after_secs:
                 return KeepaliveAction.NOTHING
             self._pinged_at = now
             return KeepaliveAction.PING
-        is_dead = now - self._pinged_at >= self._timeout_secs - ping_after_secs
+        is_dead = now - self._pinged_at >= self.timeout_secs - ping_after_secs
         return KeepaliveAction.DEAD if is_dead else KeepaliveAction.NOTHING

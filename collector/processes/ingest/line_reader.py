@@ -72,7 +72,7 @@ class LineReader:
         self._is_over = False
         """Whether no stream of the plan is to be recorded any more, once the present connection has ended."""
         self._connects = 0
-        self._delay = ReconnectDelay(context.config, context.random)
+        self._delay = ReconnectDelay(lambda: context.config, context.random)
         self.state = state
 
     def run(self) -> None:

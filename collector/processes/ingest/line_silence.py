@@ -80,6 +80,12 @@ class LineSilence:
         """A connection is over."""
         self._open_connections.discard(connection)
 
+    def change_limits(self, bounds: Bounds, schedule: TrialSchedule) -> None:
+        """Go by these bounds and this schedule from now on; what was learned of the streams stays."""
+        self._bounds, self._schedule = bounds, schedule
+        for key, limit in list(self._limits.items()):
+            self._limits[key] = SilenceLimit(bounds, limit.learned)
+
     def watch(self, keys: Iterable[StreamKey], now: float) -> None:
         """These streams belong to the plan from now on; those that did already are watched as before."""
         for key in keys:

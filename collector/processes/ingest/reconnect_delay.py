@@ -30,20 +30,22 @@ class ReconnectDelay:
     3 days, or else 120 s, doubling up to 30 min: see `collector.domain.retry`.
     """
 
-    def __init__(self, config: IngestConfig, random: Callable[[], float]) -> None:
+    def __init__(self, config: Callable[[], IngestConfig], random: Callable[[], float]) -> None:
+        """`config` returns the present settings: others than before begin the delays anew."""
         self._config = config
         self._random = random
         self.reset()
 
     def reset(self) -> None:
         """A connection has proven itself: the next delay is drawn from the shortest range."""
-        self._delays = delays(
-            self._config.reconnect_base_delay_secs, self._config.reconnect_max_delay_secs, self._random
-        )
+        self._begin(self._config())
         self._bans = 0
 
     def next_secs(self) -> float:
         """Seconds to wait before the next attempt; the range of the one after is twice as wide, up to the maximum."""
+        config = self._config()
+        if config is not self._begun_by:
+            self._begin(config)
         return next(self._delays)
 
     def after_failure(self, error: HandshakeError | OSError, now_secs: float) -> FailureDelay:
@@ -56,7 +58,11 @@ class ReconnectDelay:
             return FailureDelay(own_secs, None)
         asked_secs = retry_after_secs(error.retry_after or "", now_secs)
         if error.status not in _BAN_STATUSES:
-            return FailureDelay(max(own_secs, min(asked_secs or 0.0, self._config.reconnect_max_delay_secs)), None)
+            return FailureDelay(max(own_secs, min(asked_secs or 0.0, self._begun_by.reconnect_max_delay_secs)), None)
         banned_secs = ban_secs(asked_secs, self._bans)
         self._bans += 1
         return FailureDelay(max(own_secs, banned_secs), banned_secs)
+
+    def _begin(self, config: IngestConfig) -> None:
+        self._begun_by = config
+        self._delays = delays(config.reconnect_base_delay_secs, config.reconnect_max_delay_secs, self._random)

@@ -22,15 +22,19 @@ class WriterNotices:
     def __init__(
         self, journal: JournalWriter, role: str, sender: Sender, wake: Callable[[], None], commit_secs: float
     ) -> None:
-        """`wake` lets the thread call `step` soon; the writer commits every `commit_secs`."""
+        """`wake` lets the thread call `step` soon; `commit_secs` as in `note_commit_secs`."""
         self._journal = journal
         self._role = role
         self._sender = sender
         self._wake = wake
-        self._spacing_secs = min(SPACING_SECS, commit_secs)
+        self.note_commit_secs(commit_secs)
         self._told_bytes = 0
         self._told_at = -math.inf
         self._wake_at_bytes = _NEVER
+
+    def note_commit_secs(self, secs: float) -> None:
+        """The writer commits every so many seconds."""
+        self._spacing_secs = min(SPACING_SECS, secs)
 
     def note_appended(self) -> None:
         """Bytes were appended."""

@@ -29,7 +29,8 @@ class JournalWriter:
     ) -> None:
         self._folder = folder
         self._identity = identity
-        self._file_bytes = file_bytes
+        self.file_bytes = file_bytes
+        """From which size on another file is begun; may be replaced at any time."""
         self._now_ns = now_ns
         self._writer_id = secrets.token_hex(8)
         self._lock = threading.Lock()
@@ -171,7 +172,7 @@ class JournalWriter:
 
     def _append(self, pieces: list[bytes]) -> None:
         with self._lock:
-            if self._position >= self._file_bytes:
+            if self._position >= self.file_bytes:
                 self._rotate()
             written = _write_whole(self._fd, pieces, self._position)
             self._position += written

@@ -123,6 +123,15 @@ def test_a_refusal_is_enclosed_by_its_two_records_and_counted(bench: Bench) -> N
     assert [entry["event"] for entry in bench.logged] == ["refusing", "resumed"]
 
 
+def test_changed_limits_count_from_the_next_check_on(bench: Bench) -> None:
+    bench.gate.check(SPARSE)
+    bench.gate.limits = JournalConfig(min_free_bytes=0)
+    bench.gate.check(SPARSE)
+    bench.feed(b"kept")
+
+    assert bench.kinds() == [RecordKind.REFUSING, RecordKind.RESUMED, RecordKind.FRAMES]
+
+
 def test_a_failed_write_refuses_frames_until_the_next_check(bench: Bench) -> None:
     bench.disk.fails = lambda _: True
     bench.feed(b"lost")

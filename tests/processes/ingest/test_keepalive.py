@@ -44,3 +44,11 @@ def test_there_is_nothing_to_do_until_the_ping_is_due_and_then_until_its_answer_
     assert keepalive.wait_secs(131.0) == 0.0
     keepalive.note_received(117.0)
     assert keepalive.wait_secs(117.0) == 15.0
+
+
+def test_a_changed_timeout_counts_at_once() -> None:
+    keepalive = Keepalive(3_600.0, 100.0)
+    assert keepalive.check(110.0) is KeepaliveAction.NOTHING
+    keepalive.timeout_secs = 10.0
+    assert keepalive.check(110.0) is KeepaliveAction.PING
+    assert keepalive.check(115.0) is KeepaliveAction.DEAD

@@ -54,6 +54,18 @@ def test_a_trade_every_three_minutes_is_never_overdue() -> None:
     assert line.tried == []
 
 
+def test_changed_limits_count_at_once_and_what_was_learned_stays() -> None:
+    line = Quiet(a=30.0, b=30.0)
+    line.run(600.0)
+    line.every[A] = float("inf")
+    line.run(110.0)
+    assert line.tried == []
+    line.silence.change_limits(Bounds(60.0, 5.0, 60.0), tries())
+    line.run(10.0)
+    assert [wanted for _, wanted in line.tried] == [{A}]
+    assert line.silence.streams_to_try(line.now + 1.0) == frozenset(), "the other one speaks"
+
+
 def test_a_stream_that_falls_silent_is_tried_soon_then_less_often() -> None:
     line = Quiet(a=1.0, b=1.0)
     line.run(600.0)

@@ -10,7 +10,7 @@ CONFIG = IngestConfig(reconnect_base_delay_secs=5, reconnect_max_delay_secs=300)
 
 @pytest.fixture
 def delay() -> ReconnectDelay:
-    return ReconnectDelay(CONFIG, lambda: 1.0)
+    return ReconnectDelay(lambda: CONFIG, lambda: 1.0)
 
 
 def test_delays_double_from_base_to_maximum_and_begin_anew_after_a_reset(delay: ReconnectDelay) -> None:
@@ -36,3 +36,12 @@ def test_bans_without_a_time_double_until_a_reset(delay: ReconnectDelay) -> None
     assert [delay.after_failure(ban, 0.0).ban_secs for _ in range(2)] == [BAN_SECS, 2 * BAN_SECS]
     delay.reset()
     assert delay.after_failure(ban, 0.0).ban_secs == BAN_SECS
+
+
+def test_changed_delays_count_from_the_next_one_on() -> None:
+    settings = [CONFIG]
+    delay = ReconnectDelay(lambda: settings[-1], lambda: 1.0)
+    assert [delay.next_secs() for _ in range(3)] == [5, 10, 20]
+    settings.append(IngestConfig(reconnect_base_delay_secs=1, reconnect_max_delay_secs=3))
+    assert [delay.next_secs() for _ in range(3)] == [1, 2, 3]
+    assert delay.after_failure(HandshakeError("", 503, "77"), 0.0).delay_secs == 3

@@ -112,6 +112,13 @@ def test_no_notice_comes_later_than_a_commit_is_due() -> None:
     assert ingest.notices.step(100.0) == pytest.approx(0.1)
 
 
+def test_a_writer_that_commits_more_often_from_now_on_is_told_more_often() -> None:
+    ingest = Ingest()
+    ingest.notices.note_commit_secs(0.1)
+    ingest.append(10)
+    assert ingest.notices.step(100.0) == pytest.approx(0.1)
+
+
 @pytest.mark.parametrize("size_bytes", [1, MUCH_BYTES])
 def test_bytes_that_are_appended_while_the_step_looks_are_told(size_bytes: int) -> None:
     ingest = Ingest()
