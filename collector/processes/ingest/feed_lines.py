@@ -1,12 +1,14 @@
 """The lines of a feed: each carries every plan, and streams that never spoke are tried at another address."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from collector.config import FeedConfig
+from collector.domain.records import StreamKey
 from collector.domain.redact import redact_url
 from collector.domain.silence import Bounds
 from collector.exchanges.adapter import ConnectionPlan
+from collector.processes.ingest.carried_plan import CarriedPlan
 from collector.processes.ingest.connection_trial import ConnectionTrial
 from collector.processes.ingest.feed_context import FeedContext
 from collector.processes.ingest.feed_plans import PlanChange
@@ -30,7 +32,7 @@ class FeedLines:
     ) -> None:
         self._context = context
         self._feed = feed
-        self._plans = dict(plans)
+        self._plans = {number: CarriedPlan(plan) for number, plan in plans.items()}
         self._silence_bounds = silence_bounds
         self._readers = readers
         self._silence: dict[int, dict[int, LineSilence]] = {plan_number: {} for plan_number in plans}
@@ -43,9 +45,9 @@ class FeedLines:
         pairs = itertools.product(range(self._feed.lines), self._plans)
         missing = sorted(set(pairs).difference(self._readers.carried()))
         for line, plan_number in missing:
-            plan = self._plans[plan_number]
-            state = LineReport(line=line, plan=plan_number, streams=plan.streams)
-            self._silence[plan_number][line] = self._start(plan, state)
+            carried, keys = self._plans[plan_number], self._keys(plan_number)
+            state = LineReport(line=line, plan=plan_number, streams=len(keys))
+            self._silence[plan_number][line] = self._start(carried, keys, state)
         return missing
 
     def change(self, change: PlanChange) -> None:
@@ -56,22 +58,19 @@ class FeedLines:
         """
         self._context.first_data.forget(change.left)
         for plan_number, narrow in change.narrowed.items():
-            self._readers.carry(plan_number, narrow)
+            self._plans[plan_number].change(narrow, renew=False)
             for silence in self._silence[plan_number].values():
                 silence.stop_watching(change.left)
             if narrow is None:
                 del self._plans[plan_number]
-            else:
-                self._plans[plan_number] = narrow
         for plan_number, plan in change.widened.items():
             for silence in self._silence[plan_number].values():
                 silence.watch(plan.keys, self._context.clock.monotonic())
-            self._plans[plan_number] = plan
-            self._readers.carry(plan_number, plan)
-            self._readers.renew(plan_number)
+            self._plans[plan_number].change(plan, renew=True)
         for plan in change.joined.values():
             plan_number = self._context.first_data.add(plan, second_try=False)
-            self._plans[plan_number], self._silence[plan_number] = plan, {}
+            self._plans[plan_number], self._silence[plan_number] = CarriedPlan(plan), {}
+        self._readers.renew_outdated()
         self.start_missing()
 
     def check_first_data(self, secs: float) -> None:
@@ -105,13 +104,19 @@ class FeedLines:
         state = LineReport(line=self._feed.lines, plan=other_number, streams=other_plan.streams)
         trial = ConnectionTrial(other_plan.keys)
         self._other_address_trials.append((plan_number, trial))
-        self._start(other_plan, state, trial)
+        self._start(CarriedPlan(other_plan), other_plan.keys, state, trial)
 
-    def _start(self, plan: ConnectionPlan, state: LineReport, trial: ConnectionTrial | None = None) -> LineSilence:
+    def _keys(self, plan_number: int) -> tuple[StreamKey, ...]:
+        plan = self._plans[plan_number].edition.plan
+        return () if plan is None else plan.keys
+
+    def _start(
+        self, carried: CarriedPlan, keys: Iterable[StreamKey], state: LineReport, trial: ConnectionTrial | None = None
+    ) -> LineSilence:
         config, bounds = self._context.config, self._silence_bounds
         schedule = TrialSchedule(
             config.first_data_timeout_secs, config.reconnect_max_delay_secs, bounds.highest_secs, self._context.random
         )
-        silence = LineSilence(plan.keys, bounds, schedule)
-        self._readers.start(LineReader(self._context, plan, state, silence, self._readers.start, trial=trial))
+        silence = LineSilence(keys, bounds, schedule)
+        self._readers.start(LineReader(self._context, carried, state, silence, self._readers.start, trial=trial))
         return silence

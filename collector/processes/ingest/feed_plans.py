@@ -45,9 +45,9 @@ class FeedPlans:
         self._first_later = len(self.numbered)
         """The first ones are numbered as the adapter divides the streams."""
 
-    def returning(self, symbols: Iterable[str]) -> frozenset[str]:
-        """Those of these symbols that left, and that an old connection may still bring."""
-        return frozenset(symbol for symbol in symbols if symbol in self._left_at)
+    def returning(self, symbols: Iterable[str]) -> frozenset[StreamKey]:
+        """Those of the streams of these symbols that left, and that an old connection may still bring."""
+        return frozenset(self._feed.streams(symbol for symbol in symbols if symbol in self._left_at))
 
     def change(self, symbols: tuple[str, ...], first_number: int) -> PlanChange:
         """How to record these symbols from now on; new plans are numbered from `first_number`. `take` makes it so."""

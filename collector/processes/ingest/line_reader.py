@@ -1,7 +1,9 @@
 """Keeps one plan of a feed connected on one line: connects, reads until the connection is over, waits, reconnects."""
 
 import threading
-from collections.abc import Callable, Container
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -14,6 +16,7 @@ from collector.feed.handshake import HandshakeError
 from collector.feed.live_slots import LiveSlot
 from collector.feed.outbox import Pace
 from collector.feed.shared_budget import BUSY_SECS
+from collector.processes.ingest.carried_plan import CarriedPlan
 from collector.processes.ingest.connection_trial import ConnectionTrial
 from collector.processes.ingest.feed_context import FeedContext
 from collector.processes.ingest.first_data import MAX_NAMED
@@ -32,6 +35,8 @@ from collector.processes.ingest.session_events import (
 from collector.reports import LineReport
 from collector.storage.journal.format import RecordKind
 
+_NOTHING: Final = ConnectionPlan("", (), ())
+
 
 class LineReader:
     """Runs in a thread of its own until the feed stops or a successor has taken over.
@@ -47,7 +52,7 @@ class LineReader:
     def __init__(
         self,
         context: FeedContext,
-        plan: ConnectionPlan,
+        carried: CarriedPlan,
         state: LineReport,
         silence: LineSilence,
         start: Callable[["LineReader"], None],
@@ -57,9 +62,11 @@ class LineReader:
         trial: ConnectionTrial | None = None,
     ) -> None:
         self._context = context
-        self._plan = plan
-        self._dialled = plan
-        """The plan as the last answer to its question completed it."""
+        self._carried = carried
+        self._made = carried.edition
+        """What the last connection was to carry."""
+        self._dialled = _NOTHING
+        """Its plan as the answer to its question completed it."""
         self._silence = silence
         self._start = start
         self._predecessor = predecessor
@@ -69,8 +76,7 @@ class LineReader:
         self._replaced = threading.Event()
         self._session: Session | None = None
         self._has_successor = False
-        self._is_over = False
-        """Whether no stream of the plan is to be recorded any more, once the present connection has ended."""
+        self._is_dismissed = False
         self._connects = 0
         self._delay = ReconnectDelay(lambda: context.config, context.random)
         self.state = state
@@ -81,6 +87,11 @@ class LineReader:
         while not (self._context.pause(delay_secs) or self._has_successor or self._is_over or self._is_given_up):
             delay_secs = self._attempt()
             self.state.state = "waiting"
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether nothing is to be recorded any more once the present connection has ended."""
+        return self._is_dismissed or self._carried.edition.plan is None
 
     @property
     def _is_given_up(self) -> bool:
@@ -96,15 +107,20 @@ class LineReader:
             return 0.0 if connection is None else self._run_session(connection)
 
     def _open(self, slot: LiveSlot) -> Connection | None:
-        """Connect once the limits allow it; None if told to stop, or the trial is given up, before that."""
-        context, plan = self._context, self._plan
-        if not self._has_slot(slot):
-            return None
-        if not (self._waited(context.budget.take) and self._waited(lambda: context.questions.take(plan))):
+        """Connect once the limits allow it; None if told to stop, the trial is given up, or nothing is wanted, before that."""
+        context = self._context
+        if not (self._has_slot(slot) and self._waited(context.budget.take) and self._waited(self._take_question)):
             return None
         self.state.state = "connecting"
-        self._dialled = context.questions.answered(plan)
+        self._made = self._carried.edition
+        if self._made.plan is None:
+            return None
+        self._dialled = context.questions.answered(self._made.plan)
         return self._connect(self._dialled)
+
+    def _take_question(self) -> float:
+        plan = self._carried.edition.plan
+        return 0.0 if plan is None else self._context.questions.take(plan)
 
     def _connect(self, plan: ConnectionPlan) -> Connection:
         limits = self._context.adapter.limits
@@ -141,7 +157,7 @@ class LineReader:
 
     def _shown(self, text: str) -> str:
         """A text of the other side without tokens, which it may quote."""
-        return redact_urls(hidden(text, tokens(self._dialled, self._plan), HIDDEN))
+        return redact_urls(hidden(text, tokens(self._dialled, self._made.plan or _NOTHING), HIDDEN))
 
     def _share_ban(self, secs: float) -> None:
         try:
@@ -184,7 +200,7 @@ class LineReader:
             context.counters.add("reconnects")
         self._connects += 1
         state.connection, state.state = next(context.connection_numbers), "open"
-        state.last_data_us = None
+        state.last_data_us, state.streams = None, self._dialled.streams
         fields = {
             "connection": state.connection,
             "plan": state.plan,
@@ -227,28 +243,31 @@ class LineReader:
         if predecessor is not None:
             predecessor.close_replaced()
 
-    def carry(self, plan: ConnectionPlan | None) -> None:
-        """Make the next connection by this plan; None: make none. For any thread; the present connection stays."""
-        if plan is None:
-            self._is_over = True
-        else:
-            self._plan = plan
-
-    def let_go(self, symbols: Container[str]) -> bool:
-        """Whether the present connection was made without these symbols; if not, it is renewed, or ends if it is the last.
+    def let_go(self, keys: AbstractSet[StreamKey]) -> bool:
+        """Whether the present connection was made without these streams; if not, it is renewed, or ends if it is the last.
 
         For any thread.
         """
-        if self.state.state == "waiting" or not any(key.symbol in symbols for key in self._dialled.keys):
+        made = self._made.plan
+        if self.state.state == "waiting" or made is None or keys.isdisjoint(made.keys):
             return True
         if self._is_over:
             self.close_replaced()
         else:
-            self.renew()
+            self._renew()
         return False
 
-    def renew(self) -> None:
-        """Let a successor take over from the present connection, if there is one. For any thread."""
+    def renew_if_outdated(self) -> None:
+        """Let a successor take over from a connection that was made before the plan's last change. For any thread."""
+        if self._made.number < self._carried.edition.number:
+            self._renew()
+
+    def dismiss(self) -> None:
+        """End for good: other lines carry the plan. For any thread."""
+        self._is_dismissed = True
+        self.close_replaced()
+
+    def _renew(self) -> None:
         if self._session is not None:
             self._session.renew_soon()
 
@@ -288,7 +307,7 @@ class LineReader:
         self._start(
             LineReader(
                 self._context,
-                self._plan,
+                self._carried,
                 state,
                 self._silence,
                 self._start,

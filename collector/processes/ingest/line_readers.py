@@ -1,11 +1,12 @@
 """All line readers of a feed, each in a thread of its own."""
 
 import threading
-from collections.abc import Callable, Container
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 
 from msgspec.structs import replace
 
-from collector.exchanges.adapter import ConnectionPlan
+from collector.domain.records import StreamKey
 from collector.processes.ingest.line_reader import LineReader
 from collector.processes.worker_threads import WorkerThreads, join_all
 from collector.reports import LineReport
@@ -31,31 +32,21 @@ class LineReaders:
 
     def carried(self) -> set[tuple[int, int]]:
         """The lines and plans that have a running reader."""
-        with self._lock:
-            return {
-                (reader.state.line, reader.state.plan) for thread, reader in self._readers.items() if thread.is_alive()
-            }
+        return {(reader.state.line, reader.state.plan) for reader in self._running()}
 
-    def carry(self, plan_number: int, plan: ConnectionPlan | None) -> None:
-        """Let the next connections of that plan be made by `plan`; None: let there be no next ones."""
-        with self._lock:
-            readers = [reader for reader in self._readers.values() if reader.state.plan == plan_number]
-        for reader in readers:
-            reader.carry(plan)
+    def renew_outdated(self) -> None:
+        """Replace, without a hole, the connections that were made before their plan's last change."""
+        for reader in self._running():
+            reader.renew_if_outdated()
 
-    def renew(self, plan_number: int) -> None:
-        """Replace the connections of that plan, without a hole, by such as carry its present streams."""
-        with self._lock:
-            readers = [reader for reader in self._readers.values() if reader.state.plan == plan_number]
-        for reader in readers:
-            reader.renew()
-
-    def let_go(self, symbols: Container[str]) -> bool:
-        """Whether no connection brings these symbols, which have left, any more; those that do are renewed without them."""
-        with self._lock:
-            readers = [reader for thread, reader in self._readers.items() if thread.is_alive()]
-        still_brought = [reader for reader in readers if not reader.let_go(symbols)]
+    def let_go(self, keys: AbstractSet[StreamKey]) -> bool:
+        """Whether no connection brings these streams, which have left, any more; those that do are renewed without them."""
+        still_brought = [reader for reader in self._running() if not reader.let_go(keys)]
         return not still_brought
+
+    def _running(self) -> list[LineReader]:
+        with self._lock:
+            return [reader for thread, reader in self._readers.items() if thread.is_alive()]
 
     def states(self) -> list[LineReport]:
         """What each running reader is doing, by line."""

@@ -222,7 +222,8 @@ class IngestProcess:
         returning = self._plans.returning(symbols)
         if not returning or self._readers.let_go(returning):
             return symbols
-        return tuple(symbol for symbol in symbols if symbol not in returning)
+        still_brought = {key.symbol for key in returning}
+        return tuple(symbol for symbol in symbols if symbol not in still_brought)
 
     def _resubscribe(self, symbols: tuple[str, ...], now: float) -> bool:
         """Take up and drop streams; false if the disk does not take what the writer must know of it first."""

@@ -254,8 +254,8 @@ class Session:
         self._events.append(SessionEnd(reason, text, alive_ns))
 
     def renew_soon(self) -> None:
-        """Let the connection be renewed at the next check, because its symbols change. For any thread."""
-        self._renewal_reason, self._renew_at = "its symbols change", self._now()
+        """Let the connection be renewed at the next check, because its plan has changed. For any thread."""
+        self._renewal_reason, self._renew_at = "its plan has changed", self._now()
 
     def _renew(self, reason: str, now: float) -> None:
         if self._is_on_trial:

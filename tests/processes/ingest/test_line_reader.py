@@ -16,6 +16,7 @@ from collector.feed.connection_limit import ConnectionBudget
 from collector.feed.live_slots import LiveSlots
 from collector.processes.context import SystemClock
 from collector.processes.ingest.books_at_once import BooksAtOnce
+from collector.processes.ingest.carried_plan import CarriedPlan
 from collector.processes.ingest.feed_context import CounterSet, FeedContext
 from collector.processes.ingest.first_data import FirstDataWatch
 from collector.processes.ingest.fresh_books import FreshBooks
@@ -72,7 +73,7 @@ class Line:
         self.readers.start(
             LineReader(
                 feed_context,
-                ConnectionPlan(url, (), ()),
+                CarriedPlan(ConnectionPlan(url, (), ())),
                 LineReport(line=0, plan=0, streams=1),
                 silence,
                 self.readers.start,
