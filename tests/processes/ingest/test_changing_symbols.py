@@ -1,176 +1,14 @@
 """A feed of patterns records what the exchange lists, and takes up what it lists later without touching the rest."""
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.server import Server, ServerConnection, serve
 
-from collector.config import Config, FeedConfig, IngestConfig, JournalConfig
-from collector.domain.records import StreamKey
-from collector.exchanges.adapter import ConnectionPlan, Subscription
-from collector.processes.context import Context, SystemClock
-from collector.processes.ingest import process
-from collector.reports import IngestReport
-from collector.storage.chosen_files import read_choice
-from collector.storage.instrument_files import InstrumentList, ListedInstrument, write_instruments
-from collector.storage.journal.files import journal_files
-from collector.storage.journal.format import JournalHeader, RecordKind, decode_header
-from tests.processes.ingest.ingest_harness import (
-    DEADLINE_SECS,
-    LIMITS,
-    Bell,
-    PlainAdapter,
-    capturing_log,
-    records_of,
-    wait_for,
-)
-
-
-def chosen_symbols(folder: Path) -> tuple[str, ...]:
-    choice = read_choice(folder, "f")
-    return choice.symbols if choice is not None else ()
-
-
-class Listing(PlainAdapter):
-    """A connection names its symbols in its URL."""
-
-    def plan(self, subscription: Subscription, ws_url: str) -> list[ConnectionPlan]:
-        keys, most = (
-            [StreamKey("plain", symbol, "trade") for symbol in subscription.symbols],
-            self.limits.streams_per_connection,
-        )
-        return [self.connection(keys[start : start + most], ws_url) for start in range(0, len(keys), most)]
-
-    def connection(self, keys: Sequence[StreamKey], ws_url: str) -> ConnectionPlan:
-        return ConnectionPlan(f"{ws_url}/{','.join(key.symbol for key in keys)}", (), tuple(keys))
-
-
-class Exchange:
-    """Sends `<symbol> <number>` of every symbol of a connection, the same numbers on all connections."""
-
-    def __init__(self) -> None:
-        self.speak_secs = 0.01
-        self.asked: list[str] = []
-        """The symbols of each connection, in the order of their opening."""
-        self.silent: set[str] = set()
-        self._to_renew: set[ServerConnection] = set()
-        self._open: dict[ServerConnection, list[str]] = {}
-        self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._server: Server = serve(self._serve, "127.0.0.1", 0)
-        self.url = f"ws://127.0.0.1:{self._server.socket.getsockname()[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        threading.Thread(target=self._speak, daemon=True).start()
-
-    def renew(self) -> None:
-        """Announce on all connections that they will be closed."""
-        with self._lock:
-            self._to_renew = set(self._open)
-
-    def close(self) -> None:
-        self._stop.set()
-        self._server.shutdown()
-
-    def _serve(self, connection: ServerConnection) -> None:
-        request = connection.request
-        assert request is not None
-        symbols = request.path.strip("/")
-        with self._lock:
-            self.asked.append(symbols)
-            self._open[connection] = symbols.split(",")
-        for _ in connection:
-            pass
-
-    def _speak(self) -> None:
-        number = 0
-        while not self._stop.wait(self.speak_secs):
-            number += 1
-            with self._lock:
-                for connection in list(self._open):
-                    self._say(connection, number)
-
-    def _say(self, connection: ServerConnection, number: int) -> None:
-        try:
-            for symbol in self._open[connection]:
-                if symbol not in self.silent:
-                    connection.send(f"{symbol} {number}")
-            if connection in self._to_renew:
-                self._to_renew.remove(connection)
-                connection.send("shutdown")
-        except ConnectionClosed:
-            del self._open[connection]
-
-
-class Feed:
-    """Ingest at work on a feed of patterns; `stop()` ends it and raises what it raised."""
-
-    def __init__(
-        self, data_dir: Path, url: str, *symbols: str, exclude: tuple[str, ...] = (), streams_per_connection: int = 3
-    ) -> None:
-        self._limits = LIMITS._replace(streams_per_connection=streams_per_connection)
-        feed = FeedConfig(
-            exchange="plain", name="f", ws_url=url, symbols=symbols, exclude=exclude, data_types=("trade",)
-        )
-        ingest = IngestConfig(reconnect_base_delay_secs=0.05, reconnect_max_delay_secs=0.2)
-        journal = JournalConfig(fsync_interval_secs=0.05, min_free_bytes=0)
-        self.config = Config(data_dir=data_dir, feed=(feed,), ingest=ingest, journal=journal)
-        self.bell = Bell()
-        self.reports: list[Any] = []
-        self.log, self.logged = capturing_log()
-        self._stopping = threading.Event()
-        self._error: BaseException | None = None
-        self._context = Context(
-            "ingest:f", self.config, self.bell, self.bell, self._stopping.is_set, self.reports.append, self.log,
-            SystemClock(),
-        )  # fmt: skip
-        self.folder = data_dir / "journal" / "f"
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self.bell.wake()
-        self._thread.join(DEADLINE_SECS)
-        assert not self._thread.is_alive()
-        if self._error is not None:
-            raise self._error
-
-    def trades(self, symbol: str) -> list[int]:
-        frames = [frame for record in records_of(self.folder) for frame in record.frames]
-        return [int(frame.split()[1]) for frame in frames if frame.startswith(f"{symbol} ".encode())]
-
-    def connects(self) -> list[tuple[int, int]]:
-        """Number and plan of each connection."""
-        found = [record.info for record in records_of(self.folder) if record.kind is RecordKind.CONNECT]
-        return [(info["connection"], info["plan"]) for info in found]
-
-    def disconnects(self) -> list[int]:
-        found = [record.info for record in records_of(self.folder) if record.kind is RecordKind.DISCONNECT]
-        return [info["connection"] for info in found]
-
-    def headers(self) -> list[JournalHeader]:
-        found = [decode_header(path.read_bytes()) for _, path in journal_files(self.folder)]
-        return [header for header in found if header is not None]
-
-    def event(self, name: str) -> list[Any]:
-        return [entry for entry in self.logged if entry["event"] == name]
-
-    def trouble(self) -> str:
-        newest = self.reports[-1] if self.reports else IngestReport()
-        assert isinstance(newest, IngestReport)
-        return newest.symbols_trouble
-
-    def _run(self) -> None:
-        try:
-            process.record(self._context, self.config.feed[0], Listing(limits=self._limits))
-        except Exception as error:  # noqa: BLE001 (raised again in the test's thread)
-            self._error = error
-
+from tests.processes.ingest.changing import Exchange, Feed, chosen_symbols, is_unbroken, listed
+from tests.processes.ingest.ingest_harness import records_of, wait_for
 
 Start = Callable[..., Feed]
 
@@ -198,19 +36,6 @@ def start(tmp_path: Path, exchange: Exchange) -> Iterator[Start]:
     yield start
     for feed in begun:
         feed.stop()
-
-
-def listed(data_dir: Path, *symbols: str, halted: tuple[str, ...] = ()) -> None:
-    """The exchange's newest list; earlier symbols are traded more."""
-    instruments = [
-        ListedInstrument(symbol, "spot", symbol not in halted, float(len(symbols) - rank))
-        for rank, symbol in enumerate(symbols)
-    ]
-    write_instruments(data_dir, InstrumentList(1, "plain", 1, instruments))
-
-
-def is_unbroken(numbers: list[int]) -> bool:
-    return sorted(set(numbers)) == list(range(min(numbers), max(numbers) + 1))
 
 
 def test_a_feed_records_what_its_patterns_match(start: Start, tmp_path: Path, exchange: Exchange) -> None:
