@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from collector.cli import run_command
 from collector.logs import LevelFile
 from collector.processes import child_main
-from collector.processes.ingest import process
+from collector.processes.ingest.feed_report import FeedReport
 from collector.processes.writer.latency import Latencies
 from collector.processes.writer.report import ReportBuilder
 from collector.processes.writer.streams import StreamState
@@ -29,7 +29,7 @@ def _nothing(*_arguments: object, **_named: object) -> None:
     return None
 
 
-def _no_numbers(*_arguments: object) -> IngestReport:
+def _no_numbers(*_arguments: object, **_named: object) -> IngestReport:
     return IngestReport()
 
 
@@ -37,7 +37,7 @@ StreamState.note_stored = _nothing  # type: ignore[method-assign]
 Latencies.note = _nothing  # type: ignore[method-assign]
 LevelFile.follow = _nothing  # type: ignore[method-assign]
 ReportBuilder.build = _writer_report  # type: ignore[method-assign,assignment]
-process.IngestProcess._numbers = _no_numbers  # type: ignore[method-assign,assignment]
+FeedReport.numbers = _no_numbers  # type: ignore[method-assign]
 child_main.logs.recent = list  # type: ignore[attr-defined]
 Reporting.look = _nothing  # type: ignore[method-assign]
 

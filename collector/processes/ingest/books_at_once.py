@@ -57,7 +57,8 @@ class BooksAtOnce:
     ) -> None:
         """`rest` is None if nothing is fetched for the feed. `wake` lets the main thread call `put` soon."""
         self._adapter = adapter
-        self._rest = rest
+        self.rest = rest
+        """May be replaced: connections that open from then on go by it."""
         self._folder = folder
         self._wake = wake
         self._log = log
@@ -76,7 +77,8 @@ class BooksAtOnce:
 
     def can_be_fetched(self, key: StreamKey) -> bool:
         """Whether repair can get the whole book."""
-        return self._rest is not None and key.data_type == BOOK and self._rest.snapshot(key.symbol) is not None
+        rest = self.rest
+        return rest is not None and key.data_type == BOOK and rest.snapshot(key.symbol) is not None
 
     def begun(self, connection: ConnectionBooks, keys: Collection[StreamKey], batch: ReadBatch) -> None:
         """A connection brings the first messages of these books; ask for those that no other one carries."""

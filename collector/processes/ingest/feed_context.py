@@ -1,24 +1,31 @@
 """What all line readers of a feed share, and what each reports."""
 
+import itertools
+import math
+import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from collector.channel.bell import RingingEvent
-from collector.config import IngestConfig
+from collector.config import Config, FeedConfig, IngestConfig
 from collector.domain.clock import Clock
 from collector.domain.log import Log
 from collector.exchanges.adapter import Adapter
+from collector.exchanges.rest_adapter import RestAdapter
 from collector.feed.connection import Connection
 from collector.feed.connection_limit import ConnectionBudget
 from collector.feed.live_slots import LiveSlots
 from collector.feed.outbox import Pace
+from collector.processes.context import Context
 from collector.processes.ingest.books_at_once import BooksAtOnce
 from collector.processes.ingest.first_data import FirstDataWatch
 from collector.processes.ingest.fresh_books import FreshBooks
 from collector.processes.ingest.journal_gate import JournalGate
 from collector.processes.ingest.questions import Questions
+from collector.processes.rest_adapters import repairable_adapters
+from collector.storage.request_files import BOOKS_SUFFIX, RequestFolder, aside_folder, request_folder
 
 Connect = Callable[[str, Iterable[str], Pace, Clock], Connection]
 
@@ -45,9 +52,9 @@ class CounterSet:
             return [(label, count) for (counted, label), count in self._counts.items() if counted == name]
 
 
-@dataclass(frozen=True)
+@dataclass
 class FeedContext:
-    """What all line readers of a feed share."""
+    """What all line readers of a feed share. `take` replaces what a configuration sets, for any reader's next look."""
 
     adapter: Adapter
     config: IngestConfig
@@ -70,3 +77,66 @@ class FeedContext:
     books_at_once: BooksAtOnce
     checkpoint_secs: float
     """How old a connection may get that brings books whole only at its beginning."""
+
+    def take(self, config: Config, feed: FeedConfig) -> None:
+        """Go by this configuration from now on."""
+        self.config = config.ingest
+        self.questions = Questions(self.adapter, feed, config.data_dir / "run", self.clock)
+        self.books_at_once.rest = fetched_by(config, feed, self.adapter)
+        self.checkpoint_secs = checkpoint_secs(config)
+
+
+def fetched_by(config: Config, feed: FeedConfig, adapter: Adapter) -> RestAdapter | None:
+    """What repair fetches for the feed by; None if it fetches nothing."""
+    return repairable_adapters(config, lambda _exchange: adapter).get(feed.name)
+
+
+def checkpoint_secs(config: Config) -> float:
+    """How old a connection may get that brings books whole only at its beginning."""
+    return config.book.checkpoint_interval_secs or math.inf
+
+
+def make_feed_context(
+    context: Context,
+    config: Config,
+    feed: FeedConfig,
+    adapter: Adapter,
+    gate: JournalGate,
+    first_data: FirstDataWatch,
+    connect: Connect,
+    stop: RingingEvent,
+) -> FeedContext:
+    """What the readers of that feed share in this process."""
+    limits, data_dir = adapter.limits, config.data_dir
+    run_folder = data_dir / "run"
+    run_folder.mkdir(parents=True, exist_ok=True)
+    name = f"connections-{limits.budget or adapter.exchange}"
+    books = request_folder(data_dir, f"{feed.name}{BOOKS_SUFFIX}")
+    return FeedContext(
+        adapter=adapter,
+        config=config.ingest,
+        budget=ConnectionBudget(
+            run_folder / f"{name}.json", limits.connections, limits.window_secs, context.clock.now_ns
+        ),
+        slots=LiveSlots(run_folder / name, limits.live),
+        questions=Questions(adapter, feed, run_folder, context.clock),
+        gate=gate,
+        clock=context.clock,
+        log=context.log,
+        random=random.random,
+        connect=connect,
+        stop=stop,
+        pause=stop.wait,
+        connection_numbers=itertools.count(1),
+        counters=CounterSet(),
+        first_data=first_data,
+        fresh_books=FreshBooks(books, aside_folder(data_dir), context.log),
+        books_at_once=BooksAtOnce(
+            adapter,
+            fetched_by(config, feed, adapter),
+            RequestFolder(request_folder(data_dir, feed.name)),
+            context.receiver.wake,
+            context.log,
+        ),
+        checkpoint_secs=checkpoint_secs(config),
+    )

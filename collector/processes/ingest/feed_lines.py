@@ -41,31 +41,55 @@ class FeedLines:
         """Connections on trial at another address, each with the plan whose streams never spoke."""
 
     def start_missing(self) -> list[tuple[int, int]]:
-        """Start a reader for each line and plan that has none; returns those, as (line, plan)."""
+        """Start a reader for each line and plan that has none; returns those that had one before, as (line, plan)."""
         pairs = itertools.product(range(self._feed.lines), self._plans)
         missing = sorted(set(pairs).difference(self._readers.carried()))
+        lost = [(line, plan_number) for line, plan_number in missing if line in self._silence[plan_number]]
         for line, plan_number in missing:
             carried, keys = self._plans[plan_number], self._keys(plan_number)
             state = LineReport(line=line, plan=plan_number, streams=len(keys))
             self._silence[plan_number][line] = self._start(carried, keys, state)
-        return missing
+        return lost
+
+    def take(self, feed: FeedConfig, silence_bounds: Bounds) -> None:
+        """Go by these settings from now on; how many lines there are follows with `keep`."""
+        self._feed, self._silence_bounds = feed, silence_bounds
+        for silence in self._watches():
+            silence.change_limits(silence_bounds, self._schedule())
+
+    def keep(self) -> list[tuple[int, int]]:
+        """To be called about once a second: what `start_missing` does, and what waited for a connection."""
+        self._readers.renew_outdated()
+        self._let_lines_go()
+        return self.start_missing()
+
+    def _let_lines_go(self) -> None:
+        """End the lines above the wanted number, plan by plan, as soon as all others of the plan bring data."""
+        surplus = [pair for pair in self._readers.carried() if pair[0] >= self._feed.lines and pair[1] in self._plans]
+        for line, plan_number in sorted(surplus, reverse=True):
+            if self._readers.bring_data(plan_number, range(self._feed.lines)):
+                self._readers.dismiss(line, plan_number)
+                if self._silence[plan_number].pop(line, None) is not None:
+                    self._context.log.info("line_let_go", line=line, plan=plan_number)
 
     def change(self, change: PlanChange) -> None:
         """Connect what joins, and expect no more of what leaves.
 
-        No open connection is touched, but for those of widened plans: what leaves is gone from the next one that is made
-        anyway.
+        No open connection is touched, but for those of plans that get more streams or another address: what leaves is gone
+        from the next one that is made anyway.
         """
         self._context.first_data.forget(change.left)
+        for silence in self._watches():
+            silence.stop_watching(change.left)
         for plan_number, narrow in change.narrowed.items():
             self._plans[plan_number].change(narrow, renew=False)
-            for silence in self._silence[plan_number].values():
-                silence.stop_watching(change.left)
             if narrow is None:
-                del self._plans[plan_number]
-        for plan_number, plan in change.widened.items():
+                del self._plans[plan_number], self._silence[plan_number]
+        for plan_number, plan in change.renewed.items():
+            joined = [key for key in plan.keys if key not in self._keys(plan_number)]
+            self._context.first_data.expect(plan_number, joined)
             for silence in self._silence[plan_number].values():
-                silence.watch(plan.keys, self._context.clock.monotonic())
+                silence.watch(joined, self._context.clock.monotonic())
             self._plans[plan_number].change(plan, renew=True)
         for plan in change.joined.values():
             plan_number = self._context.first_data.add(plan, second_try=False)
@@ -113,10 +137,15 @@ class FeedLines:
     def _start(
         self, carried: CarriedPlan, keys: Iterable[StreamKey], state: LineReport, trial: ConnectionTrial | None = None
     ) -> LineSilence:
-        config, bounds = self._context.config, self._silence_bounds
-        schedule = TrialSchedule(
-            config.first_data_timeout_secs, config.reconnect_max_delay_secs, bounds.highest_secs, self._context.random
-        )
-        silence = LineSilence(keys, bounds, schedule)
+        silence = LineSilence(keys, self._silence_bounds, self._schedule())
         self._readers.start(LineReader(self._context, carried, state, silence, self._readers.start, trial=trial))
         return silence
+
+    def _schedule(self) -> TrialSchedule:
+        config, highest_secs = self._context.config, self._silence_bounds.highest_secs
+        return TrialSchedule(
+            config.first_data_timeout_secs, config.reconnect_max_delay_secs, highest_secs, self._context.random
+        )
+
+    def _watches(self) -> list[LineSilence]:
+        return [silence for of_plan in self._silence.values() for silence in of_plan.values()]

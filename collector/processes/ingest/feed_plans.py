@@ -1,7 +1,7 @@
-"""The plans of a feed by number, and how they change when symbols join and leave. No I/O."""
+"""The plans of a feed by number, and how they change when streams join and leave. No I/O."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from collector.config import FeedConfig
@@ -10,24 +10,35 @@ from collector.exchanges.adapter import Adapter, ConnectionPlan, Subscription
 from collector.storage.journal.format import FeedIdentity, PlanShare
 
 _LIFETIMES: Final = 2.0
-"""For so many lifetimes of a connection there may be frames of a symbol that has left: the first connection without it
+"""For so many lifetimes of a connection there may be frames of a stream that has left: the first connection without it
 replaces the last one with it within one."""
 
 MOST_LATER: Final = 4
-"""So many plans of listings that came while recording have connections of their own; further ones share these."""
+"""So many plans of streams that joined while recording have connections of their own; further ones share these."""
+
+_Keys = Sequence[StreamKey]
+
+
+class Selection(NamedTuple):
+    """What a feed is to record, and where."""
+
+    subscription: Subscription
+    ws_url: str
+    held: frozenset[StreamKey] = frozenset()
+    """Streams of the subscription that have to wait, because an old connection still brings them."""
 
 
 class PlanChange(NamedTuple):
-    """What joins and leaves. A plan keeps its number and all other streams, so their connections go on."""
+    """What joins and leaves. A plan keeps its number and all other streams."""
 
-    symbols: tuple[str, ...]
+    selection: Selection
     """What is recorded from here on."""
     joined: dict[int, ConnectionPlan]
-    """New plans, for the symbols that join."""
+    """New plans, for streams that join."""
     narrowed: dict[int, ConnectionPlan | None]
-    """Plans that lose streams; None if they lose all."""
-    widened: dict[int, ConnectionPlan]
-    """Plans of earlier listings that get more streams, so their connections are renewed."""
+    """Plans that only lose streams, so their connections go on; None if they lose all."""
+    renewed: dict[int, ConnectionPlan]
+    """Plans that get more streams, or another address, so their connections are renewed."""
     left: frozenset[StreamKey]
     """The streams that leave."""
 
@@ -38,95 +49,136 @@ class FeedPlans:
     def __init__(self, adapter: Adapter, feed: FeedConfig, symbols: tuple[str, ...]) -> None:
         self._adapter = adapter
         self._feed = feed
-        self.symbols = symbols
+        subscription = Subscription(symbols, feed.data_types)
+        self.selection = Selection(subscription, feed.ws_url)
         """What is recorded now."""
-        self._left_at: dict[str, float] = {}
-        self.numbered = dict(enumerate(self._plan(symbols)))
+        self.numbered = dict(enumerate(adapter.plan(subscription, feed.ws_url) if symbols else []))
         self._first_later = len(self.numbered)
         """The first ones are numbered as the adapter divides the streams."""
+        self._left_at: dict[StreamKey, float] = {}
 
-    def returning(self, symbols: Iterable[str]) -> frozenset[StreamKey]:
-        """Those of the streams of these symbols that left, and that an old connection may still bring."""
-        return frozenset(self._feed.streams(symbol for symbol in symbols if symbol in self._left_at))
+    def returning(self, subscription: Subscription) -> frozenset[StreamKey]:
+        """Those of these streams that left, and that an old connection may still bring."""
+        symbols, data_types = map(frozenset, subscription)
+        return frozenset(key for key in self._left_at if key.symbol in symbols and key.data_type in data_types)
 
-    def change(self, symbols: tuple[str, ...], first_number: int) -> PlanChange:
-        """How to record these symbols from now on; new plans are numbered from `first_number`. `take` makes it so."""
-        joined = [symbol for symbol in symbols if symbol not in set(self.symbols)]
-        wanted = frozenset(symbols)
-        narrowed: dict[int, ConnectionPlan | None] = {}
-        left: set[StreamKey] = set()
-        for number, plan in self.numbered.items():
-            kept = [key for key in plan.keys if key.symbol in wanted]
-            if len(kept) < plan.streams:
-                narrowed[number] = self._adapter.connection(kept, self._feed.ws_url) if kept else None
-                left.update(key for key in plan.keys if key.symbol not in wanted)
-        new, widened = self._with_room(self._plan(joined), narrowed)
-        return PlanChange(symbols, dict(enumerate(new, first_number)), narrowed, widened, frozenset(left))
+    def change(self, selection: Selection, first_number: int) -> PlanChange:
+        """How to record this from now on; new plans are numbered from `first_number`. `take` makes it so."""
+        ws_url = selection.ws_url
+        wanted = {key: None for share in self._adapter.shares(selection.subscription) for key in share}
+        kept = {number: [key for key in plan.keys if key in wanted] for number, plan in self.numbered.items()}
+        after, new = self._joined_by(kept, [key for key in wanted if key not in selection.held])
+        is_moved = ws_url != self.selection.ws_url
+        plans = {number: self._adapter.connection(keys, ws_url) if keys else None for number, keys in after.items()}
+        renewed = {
+            number: plan for number, plan in plans.items() if plan and (is_moved or plan.streams > len(kept[number]))
+        }
+        narrowed = {
+            number: plan
+            for number, plan in plans.items()
+            if number not in renewed and len(kept[number]) < self.numbered[number].streams
+        }
+        joined = {number: self._adapter.connection(keys, ws_url) for number, keys in enumerate(new, first_number)}
+        left = frozenset(key for plan in self.numbered.values() for key in plan.keys if key not in wanted)
+        return PlanChange(selection, joined, narrowed, renewed, left)
+
+    def _joined_by(self, kept: Mapping[int, _Keys], wanted: _Keys) -> tuple[dict[int, _Keys], list[_Keys]]:
+        """What each plan carries, and what new ones do, once those of the streams that no plan has are taken up."""
+        carried = {key for keys in kept.values() for key in keys}
+        joining = [key for key in wanted if key not in carried]
+        if not joining:
+            return dict(kept), []
+        after, rest = self._to_their_topics(kept, joining)
+        new: dict[int, _Keys] = {}
+        for _, symbols, data_types in _shares(0, rest):
+            for share in self._adapter.shares(Subscription(symbols, data_types)):
+                new, alone = self._to_their_topics(new, share)
+                new |= {len(new): alone} if alone else {}
+        return self._with_room(after, kept, new.values())
+
+    def _to_their_topics(self, known: Mapping[int, _Keys], joining: _Keys) -> tuple[dict[int, _Keys], _Keys]:
+        """Add streams where they come with what is subscribed anyway: a second connection with it would bring copies.
+
+        Returns what each plan carries then, and the streams that come with nothing.
+        """
+        plan_of = {self._topic(key): number for number, keys in known.items() for key in keys}
+        number_of = {key: plan_of.get(self._topic(key)) for key in joining}
+        after: dict[int, _Keys] = {
+            number: [*keys, *(key for key in joining if number_of[key] == number)] for number, keys in known.items()
+        }
+        return after, [key for key in joining if number_of[key] is None]
+
+    def _topic(self, key: StreamKey) -> object:
+        """The same for streams that come with one subscription: connections for either alone would be the same."""
+        plan = self._adapter.connection((key,), "")
+        return plan.url, plan.requests
 
     def _with_room(
-        self, new: list[ConnectionPlan], narrowed: Mapping[int, ConnectionPlan | None]
-    ) -> tuple[list[ConnectionPlan], dict[int, ConnectionPlan]]:
-        """Once there are many plans of listings, add new streams to one of them: connections are limited. Returns what stays
-        new, and what is widened.
-        """
-        later = {number: plan for number, plan in self.numbered.items() if number >= self._first_later}
-        later = {number: plan for number, plan in later.items() if number not in narrowed}
-        widened: dict[int, ConnectionPlan] = {}
-        alone: list[ConnectionPlan] = []
-        for plan in new:
-            number = None if len(later) < MOST_LATER else self._fitting(plan, {**later, **widened})
-            if number is None:
-                alone.append(plan)
+        self, after: dict[int, _Keys], kept: Mapping[int, _Keys], new: Iterable[_Keys]
+    ) -> tuple[dict[int, _Keys], list[_Keys]]:
+        """Once there are many later plans, add what is new to one of them: connections are limited."""
+        later = [number for number, plan in self.numbered.items() if number >= self._first_later]
+        later = [number for number in later if len(kept[number]) == self.numbered[number].streams]
+        alone: list[_Keys] = []
+        for keys in new:
+            fitting = (
+                None if len(later) < MOST_LATER else self._fitting(keys, {number: after[number] for number in later})
+            )
+            if fitting is None:
+                alone.append(keys)
             else:
-                widened[number] = self._together({**later, **widened}[number], plan)[0]
-        return alone, widened
+                after[fitting] = [*after[fitting], *keys]
+        return after, alone
 
-    def _fitting(self, new: ConnectionPlan, known: Mapping[int, ConnectionPlan]) -> int | None:
+    def _fitting(self, new: _Keys, later: Mapping[int, _Keys]) -> int | None:
         """The plan with the fewest streams, if one connection can carry those and the new ones."""
         types = _types(new)
-        fitting = [number for number, plan in known.items() if _types(plan) == types]
-        number = min(fitting, key=lambda number: known[number].streams, default=None)
-        return number if number is not None and len(self._together(known[number], new)) == 1 else None
-
-    def _together(self, one: ConnectionPlan, other: ConnectionPlan) -> list[ConnectionPlan]:
-        symbols = dict.fromkeys(key.symbol for plan in (one, other) for key in plan.keys)
-        return self._adapter.plan(Subscription(tuple(symbols), _types(one)), self._feed.ws_url)
+        fitting = [number for number, keys in later.items() if _types(keys) == types]
+        number = min(fitting, key=lambda number: len(later[number]), default=None)
+        if number is None:
+            return None
+        together = [*later[number], *new]
+        shares = self._adapter.shares(Subscription(tuple(dict.fromkeys(key.symbol for key in together)), types))
+        return number if len(shares) == 1 and set(shares[0]) == set(together) else None
 
     def identity(self, change: PlanChange, now: float) -> FeedIdentity:
-        """What the journal has to say from that change on; `now` is monotonic, in seconds."""
-        lifetime_secs = self._adapter.limits.lifetime_secs
-        known = {**self._left_at, **dict.fromkeys((key.symbol for key in change.left), now)}
-        late = [symbol for symbol, left_at in known.items() if now - left_at < _LIFETIMES * lifetime_secs]
-        symbols = tuple(dict.fromkeys([*change.symbols, *sorted(late)]))
+        """What the journal has to say from that change on; `now` is monotonic, in seconds.
+
+        Of a data type that left nothing more is to be read, of a symbol that left whatever still comes.
+        """
+        symbols, data_types = change.selection.subscription
+        late = sorted({key.symbol for key in self._left_after(change, now)})
         shares = tuple(share for number, plan in self._after(change) for share in _shares(number, plan.keys))
         # Without any share the adapter's own division would hold.
         shares = shares or (PlanShare(0, (), ()),)
-        return FeedIdentity(self._feed.name, self._feed.exchange, symbols, tuple(self._feed.data_types), shares)
+        feed = self._feed
+        return FeedIdentity(feed.name, feed.exchange, tuple(dict.fromkeys([*symbols, *late])), data_types, shares)
 
     def take(self, change: PlanChange, now: float) -> None:
         """Record what the change says; `now` is monotonic, in seconds."""
+        self._left_at = self._left_after(change, now)
         self.numbered = dict(self._after(change))
-        self.symbols = change.symbols
-        self._left_at |= dict.fromkeys((key.symbol for key in change.left), now)
-        for symbol in change.symbols:
-            self._left_at.pop(symbol, None)
+        self.selection = change.selection
+
+    def _left_after(self, change: PlanChange, now: float) -> dict[StreamKey, float]:
+        """The streams that left and may still come, and when they left."""
+        lifetimes_secs = _LIFETIMES * self._adapter.limits.lifetime_secs
+        left_at = {**self._left_at, **dict.fromkeys(change.left, now)}
+        carried = {key for _, plan in self._after(change) for key in plan.keys}
+        return {key: at for key, at in left_at.items() if key not in carried and now - at < lifetimes_secs}
 
     def _after(self, change: PlanChange) -> Iterator[tuple[int, ConnectionPlan]]:
         plans: dict[int, ConnectionPlan | None] = {
             **self.numbered,
             **change.narrowed,
-            **change.widened,
+            **change.renewed,
             **change.joined,
         }
         return ((number, plan) for number, plan in plans.items() if plan is not None)
 
-    def _plan(self, symbols: Iterable[str]) -> list[ConnectionPlan]:
-        subscription = Subscription(tuple(symbols), tuple(self._feed.data_types))
-        return self._adapter.plan(subscription, self._feed.ws_url) if subscription.symbols else []
 
-
-def _types(plan: ConnectionPlan) -> tuple[str, ...]:
-    return tuple(sorted({key.data_type for key in plan.keys}))
+def _types(keys: Iterable[StreamKey]) -> tuple[str, ...]:
+    return tuple(sorted({key.data_type for key in keys}))
 
 
 def _shares(number: int, keys: Iterable[StreamKey]) -> Iterator[PlanShare]:

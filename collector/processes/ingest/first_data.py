@@ -27,6 +27,11 @@ class PendingStreams:
         """Frames of these streams arrived."""
         self.silent.difference_update(keys)
 
+    def expect(self, keys: Iterable[StreamKey]) -> None:
+        """Wait for these streams too; the time begins anew."""
+        self.silent |= set(keys)
+        self._waited_secs = 0.0
+
     def advance(self, secs: float, timeout_secs: float) -> list[StreamKey]:
         """`secs` have passed; they count only while a connection is open.
 
@@ -80,6 +85,10 @@ class FirstDataWatch:
         if second_try:
             self._second_tries.add(number)
         return number
+
+    def expect(self, plan: int, keys: Iterable[StreamKey]) -> None:
+        """Wait for further streams of a plan, from now on."""
+        self._plans[plan].expect(keys)
 
     def forget(self, keys: AbstractSet[StreamKey]) -> None:
         """Wait for these streams no longer."""

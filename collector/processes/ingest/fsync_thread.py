@@ -28,8 +28,9 @@ class FsyncThread:
 
     def change_interval(self, secs: float) -> None:
         """Sync so often from now on, and once at once: the wait that is under way may be a long one."""
-        self._interval_secs = secs
-        self._told.set()
+        if secs != self._interval_secs:
+            self._interval_secs = secs
+            self._told.set()
 
     def stop(self) -> None:
         """End; waits for a sync that is under way."""

@@ -1,7 +1,7 @@
 """All line readers of a feed, each in a thread of its own."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 
 from msgspec.structs import replace
@@ -44,6 +44,18 @@ class LineReaders:
         still_brought = [reader for reader in self._running() if not reader.let_go(keys)]
         return not still_brought
 
+    def dismiss(self, line: int, plan: int) -> None:
+        """End the readers of that plan on that line for good."""
+        for reader in self._running():
+            if (reader.state.line, reader.state.plan) == (line, plan):
+                reader.dismiss()
+
+    def bring_data(self, plan: int, lines: Iterable[int]) -> bool:
+        """Whether each of these lines has a connection of the plan that has brought data."""
+        states = [reader.state for reader in self._running()]
+        speaking = {state.line for state in states if state.plan == plan and _speaks(state)}
+        return speaking.issuperset(lines)
+
     def _running(self) -> list[LineReader]:
         with self._lock:
             return [reader for thread, reader in self._readers.items() if thread.is_alive()]
@@ -54,3 +66,7 @@ class LineReaders:
             self._readers = {thread: reader for thread, reader in self._readers.items() if thread.is_alive()}
             states = [replace(reader.state) for reader in self._readers.values()]
         return sorted(states, key=lambda state: state.line)
+
+
+def _speaks(state: LineReport) -> bool:
+    return state.state == "open" and state.last_data_us is not None

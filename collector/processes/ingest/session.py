@@ -68,8 +68,8 @@ class Session:
         self._opened_at = self._now()
         self._keepalive = Keepalive(context.config.stale_timeout_secs, self._opened_at)
         self._last_received_ns = context.clock.now_ns()
-        lifetime_secs, self._renewal_reason = _lifetime(context, plan)
-        self._renew_at = self._opened_at + renewal_secs(lifetime_secs, context.random)
+        self._plan = plan
+        self._plan_renewal()
         self._had_data = self._is_proven = False
         self._further = FurtherRequests(context, plan, self._log_fields())
         self._refused_request = self._further.refused
@@ -193,6 +193,8 @@ class Session:
                 self._end(self._leave_reason, "the close frame was not answered", self._last_received_ns)
             self._connection.wait_secs = max(0.0, min(READ_WAIT_SECS, self._close_by - now))
             return
+        if self._checkpoint_secs != self._context.checkpoint_secs:
+            self._plan_renewal()
         if self._context.stop.is_set():
             self._begin_close("stopped", now)
         elif self._replaced.is_set():
@@ -206,6 +208,11 @@ class Session:
         if self._leave_reason is None:
             self._send_further(now)
         self._check_keepalive(now)
+
+    def _plan_renewal(self) -> None:
+        self._checkpoint_secs = self._context.checkpoint_secs
+        lifetime_secs, self._renewal_reason = _lifetime(self._context, self._plan)
+        self._renew_at = self._opened_at + renewal_secs(lifetime_secs, self._context.random)
 
     def _send_further(self, now: float) -> None:
         # A successor is asked instead of a connection that it is to replace.
@@ -234,6 +241,7 @@ class Session:
             self._events.append(StreamsOverdue(keys))
 
     def _check_keepalive(self, now: float) -> None:
+        self._keepalive.timeout_secs = self._context.config.stale_timeout_secs
         action = self._keepalive.check(now)
         self._connection.wait_secs = min(READ_WAIT_SECS, self._keepalive.wait_secs(now))
         if action is KeepaliveAction.PING:

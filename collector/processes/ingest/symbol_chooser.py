@@ -32,7 +32,17 @@ class _Doubt(NamedTuple):
 class SymbolChooser:
     """Knows which symbols the feed should record. For the main thread."""
 
-    def __init__(self, data_dir: Path, feed: FeedConfig, adapter: Adapter, clock: Clock, log: Log) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        feed: FeedConfig,
+        adapter: Adapter,
+        clock: Clock,
+        log: Log,
+        *,
+        recorded: tuple[str, ...] = (),
+    ) -> None:
+        """`recorded` are symbols that an earlier configuration chose: what is still wanted of them stays until there is a list."""
         self._data_dir = data_dir
         self._feed = feed
         self._adapter = adapter
@@ -41,8 +51,8 @@ class SymbolChooser:
         self._list = Watched(instruments_file(data_dir, feed.exchange))
         self._refused: frozenset[str] = frozenset()
         self._doubt: _Doubt | None = None
-        self._choice = self._last_choice()
-        self._is_saved = True
+        self._choice = self._last_choice(recorded)
+        self._is_saved = not recorded
         self.trouble = NO_LIST
         """Why nothing can be chosen from the list; empty while something can."""
 
@@ -100,10 +110,10 @@ class SymbolChooser:
             self._log.warning("list_doubted", lacks=len(gone), symbols=sorted(gone)[:10], recorded=len(recorded))
         return self._clock.monotonic() - self._doubt.since < DOUBTED_SECS
 
-    def _last_choice(self) -> Choice:
-        """What was chosen last, as far as it is wanted by now, and every exact symbol."""
+    def _last_choice(self, recorded: tuple[str, ...]) -> Choice:
+        """What was chosen or recorded last, as far as it is wanted by now, and every exact symbol."""
         wanted, last = self._feed.wanted, read_choice(self._data_dir, self._feed.name) or Choice()
-        still = self._accepted(tuple(symbol for symbol in last.symbols if wanted.may_bring(symbol)))
+        still = self._accepted(tuple(symbol for symbol in (*last.symbols, *recorded) if wanted.may_bring(symbol)))
         return last._replace(symbols=tuple(dict.fromkeys([*wanted.exact, *still])))
 
     def _accepted(self, symbols: tuple[str, ...]) -> tuple[str, ...]:

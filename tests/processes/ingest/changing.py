@@ -2,15 +2,18 @@
 
 import threading
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
 from collector.config import Config, FeedConfig, IngestConfig, JournalConfig
+from collector.config.handed_on import newest_number, write_config
 from collector.domain.records import StreamKey
-from collector.exchanges.adapter import ConnectionPlan, Subscription
+from collector.exchanges.adapter import ConnectionPlan, Speakers, Subscription
 from collector.processes.context import Context, SystemClock
 from collector.processes.ingest import process
 from collector.reports import IngestReport
@@ -33,24 +36,41 @@ def chosen_symbols(folder: Path) -> tuple[str, ...]:
     return choice.symbols if choice is not None else ()
 
 
+TOPICS = {"trade": "", "book_ticker": "@best", "mark_price": "@mark", "funding_rate": "@mark"}
+"""What stands behind the symbol in the name of a topic; one brings two data types."""
+
+
 class Listing(PlainAdapter):
-    """A connection names its symbols in its URL."""
+    """A connection names its topics in its URL, each frame its topic."""
 
     def plan(self, subscription: Subscription, ws_url: str) -> list[ConnectionPlan]:
-        keys, most = (
-            [StreamKey("plain", symbol, "trade") for symbol in subscription.symbols],
-            self.limits.streams_per_connection,
-        )
-        return [self.connection(keys[start : start + most], ws_url) for start in range(0, len(keys), most)]
+        topics: dict[str, list[StreamKey]] = {}
+        for symbol, data_type in product(*subscription):
+            key = StreamKey("plain", symbol, data_type)
+            topics.setdefault(topic_of(key), []).append(key)
+        groups, most = list(topics.values()), self.limits.streams_per_connection
+        parts = [groups[start : start + most] for start in range(0, len(groups), most)]
+        return [self.connection([key for group in part for key in group], ws_url) for part in parts]
 
     def connection(self, keys: Sequence[StreamKey], ws_url: str) -> ConnectionPlan:
-        return ConnectionPlan(f"{ws_url}/{','.join(key.symbol for key in keys)}", (), tuple(keys))
+        return ConnectionPlan(f"{ws_url}/{','.join(dict.fromkeys(map(topic_of, keys)))}", (), tuple(keys))
+
+    def speakers(self, subscription: Subscription) -> Speakers:
+        streams: dict[bytes, list[StreamKey]] = {}
+        for symbol, data_type in product(*subscription):
+            key = StreamKey("plain", symbol, data_type)
+            streams.setdefault(topic_of(key).encode(), []).append(key)
+        return lambda frames: {key for frame in frames for key in streams.get(frame.partition(b" ")[0], (None,))}
+
+
+def topic_of(key: StreamKey) -> str:
+    return f"{key.symbol}{TOPICS[key.data_type]}"
 
 
 class Exchange:
     """Sends `<symbol> <number>` of every symbol of a connection, the same numbers on all connections."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, speaks: bool = True) -> None:
         self.speak_secs = 0.01
         self.asked: list[str] = []
         """The symbols of each connection, in the order of their opening."""
@@ -62,7 +82,14 @@ class Exchange:
         self._server: Server = serve(self._serve, "127.0.0.1", 0)
         self.url = f"ws://127.0.0.1:{self._server.socket.getsockname()[1]}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        threading.Thread(target=self._speak, daemon=True).start()
+        self._beside: list[Exchange] = [self]
+        if speaks:
+            threading.Thread(target=self._speak, daemon=True).start()
+
+    def beside(self) -> "Exchange":
+        """Another server, which sends the same."""
+        self._beside.append(Exchange(speaks=False))
+        return self._beside[-1]
 
     def renew(self) -> None:
         """Announce on all connections that they will be closed."""
@@ -87,9 +114,14 @@ class Exchange:
         number = 0
         while not self._stop.wait(self.speak_secs):
             number += 1
-            with self._lock:
-                for connection in list(self._open):
-                    self._say(connection, number)
+            for server in self._beside:
+                server.say(number)
+
+    def say(self, number: int) -> None:
+        """Send this number of every symbol."""
+        with self._lock:
+            for connection in list(self._open):
+                self._say(connection, number)
 
     def _say(self, connection: ServerConnection, number: int) -> None:
         try:
@@ -107,11 +139,19 @@ class Feed:
     """Ingest at work on a feed of patterns; `stop()` ends it and raises what it raised."""
 
     def __init__(
-        self, data_dir: Path, url: str, *symbols: str, exclude: tuple[str, ...] = (), streams_per_connection: int = 3
+        self,
+        data_dir: Path,
+        url: str,
+        *symbols: str,
+        exclude: tuple[str, ...] = (),
+        streams_per_connection: int = 3,
+        data_types: tuple[str, ...] = ("trade",),
+        lines: int = 1,
+        config_number: int = 0,
     ) -> None:
         self._limits = LIMITS._replace(streams_per_connection=streams_per_connection)
         feed = FeedConfig(
-            exchange="plain", name="f", ws_url=url, symbols=symbols, exclude=exclude, data_types=("trade",)
+            exchange="plain", name="f", ws_url=url, symbols=symbols, exclude=exclude, data_types=data_types, lines=lines
         )
         ingest = IngestConfig(reconnect_base_delay_secs=0.05, reconnect_max_delay_secs=0.2)
         journal = JournalConfig(fsync_interval_secs=0.05, min_free_bytes=0)
@@ -123,7 +163,7 @@ class Feed:
         self._error: BaseException | None = None
         self._context = Context(
             "ingest:f", self.config, self.bell, self.bell, self._stopping.is_set, self.reports.append, self.log,
-            SystemClock(),
+            SystemClock(), config_number=config_number,
         )  # fmt: skip
         self.folder = data_dir / "journal" / "f"
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -156,6 +196,19 @@ class Feed:
 
     def event(self, name: str) -> list[Any]:
         return [entry for entry in self.logged if entry["event"] == name]
+
+    def configure(self, **changes: Any) -> int:
+        """Hand on a configuration in which the feed has these settings; returns its number."""
+        return self.hand_on(replace(self.config, feed=(replace(self.config.feed[0], **changes),)))
+
+    def hand_on(self, config: Config) -> int:
+        self.config = config
+        number = newest_number(config.data_dir) + 1
+        write_config(config.data_dir, number, config)
+        return number
+
+    def works_by(self, number: int) -> bool:
+        return bool(self.reports) and self.reports[-1].config_number == number
 
     def trouble(self) -> str:
         newest = self.reports[-1] if self.reports else IngestReport()

@@ -28,6 +28,7 @@ from collector.processes.context import Context, SystemClock
 from collector.processes.disk_space import MeasureSpace, measure_space
 from collector.processes.ingest import process
 from collector.processes.ingest.feed_context import Connect
+from collector.processes.ingest.orders import Orders
 from collector.processes.journals import open_journal
 from collector.storage.journal.files import journal_files
 from collector.storage.journal.format import Record, RecordKind, decode_header, event_of, frames_of, parse_records
@@ -108,6 +109,8 @@ class Bell:
 
     def __init__(self) -> None:
         self.notices: list[Notice] = []
+        self.arrived: Notice | None = None
+        """What the next wait returns."""
         self._woken = threading.Event()
 
     def offer(self, notice: Notice) -> None:
@@ -116,7 +119,8 @@ class Bell:
     def wait(self, timeout_secs: float) -> Notice | None:
         self._woken.wait(timeout_secs)
         self._woken.clear()
-        return None
+        arrived, self.arrived = self.arrived, None
+        return arrived
 
     def wake(self) -> None:
         self._woken.set()
@@ -251,6 +255,6 @@ class Recording:
         self, context: Context, feed: FeedConfig, adapter: Adapter, connect: Connect, measure: MeasureSpace
     ) -> None:
         try:
-            process.run(context, feed, adapter, self.journal, connect, measure)
+            process.run(context, Orders(context, feed, adapter), adapter, self.journal, connect, measure)
         except Exception as error:  # noqa: BLE001 (raised again in the test's thread)
             self._error = error

@@ -19,6 +19,7 @@ from collector.processes.disk_space import Space
 from collector.processes.ingest import line_reader as readers_module
 from collector.processes.ingest import process
 from collector.processes.ingest import session as session_module
+from collector.processes.ingest.orders import Orders
 from collector.processes.journals import open_journal
 from collector.storage.journal.format import RecordKind
 from collector.storage.journal.writer import JournalWriter
@@ -575,15 +576,16 @@ def test_on_a_full_disk_the_journal_is_begun_once_there_is_room(
     bell = Bell()
     context = Context("ingest:plain", config, bell, bell, lambda: False, reports.append, log, Clock)
     monkeypatch.setattr(process, "open_journal", begin)
-    journal = process.begin_journal(context, feed)
+    orders = Orders(context, feed, PlainAdapter())
+    journal = process.begin_journal(context, orders)
     assert journal is not None
     journal.close()
     assert len(reports) == 2
     assert [entry["event"] for entry in logged] == ["no_room_for_journal"]
     full = iter([errno.EACCES])
     with pytest.raises(PermissionError):
-        process.begin_journal(context, feed)
-    assert process.begin_journal(replace(context, stopping=lambda: True), feed) is None
+        process.begin_journal(context, orders)
+    assert process.begin_journal(replace(context, stopping=lambda: True), orders) is None
 
 
 def test_an_acknowledged_silent_stream_is_tried_at_another_address(start: Start, server: Server) -> None:

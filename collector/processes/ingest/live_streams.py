@@ -1,0 +1,75 @@
+"""Takes up and drops streams while the feed is recorded; the journal is told before any connection changes."""
+
+from collector.domain.clock import Clock
+from collector.domain.log import Log
+from collector.domain.records import StreamKey
+from collector.processes.ingest.feed_lines import FeedLines
+from collector.processes.ingest.feed_plans import FeedPlans, Selection
+from collector.processes.ingest.first_data import MAX_NAMED, FirstDataWatch
+from collector.processes.ingest.line_readers import LineReaders
+from collector.processes.ingest.orders import Orders
+from collector.storage.journal.writer import JournalWriter
+
+
+class LiveStreams:
+    """Brings what is recorded into line with the feed's orders. For the main thread."""
+
+    def __init__(
+        self,
+        plans: FeedPlans,
+        lines: FeedLines,
+        readers: LineReaders,
+        journal: JournalWriter,
+        first_data: FirstDataWatch,
+        clock: Clock,
+        log: Log,
+    ) -> None:
+        self._plans = plans
+        self._lines = lines
+        self._readers = readers
+        self._journal = journal
+        self._first_data = first_data
+        self._clock = clock
+        self._log = log
+        self._unwanted: frozenset[StreamKey] = frozenset()
+        """Streams that the configuration has dropped, and that a connection may still bring."""
+
+    def follow(self, orders: Orders) -> bool:
+        """Record what is ordered; false while the disk does not take it, or a stream has to wait. Then to be called again."""
+        if self._unwanted and self._readers.let_go(self._unwanted):
+            self._unwanted = frozenset()
+        selection = Selection(orders.subscription, orders.feed.ws_url)
+        returning = self._plans.returning(selection.subscription)
+        if returning and not self._readers.let_go(returning):
+            # Two connections would bring copies of each message.
+            selection = selection._replace(held=returning)
+        if selection != self._plans.selection and not self._change(selection, orders):
+            return False
+        return not selection.held
+
+    def _change(self, selection: Selection, orders: Orders) -> bool:
+        now = self._clock.monotonic()
+        change = self._plans.change(selection, self._first_data.next_number)
+        try:
+            self._journal.resubscribe(self._plans.identity(change, now))
+        except OSError as error:
+            self._log.warning("symbols_not_changed", error=str(error))
+            return False
+        before = self._plans.selection
+        self._plans.take(change, now)
+        self._note(before, selection)
+        # What an exchange has delisted may only be halted: its connection stays.
+        self._unwanted |= {key for key in change.left if not orders.feed.may_bring(key)}
+        self._lines.change(change)
+        return True
+
+    def _note(self, before: Selection, after: Selection) -> None:
+        earlier, recorded = _symbols(before), _symbols(after)
+        joined, left = sorted(recorded - earlier), sorted(earlier - recorded)
+        if joined or left:
+            about = {"joined": joined[:MAX_NAMED], "left": left[:MAX_NAMED]}
+            self._log.info("symbols_changed", joined_count=len(joined), left_count=len(left), **about)
+
+
+def _symbols(selection: Selection) -> set[str]:
+    return set(selection.subscription.symbols).difference(key.symbol for key in selection.held)

@@ -1,0 +1,68 @@
+"""The newest configuration that the ingest of a feed can work by, while it runs."""
+
+from typing import Final
+
+import msgspec
+from msgspec.structs import asdict
+
+from collector.config import Config, FeedConfig
+from collector.config.handed_on import newest_number, read_config
+from collector.domain.errors import ConfigError
+from collector.exchanges.adapter import Adapter, Subscription
+from collector.processes.context import Context
+
+_SECTIONS: Final = ("ingest", "journal", "silence", "book", "writer")
+"""What ingest works by beside its feed."""
+
+
+class NewestConfig:
+    """Begins with the configuration that the process was started with. For the main thread."""
+
+    def __init__(self, context: Context, feed: FeedConfig, adapter: Adapter) -> None:
+        self._data_dir = context.config.data_dir
+        self._log = context.log
+        self._adapter = adapter
+        self._refused = 0
+        """The number of the last one that could not be taken, which is said once."""
+        self.config: Config = context.config
+        self.number = context.config_number
+        self.feed = feed
+
+    def look(self) -> bool:
+        """Take up a newer configuration if there is one; returns whether that was done.
+
+        One that cannot be read, or that no longer has the feed, changes nothing.
+        """
+        number = newest_number(self._data_dir)
+        if number <= self.number:
+            return False
+        try:
+            config = read_config(self._data_dir, number)
+            self.feed = self._feed_in(config)
+        except (OSError, msgspec.MsgspecError, ValueError, ConfigError) as error:
+            if number != self._refused:
+                self._log.error("config_not_taken", number=number, error=str(error))
+            self._refused = number
+            return False
+        self.config, self.number = config, number
+        return True
+
+    def _feed_in(self, config: Config) -> FeedConfig:
+        name, exchange = self.feed.name, self.feed.exchange
+        feed = next((feed for feed in config.feed if feed.name == name), None)
+        if feed is None or feed.exchange != exchange:
+            raise ConfigError([f"feed = {name!a}: is not there for {exchange}"])
+        self._adapter.plan(Subscription(feed.wanted.exact, feed.data_types), feed.ws_url)
+        return feed
+
+
+def changed_keys(old: Config, new: Config, feed: str) -> list[str]:
+    """The keys that ingest works by and that differ, those of the feed included."""
+    pairs = [(name, getattr(old, name), getattr(new, name)) for name in _SECTIONS]
+    pairs += [("feed", was, now) for was in old.feed for now in new.feed if was.name == now.name == feed]
+    return [
+        f"{section}.{key}"
+        for section, was, now in pairs
+        for key, value in asdict(was).items()
+        if value != getattr(now, key)
+    ]

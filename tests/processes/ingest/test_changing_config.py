@@ -1,0 +1,340 @@
+"""A newer configuration is taken while the feed is recorded, and only what it changes is touched."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from collector.channel.channel import CONFIG, Notice
+from collector.config.model import BookConfig, SilenceConfig, WriterConfig
+from tests.processes.ingest.changing import Exchange, Feed, is_unbroken, listed
+from tests.processes.ingest.ingest_harness import wait_for
+
+Start = Callable[..., Feed]
+
+
+@pytest.fixture(autouse=True)
+def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.processes.ingest.process.REPORT_SECS", 0.05)
+
+
+@pytest.fixture
+def exchange() -> Iterator[Exchange]:
+    exchange = Exchange()
+    yield exchange
+    exchange.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path, exchange: Exchange) -> Iterator[Start]:
+    begun: list[Feed] = []
+
+    def start(*symbols: str, **options: Any) -> Feed:
+        begun.append(Feed(tmp_path, exchange.url, *symbols, **options))
+        return begun[-1]
+
+    yield start
+    for feed in begun:
+        feed.stop()
+
+
+def wait_for_more(feed: Feed, *topics: str) -> None:
+    """Wait until each has brought some more."""
+    seen = {topic: len(feed.trades(topic)) for topic in topics}
+    wait_for(lambda: all(len(feed.trades(topic)) > count + 5 for topic, count in seen.items()), f"more than {seen}")
+
+
+def take(feed: Feed, **changes: Any) -> None:
+    """Hand on these settings of the feed and wait until it works by them."""
+    number = feed.configure(**changes)
+    wait_for(lambda: feed.works_by(number), "the new configuration")
+
+
+def stands(feed: Feed) -> set[int]:
+    """The connections that stand."""
+    return {number for number, _ in feed.connects()} - set(feed.disconnects())
+
+
+def test_symbols_join_and_no_other_connection_is_touched(start: Start, exchange: Exchange) -> None:
+    feed = start("A", "B")
+    wait_for_more(feed, "A", "B")
+    take(feed, symbols=("A", "B", "C"))
+    wait_for_more(feed, "A", "B", "C")
+    assert exchange.asked == ["A,B", "C"]
+    assert feed.disconnects() == []
+    assert is_unbroken(feed.trades("A"))
+    assert feed.headers()[-1].identity.shares == ((0, ("A", "B"), ("trade",)), (1, ("C",), ("trade",)))
+    (event,) = feed.event("config_taken")
+    assert (event["number"], event["changed"]) == (1, ["feed.symbols"])
+
+
+def test_a_symbol_that_the_configuration_drops_soon_ends_and_the_others_lose_nothing(
+    start: Start, exchange: Exchange
+) -> None:
+    feed = start("A", "B")
+    wait_for_more(feed, "A", "B")
+    take(feed, symbols=("A",))
+    wait_for(lambda: feed.disconnects() == [1])
+    assert exchange.asked == ["A,B", "A"]
+    ended = len(feed.trades("B"))
+    wait_for_more(feed, "A")
+    assert len(feed.trades("B")) == ended
+    assert is_unbroken(feed.trades("A"))
+
+
+def test_a_connection_whose_symbols_are_all_dropped_is_closed_and_no_other_one_touched(
+    start: Start, exchange: Exchange
+) -> None:
+    feed = start("A", "B", streams_per_connection=1)
+    wait_for_more(feed, "A", "B")
+    take(feed, symbols=("A",))
+    wait_for(lambda: len(feed.disconnects()) == 1)
+    wait_for_more(feed, "A")
+    assert len(exchange.asked) == 2
+    assert {line.plan for line in feed.reports[-1].lines} == {0}
+    assert feed.event("line_without_reader") == []
+
+
+def test_a_data_type_joins_on_a_connection_of_its_own_and_leaves_again(start: Start, exchange: Exchange) -> None:
+    feed = start("A", "B")
+    wait_for_more(feed, "A", "B")
+    take(feed, data_types=("trade", "book_ticker"))
+    wait_for_more(feed, "A", "A@best", "B@best")
+    assert exchange.asked == ["A,B", "A@best,B@best"]
+    assert feed.headers()[-1].identity.data_types == ("trade", "book_ticker")
+    take(feed, data_types=("trade",))
+    wait_for(lambda: feed.disconnects() == [2])
+    wait_for_more(feed, "A", "B")
+    assert len(exchange.asked) == 2
+    assert is_unbroken(feed.trades("A"))
+    assert is_unbroken(feed.trades("B"))
+    assert feed.headers()[-1].identity.data_types == ("trade",)
+    assert feed.event("symbols_changed") == []
+
+
+def test_a_data_type_that_comes_with_another_one_renews_that_connection_without_a_hole(
+    start: Start, exchange: Exchange
+) -> None:
+    feed = start("A", data_types=("mark_price",))
+    wait_for_more(feed, "A@mark")
+    take(feed, data_types=("mark_price", "funding_rate"))
+    wait_for(lambda: feed.disconnects() == [1])
+    wait_for_more(feed, "A@mark")
+    assert exchange.asked == ["A@mark", "A@mark"]
+    assert [plan for _, plan in feed.connects()] == [0, 0]
+    assert is_unbroken(feed.trades("A@mark"))
+    assert feed.headers()[-1].identity.shares == ((0, ("A",), ("mark_price", "funding_rate")),)
+
+
+def test_a_data_type_that_returns_is_never_brought_by_two_connections(start: Start, exchange: Exchange) -> None:
+    feed = start("A", data_types=("trade", "book_ticker"))
+    wait_for_more(feed, "A", "A@best")
+    feed.configure(data_types=("trade",))
+    wait_for(lambda: len(feed.headers()) == 2)
+    take(feed, data_types=("trade", "book_ticker"))
+    wait_for_more(feed, "A", "A@best")
+    assert sorted(set(exchange.asked)) == ["A", "A,A@best", "A@best"]
+    assert is_unbroken(feed.trades("A"))
+    best = feed.trades("A@best")
+    assert len(set(best)) == len(best)
+
+
+def test_a_second_line_is_added_and_let_go_without_touching_the_first(start: Start, exchange: Exchange) -> None:
+    feed = start("A", "B", streams_per_connection=1)
+    wait_for_more(feed, "A", "B")
+    take(feed, lines=2)
+    wait_for(lambda: len([line for line in feed.reports[-1].lines if line.state == "open"]) == 4)
+    assert sorted(exchange.asked) == ["A", "A", "B", "B"]
+    take(feed, lines=1)
+    wait_for(lambda: len(feed.disconnects()) == 2)
+    wait_for_more(feed, "A", "B")
+    assert stands(feed) == {1, 2}
+    assert {(line.line, line.plan) for line in feed.reports[-1].lines} == {(0, 0), (0, 1)}
+    assert is_unbroken(feed.trades("A"))
+    assert len(feed.event("line_let_go")) == 2
+    assert feed.event("line_without_reader") == []
+
+
+def test_a_line_that_is_let_go_stays_until_the_others_bring_data(start: Start, exchange: Exchange) -> None:
+    exchange.silent.add("A")
+    feed = start("A", lines=2)
+    wait_for(lambda: len(stands(feed)) == 2)
+    take(feed, lines=1)
+    seen = len(feed.reports)
+    wait_for(lambda: len(feed.reports) > seen + 5)
+    assert stands(feed) == {1, 2}, "line 0 has brought nothing yet"
+    exchange.silent.clear()
+    wait_for(lambda: len(stands(feed)) == 1)
+    wait_for_more(feed, "A")
+
+
+def test_another_address_is_taken_without_a_hole(start: Start, exchange: Exchange) -> None:
+    feed = start("A", "B", streams_per_connection=1)
+    wait_for_more(feed, "A", "B")
+    other = exchange.beside()
+    take(feed, ws_url=other.url)
+    wait_for(lambda: len(feed.disconnects()) == 2)
+    wait_for_more(feed, "A", "B")
+    assert sorted(other.asked) == ["A", "B"]
+    assert is_unbroken(feed.trades("A"))
+    assert is_unbroken(feed.trades("B"))
+    assert stands(feed) == {3, 4}
+    feed.stop()
+    other.close()
+
+
+def test_while_another_address_does_not_answer_the_old_connection_records_on(start: Start, exchange: Exchange) -> None:
+    feed = start("A")
+    wait_for_more(feed, "A")
+    nobody = Exchange()
+    nobody.close()
+    take(feed, ws_url=nobody.url)
+    wait_for(lambda: feed.event("connect_failed"))
+    wait_for_more(feed, "A")
+    assert feed.disconnects() == []
+    take(feed, ws_url=exchange.url)
+    wait_for(lambda: feed.disconnects() == [1])
+    wait_for_more(feed, "A")
+    assert is_unbroken(feed.trades("A"))
+
+
+def test_intervals_and_limits_are_taken_without_touching_a_connection(start: Start, exchange: Exchange) -> None:
+    feed = start("A", "B")
+    wait_for_more(feed, "A")
+    config = replace(
+        feed.config,
+        ingest=replace(feed.config.ingest, stale_timeout_secs=7.0, first_data_timeout_secs=3.0),
+        journal=replace(feed.config.journal, file_bytes=1_024, fsync_interval_secs=0.01),
+        silence=SilenceConfig(min_secs=5.0),
+        book=BookConfig(checkpoint_interval_secs=60.0),
+        writer=WriterConfig(batch_interval_secs=0.2),
+    )
+    number = feed.hand_on(config)
+    wait_for(lambda: feed.works_by(number))
+    wait_for(lambda: len(feed.headers()) > 3, "files of the new size")
+    assert exchange.asked == ["A,B"]
+    assert feed.disconnects() == []
+    assert is_unbroken(feed.trades("A"))
+    (event,) = feed.event("config_taken")
+    assert event["changed"] == [
+        "ingest.stale_timeout_secs",
+        "ingest.first_data_timeout_secs",
+        "journal.file_bytes",
+        "journal.fsync_interval_secs",
+        "silence.min_secs",
+        "book.checkpoint_interval_secs",
+        "writer.batch_interval_secs",
+    ]
+
+
+def test_a_notice_lets_it_look_at_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.processes.ingest.process.REPORT_SECS", 3_600.0)
+    feed = start("A")
+    wait_for_more(feed, "A")
+    number = feed.configure(symbols=("A", "B"))
+    feed.bell.arrived = Notice("supervisor", CONFIG, number, 0)
+    feed.bell.wake()
+    wait_for_more(feed, "A", "B")
+    (event,) = feed.event("config_taken")
+    assert event["number"] == number
+
+
+def test_a_disk_limit_that_is_taken_back_ends_a_refusal(start: Start) -> None:
+    feed = start("A")
+    wait_for_more(feed, "A")
+    feed.hand_on(replace(feed.config, journal=replace(feed.config.journal, min_free_bytes=1 << 60)))
+    wait_for(lambda: feed.reports[-1].refused > 5)
+    feed.hand_on(replace(feed.config, journal=replace(feed.config.journal, min_free_bytes=0)))
+    wait_for(lambda: feed.event("resumed"))
+    wait_for_more(feed, "A")
+
+
+def test_exact_symbols_give_way_to_a_pattern_and_back(start: Start, tmp_path: Path, exchange: Exchange) -> None:
+    feed = start("AUSDT", "BUSDC")
+    wait_for_more(feed, "AUSDT", "BUSDC")
+    take(feed, symbols=("*USDT",))
+    wait_for(lambda: feed.trouble() != "")
+    wait_for(lambda: feed.disconnects() == [1])
+    wait_for_more(feed, "AUSDT")
+    assert exchange.asked == ["AUSDT,BUSDC", "AUSDT"], "without a list, what is still wanted stays"
+    listed(tmp_path, "AUSDT", "CUSDT")
+    wait_for_more(feed, "AUSDT", "CUSDT")
+    take(feed, symbols=("*USDT",), exclude=("C*",))
+    wait_for(lambda: stands(feed) == {2})
+    take(feed, symbols=("AUSDT", "DUSDT"), exclude=())
+    wait_for_more(feed, "AUSDT", "DUSDT")
+    assert is_unbroken(feed.trades("AUSDT"))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"feed": 3}', b"\xff", b"[" * 100_000])
+def test_a_file_that_cannot_be_read_changes_nothing_and_is_said_once(
+    start: Start, tmp_path: Path, content: bytes
+) -> None:
+    feed = start("A")
+    wait_for_more(feed, "A")
+    (tmp_path / "run" / "config-7.json").write_bytes(content)
+    wait_for(lambda: feed.event("config_not_taken"))
+    wait_for_more(feed, "A")
+    (event,) = feed.event("config_not_taken")
+    assert event["number"] == 7
+    assert feed.works_by(0)
+    take(feed, symbols=("A", "B"))
+    assert feed.works_by(8)
+
+
+def test_a_configuration_without_the_feed_or_of_another_exchange_changes_nothing(start: Start) -> None:
+    feed = start("A")
+    wait_for_more(feed, "A")
+    config = feed.config
+    feed.hand_on(replace(config, feed=(replace(config.feed[0], name="other"),)))
+    wait_for(lambda: len(feed.event("config_not_taken")) == 1)
+    feed.hand_on(replace(config, feed=(replace(config.feed[0], exchange="binance"),)))
+    wait_for(lambda: len(feed.event("config_not_taken")) == 2)
+    wait_for_more(feed, "A")
+    assert feed.works_by(0)
+    assert feed.disconnects() == []
+
+
+def test_a_configuration_that_came_before_the_start_is_not_taken_again(start: Start, tmp_path: Path) -> None:
+    listed(tmp_path, "A")
+    first = start("A")
+    wait_for_more(first, "A")
+    take(first, symbols=("A", "B"))
+    first.stop()
+    feed = start("A", "B", config_number=1)
+    wait_for_more(feed, "A", "B")
+    assert feed.works_by(1)
+    assert feed.event("config_taken") == []
+
+
+def test_a_change_that_the_disk_does_not_take_is_not_reported_before_it_is_made(
+    start: Start, exchange: Exchange
+) -> None:
+    feed = start("A")
+    wait_for_more(feed, "A")
+    in_the_way = feed.folder / "000000000002.journal"
+    in_the_way.write_bytes(b"")
+    number = feed.configure(symbols=("A", "B"))
+    wait_for(lambda: feed.event("symbols_not_changed"))
+    assert feed.works_by(0)
+    assert exchange.asked == ["A"]
+    in_the_way.unlink()
+    wait_for(lambda: feed.works_by(number))
+    wait_for_more(feed, "B")
+
+
+def test_fifty_of_two_hundred_symbols_come_and_go_and_the_rest_loses_nothing(start: Start, exchange: Exchange) -> None:
+    exchange.speak_secs = 0.05
+    symbols = tuple(f"S{number:03}" for number in range(200))
+    feed = start(*symbols, streams_per_connection=100)
+    wait_for(lambda: len(exchange.asked) == 2)
+    wait_for_more(feed, "S000", "S199")
+    for _ in range(3):
+        take(feed, symbols=symbols[50:])
+        take(feed, symbols=symbols)
+    wait_for_more(feed, "S000", "S199")
+    feed.stop()
+    assert all(is_unbroken(feed.trades(symbol)) for symbol in symbols[50:])
+    assert feed.event("line_without_reader") == feed.event("stream_never_spoke") == []
