@@ -22,6 +22,16 @@ ADAPTERS = registry.data_types()
 WRITTEN_KEYS = set(KEYS) - {"feed"}
 
 
+def found_on_pages(form: str) -> list[tuple[str, str]]:
+    """What matches `form` on any page, with the page's name."""
+    pages = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+    return [(page.name, found) for page in pages for found in re.findall(form, page.read_text("utf-8"), re.DOTALL)]
+
+
+PASTED_FILES = found_on_pages(r"```toml\n(.*?)```")
+PASTED_FEEDS = found_on_pages(r"COLLECTOR_FEED='(.*?)'")
+
+
 class Entry(NamedTuple):
     """A key as the documentation describes it."""
 
@@ -138,6 +148,18 @@ def test_the_errors_in_the_documentation_are_real(tmp_path: Path) -> None:
     assert len(caught.value.problems) == 3
     problems = {line.replace(str(path), path.name) for line in caught.value.problems}
     assert problems <= set(DOCS.read_text("utf-8").splitlines())
+
+
+@pytest.mark.parametrize(("page", "pasted"), PASTED_FILES)
+def test_each_configuration_in_the_docs_loads_as_it_is(page: str, pasted: str, tmp_path: Path) -> None:
+    path = tmp_path / Path(page).with_suffix(".toml").name
+    path.write_text(pasted, "utf-8")
+    assert load(path, {}, ADAPTERS, registry.symbol_problems) != Config()
+
+
+@pytest.mark.parametrize(("page", "pasted"), PASTED_FEEDS)
+def test_each_variable_of_feeds_in_the_docs_loads_as_it_is(page: str, pasted: str) -> None:
+    assert load(None, {"COLLECTOR_FEED": pasted}, ADAPTERS, registry.symbol_problems) != Config(), page
 
 
 def test_the_feeds_in_the_documentation_can_be_given_in_the_environment() -> None:
