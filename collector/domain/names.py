@@ -135,6 +135,14 @@ def date_of(day: int) -> str:
     return (_EPOCH + timedelta(days=day)).date().isoformat()
 
 
+def first_kept_date(now_us: int, days: int) -> str:
+    """The first date that stays where what is older than so many days goes. Raises OverflowError before the year 1.
+
+    A day goes once its last moment is so old: never is less kept than was asked for.
+    """
+    return ((_EPOCH + timedelta(microseconds=now_us)).date() - timedelta(days=days)).isoformat()
+
+
 def iso_time(time_us: int) -> str:
     """Format as ISO 8601, UTC, always with microseconds."""
     return (_EPOCH + timedelta(microseconds=time_us)).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -15,16 +15,16 @@ nothing could be done, or the store failed on the way.
 
 import argparse
 import json
-from datetime import UTC, datetime
+from time import time_ns
 from typing import Any
 
 from collector.domain.errors import ConfigError
-from collector.domain.names import iso_time, time_us
+from collector.domain.names import first_kept_date, iso_time
 from collector.domain.records import GAP
 from collector.domain.redact import printable
 from collector.storage.archive.old_days import OldDays
 from collector.storage.archive.prune import DayResult, Prune
-from collector.storage.archive.prune_rules import PruneSelection, first_kept_date
+from collector.storage.archive.prune_rules import PruneSelection
 from collector.storage.store.deleting import DeletingStore
 from collector.tools.archive_args import (
     STORE_HELP,
@@ -128,12 +128,16 @@ def _as_object(
 
 
 def _now() -> str:
-    return iso_time(time_us(datetime.now(UTC).isoformat()))
+    return iso_time(_now_us())
+
+
+def _now_us() -> int:
+    return time_ns() // 1_000
 
 
 def _selection(arguments: argparse.Namespace) -> PruneSelection:
     try:
-        before_date = first_kept_date(datetime.now(UTC).date(), age_days(arguments.older_than))
+        before_date = first_kept_date(_now_us(), age_days(arguments.older_than))
     except (ValueError, OverflowError) as error:
         raise ConfigError([f"--older-than: {error}"]) from error
     if GAP in arguments.data_type:

@@ -1,7 +1,6 @@
 """Which objects of an archive a prune may remove, and what keeps a day. Pure."""
 
 from collections.abc import Iterable
-from datetime import date, timedelta
 from typing import Final, NamedTuple
 
 from collector.domain.names import ObjectPartition
@@ -36,14 +35,6 @@ class PruneSelection(NamedTuple):
 
     def _wants_type(self, data_type: str) -> bool:
         return data_type in self.data_types if self.data_types else data_type not in KEPT_UNLESS_NAMED
-
-
-def first_kept_date(today: date, days: int) -> str:
-    """The first date that stays if what is older than so many days goes. Raises OverflowError before the year 1.
-
-    A day goes once its last moment is so old: at no time of today is less kept than was asked for.
-    """
-    return (today - timedelta(days=days)).isoformat()
 
 
 class DayFacts(NamedTuple):

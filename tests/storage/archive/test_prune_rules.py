@@ -1,13 +1,12 @@
 """Which days and objects a prune may take."""
 
-from datetime import date
-
 import pytest
 
-from collector.domain.names import ObjectPartition, object_key, partition_in
-from collector.storage.archive.prune_rules import DayFacts, PruneSelection, first_kept_date, why_it_stays
+from collector.domain.names import ObjectPartition, first_kept_date, object_key, partition_in, time_us
+from collector.storage.archive.prune_rules import DayFacts, PruneSelection, why_it_stays
 
 OLD, KEPT = "2026-08-01", "2026-08-02"
+NOW_US = time_us("2026-11-30T12:00:00Z")
 ALL = PruneSelection(KEPT)
 
 
@@ -16,18 +15,19 @@ def partition(**changed: str) -> ObjectPartition:
 
 
 def test_a_day_goes_once_its_last_moment_is_as_old_as_asked() -> None:
-    assert first_kept_date(date(2026, 11, 30), 90) == "2026-09-01"
+    for now in ("2026-11-30T00:00:00Z", "2026-11-30T23:59:59.999999Z"):
+        assert first_kept_date(time_us(now), 90) == "2026-09-01"
     assert PruneSelection("2026-09-01").is_old("2026-08-31")
     assert not PruneSelection("2026-09-01").is_old("2026-09-01")
 
 
 def test_neither_today_nor_yesterday_is_ever_old() -> None:
-    assert first_kept_date(date(2026, 11, 30), 1) == "2026-11-29"
+    assert first_kept_date(NOW_US, 1) == "2026-11-29"
 
 
 def test_an_age_before_the_year_1_is_refused() -> None:
     with pytest.raises(OverflowError):
-        first_kept_date(date(2026, 11, 30), 99_999 * 7 * 2)
+        first_kept_date(NOW_US, 99_999 * 7 * 2)
 
 
 def test_all_messages_of_an_old_day_go() -> None:
