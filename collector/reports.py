@@ -219,6 +219,8 @@ class ArchiverReport(Report, frozen=True, kw_only=True):
     """Rows in confirmed objects."""
     bytes: Count = 0
     """Bytes of confirmed objects."""
+    local_bytes: int = 0
+    """Room of the copies in `local/`, which go before the disk is full."""
 
 
 class ClockOffset(msgspec.Struct, frozen=True, kw_only=True):

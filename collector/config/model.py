@@ -168,6 +168,7 @@ class ArchiveConfig(Section, frozen=True, kw_only=True):
     retry_max_delay_secs: Annotated[Secs, not_below("retry_base_delay_secs")] = 300.0
     concurrency: Annotated[int, between(1, 32)] = 4
     upload_on_stop: bool = False
+    local_days: Annotated[int, between(0, 3650)] = 0
 
     @property
     def tag_pairs(self) -> dict[str, str]:

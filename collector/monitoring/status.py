@@ -184,8 +184,10 @@ class Status:
     def _disk_full_in_secs(self, known: SupervisorFacts) -> float | None:
         if known.disk_free_bytes is None:
             return None
-        self._disk.note(known.uptime_secs, known.disk_free_bytes)
-        return self._disk.full_in_secs(known.uptime_secs, known.disk_free_bytes)
+        # The archiver removes its copies before the disk is full.
+        free_bytes = known.disk_free_bytes + self._archiver.local_bytes
+        self._disk.note(known.uptime_secs, free_bytes)
+        return self._disk.full_in_secs(known.uptime_secs, free_bytes)
 
 
 def _is_demo(feed: FeedConfig) -> bool:

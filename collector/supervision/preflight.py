@@ -100,10 +100,12 @@ def _data_dir_problems(folder: Path) -> Iterator[str]:
 
 
 def _archive_problems(config: Config) -> Iterator[str]:
-    """An archive inside a folder that the recorder cleans up would be removed too."""
+    """An archive inside a folder that the recorder cleans up would be removed too, and copies are of a bucket."""
     archive = folder_of(config.archive_url)
     if archive is None:
         return
+    if config.archive.local_days:
+        yield f"archive.local_days = {config.archive.local_days}: {archive} is on this machine already; it is for a bucket"
     data_dir, archive = config.data_dir.resolve(), archive.resolve()
     if data_dir.is_relative_to(archive):
         yield f"archive.url: {archive} contains data_dir ({data_dir}); name a folder beside or inside data_dir"

@@ -139,6 +139,16 @@ def test_a_disk_that_fills_makes_the_recorder_unhealthy_until_there_is_room() ->
     assert view.disk_full_in_secs is None
 
 
+def test_a_disk_that_fills_with_copies_that_go_first_is_not_filling() -> None:
+    board = status()
+    for at_secs in range(0, round(SHORT_SECS), 10):
+        grown = at_secs * GIB // 30
+        told = reports(archiver(local_bytes=grown))
+        view = board.look(told, known(uptime_secs=float(at_secs), disk_free_bytes=20 * GIB - grown, now_us=NOW_US))
+        assert "disk_filling" not in codes(view)
+        assert view.disk_full_in_secs is None
+
+
 def test_a_disk_that_cannot_be_looked_at_is_not_judged() -> None:
     view = status().look({}, known(disk_free_bytes=None))
     assert (codes(view), view.disk_full_in_secs) == ([], None)

@@ -92,6 +92,16 @@ def test_an_archive_below_the_data_directory_or_beside_it_is_well_placed(tmp_pat
         assert archive_problems(data_dir, place) == []
 
 
+def test_copies_of_an_archive_on_this_machine_are_refused(tmp_path: Path) -> None:
+    for url in ("", (tmp_path / "elsewhere").as_uri()):
+        archive = ArchiveConfig(url=url, local_days=7)
+        with pytest.raises(ConfigError) as caught:
+            require_usable(Config(data_dir=tmp_path / "data", archive=archive))
+        (line,) = caught.value.problems
+        assert line.startswith("archive.local_days = 7: ")
+        assert line.endswith("it is for a bucket")
+
+
 def test_the_folders_of_a_recorder_may_be_links_but_not_into_the_archive(tmp_path: Path) -> None:
     data_dir, archive = tmp_path / "data", tmp_path / "archive"
     data_dir.mkdir()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from collector.domain.errors import RetryError, SetAsideError
 from collector.domain.log import Log
+from collector.processes.archiver.local_copies import LocalCopies
 from collector.processes.archiver.report import ReportBuilder
 from collector.processes.archiver.segment_replacement import SegmentReplacement
 from collector.processes.archiver.segment_retries import REMOVAL, SegmentRetries
@@ -19,13 +20,14 @@ class FinishedSets:
 
     def __init__(
         self, segments: Path, staging: Path, uploads: Uploads, replacement: SegmentReplacement, retries: SegmentRetries,
-        progress: ReportBuilder, log: Log,
+        copies: LocalCopies, progress: ReportBuilder, log: Log,
     ) -> None:  # fmt: skip
         self._segments = segments
         self._staging = staging
         self._uploads = uploads
         self._replacement = replacement
         self._retries = retries
+        self._copies = copies
         self._progress = progress
         self._log = log
         self._confirmed: deque[ConfirmedSet] = deque()
@@ -64,6 +66,7 @@ class FinishedSets:
 
     def remove(self, folder: Path, summary: SetSummary) -> None:
         """Remove a segment that the store holds whole, and its set if there is one. Raises OSError."""
+        self._copies.keep(folder)
         path = self._segments / f"{folder.name}.db"
         remove_segment(path)
         forget_counts(path)

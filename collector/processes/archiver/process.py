@@ -24,6 +24,7 @@ from collector.exchanges.registry import adapter
 from collector.processes.archive_store import open_archive
 from collector.processes.archiver.backoff import new_delays
 from collector.processes.archiver.finished_sets import FinishedSets
+from collector.processes.archiver.local_copies import LOOK_SECS, LocalCopies
 from collector.processes.archiver.quarantine import Quarantine
 from collector.processes.archiver.report import ReportBuilder
 from collector.processes.archiver.schedule import SegmentSchedule
@@ -36,8 +37,10 @@ from collector.processes.archiver.store_health import StoreHealth
 from collector.processes.archiver.thread_pool import DaemonThreadPool
 from collector.processes.archiver.uploads import TURN_SECS, Uploads
 from collector.processes.context import Context
+from collector.processes.disk_space import free_bytes
 from collector.storage.segment.attempts import forget_attempts
 from collector.storage.segment.seal import sealed_segments
+from collector.storage.staging.local_archive import LocalArchive
 from collector.storage.staging.staged_set import clear_leftovers, set_folders
 from collector.storage.store.object_store import ObjectStore
 from collector.storage.store.open import is_remote
@@ -84,18 +87,32 @@ class Archiver:
         self._pool = DaemonThreadPool(archive.concurrency)
         self._health = StoreHealth(self._state, self._now, context.log)
         self._uploads = Uploads(store, self._pool, self._health, self._retries.deferred, self._now, archive.concurrency)
+        self._copies = self._new_copies()
         self._progress = ReportBuilder(
-            self._segments, data_dir / "quarantine", self._uploads, self._state, self._retries
+            self._segments, data_dir / "quarantine", self._uploads, self._state, self._retries, self._copies
         )
         stager = Stager(self._staging, adapter_of, self._tick_or_leave)
         replacement = SegmentReplacement(self._staging, stager, self._uploads, self._retries.backoffs, context.log)
         self._finished = FinishedSets(
-            self._segments, self._staging, self._uploads, replacement, self._retries, self._progress, context.log
-        )
+            self._segments, self._staging, self._uploads, replacement, self._retries, self._copies, self._progress,
+            context.log,
+        )  # fmt: skip
         calls = StoreCall(store, self._pool, self._health, self._uploads, self._now, self._tick)
         self._worker = self._new_worker(calls, stager, replacement, adapter_of)
         self._is_stopping = False
         self._reports = Every(REPORT_SECS, self._now)
+
+    def _new_copies(self) -> LocalCopies:
+        config, clock = self._context.config, self._context.clock
+        return LocalCopies(
+            LocalArchive(config.data_dir / "local", self._tick),
+            config.archive.local_days if self._is_remote else 0,
+            config.journal,
+            lambda: free_bytes(config.data_dir / "local"),
+            clock.now_us,
+            Every(LOOK_SECS, self._now),
+            self._log,
+        )
 
     def _new_worker(
         self, calls: StoreCall, stager: Stager, replacement: SegmentReplacement, adapter_of: Callable[[str], Adapter]
@@ -113,6 +130,7 @@ class Archiver:
                 config.data_dir,
                 config.host_name,
                 config.archive.compression_level,
+                self._copies,
                 adapter_of,
                 self._tick_or_leave,
                 self._log,
@@ -147,6 +165,7 @@ class Archiver:
         while True:
             self._heed_stop()
             self._finished.settle()
+            self._copies.look()
             if self._is_stopping and self._is_over():
                 break
             worked = self._worker.work()

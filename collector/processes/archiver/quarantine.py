@@ -10,6 +10,7 @@ from pathlib import Path
 from collector.domain.errors import DamagedError, RetryError, UnreadableError
 from collector.domain.log import Log
 from collector.exchanges.adapter import Adapter
+from collector.processes.archiver.local_copies import LocalCopies
 from collector.processes.archiver.stager import MAX_ATTEMPTS
 from collector.processes.archiver.store_call import StoreCall
 from collector.processes.archiver.upload_file import upload_and_confirm
@@ -33,13 +34,14 @@ class Quarantine:
 
     def __init__(
         self, store: StoreCall, data_dir: Path, host: str, compression_level: int,
-        adapter_of: Callable[[str], Adapter], tick: Callable[[], None], log: Log,
+        copies: LocalCopies, adapter_of: Callable[[str], Adapter], tick: Callable[[], None], log: Log,
     ) -> None:  # fmt: skip
         self._store = store
         self._staging = data_dir / "staging"
         self._quarantine = data_dir / "quarantine"
         self._host = host
         self._compression_level = compression_level
+        self._copies = copies
         self._adapter_of = adapter_of
         self._tick = tick
         self._log = log
@@ -99,6 +101,7 @@ class Quarantine:
                 raise UnreadableError(f"what is left of {path.stem} cannot be staged at present: {error!r}") from error
         for upload in uploads_of(staged):
             self._store.call(partial(upload_and_confirm, upload=upload, check_first=False))
+        self._copies.keep(staged)
         remove_set(staged)
 
     def _move(self, path: Path, *, in_ledger: bool) -> None:

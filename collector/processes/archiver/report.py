@@ -6,6 +6,7 @@ from typing import Final
 from collector.domain.names import is_segment_id
 from collector.domain.store_state import StoreState
 from collector.folders import matching
+from collector.processes.archiver.local_copies import LocalCopies
 from collector.processes.archiver.segment_retries import SegmentRetries
 from collector.processes.archiver.throughput import Throughput
 from collector.processes.archiver.uploads import Uploads
@@ -21,13 +22,15 @@ class ReportBuilder:
     """Counts what was done, estimates how long the rest takes, and builds the archiver's report."""
 
     def __init__(
-        self, segments: Path, quarantine: Path, uploads: Uploads, store: StoreState, retries: SegmentRetries
-    ) -> None:
+        self, segments: Path, quarantine: Path, uploads: Uploads, store: StoreState, retries: SegmentRetries,
+        copies: LocalCopies,
+    ) -> None:  # fmt: skip
         self._segments = segments
         self._quarantine = quarantine
         self._uploads = uploads
         self._store = store
         self._retries = retries
+        self._copies = copies
         self._throughput = Throughput()
         self._ratio = _USUAL_RATIO
         self.archived = 0
@@ -78,4 +81,5 @@ class ReportBuilder:
             eta_secs=round(to_go_bytes / per_sec, 1) if per_sec and since_us else None,
             rows=self.rows,
             bytes=self.bytes,
+            local_bytes=self._copies.bytes,
         )

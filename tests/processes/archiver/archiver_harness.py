@@ -89,6 +89,9 @@ class World:
         self.events: list[Mapping[str, Any]] = []
         self.adapter_of: Callable[[str], Any] = lambda _exchange: ToyRowReader()
         self.on_wait: Callable[[], None] = lambda: None
+        self.now_us: Callable[[], int] = lambda: pytest.fail(
+            "what is archived follows from the segment, not from the time"
+        )
 
     @property
     def segments(self) -> Path:
@@ -140,9 +143,7 @@ class World:
         class Clock:
             monotonic = staticmethod(self.monotonic)
             sleep = staticmethod(self.sleep)
-            now_ns = now_us = staticmethod(
-                lambda: pytest.fail("what is archived follows from the segment, not from the time")
-            )
+            now_ns = now_us = staticmethod(self.now_us)
 
         return Context(
             role="archiver",
