@@ -229,6 +229,12 @@ class Adapter(Protocol):
         """
         ...
 
+    def content(self, payload: bytes) -> bytes:
+        """What a payload without an id has in common with its copies on other connections: all but numbers and times that
+        belong to its connection. Never raises.
+        """
+        ...
+
     def inflate(self, frame: bytes) -> bytes:
         """The text that a binary frame holds. Raises UndecodableError, always if the exchange sends no binary frames."""
         ...

@@ -285,6 +285,11 @@ class Bitfinex(ChannelIdMarket):
         found = _TICKET.fullmatch(frame)
         return None if found is None else int(found[1])
 
+    def content(self, payload: bytes) -> bytes:
+        """Of a frame, without the id of its channel, its number and its time; another payload is a part of a frame."""
+        found = _CONTENT.fullmatch(payload)
+        return payload if found is None else found[1]
+
     def control(self, frame: bytes) -> Control | None:
         """Events, and arrays that carry no message."""
         if frame.startswith(b"["):
@@ -318,6 +323,7 @@ class Bitfinex(ChannelIdMarket):
 
 _TICKET: Final = re.compile(rb'\[.*(?:\]|"hb"|"cs",-?[0-9]+),([0-9]{1,18})(?:,[^][]*)?\]\s*', re.DOTALL)
 """Tried from the end of a frame, because a book may be long."""
+_CONTENT: Final = re.compile(rb"\[\s*[0-9]+\s*,(.*\])[^][]*\]\s*", re.DOTALL)
 
 
 def _argument(topic: str) -> dict[str, str]:

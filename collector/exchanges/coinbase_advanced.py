@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import ClassVar, Final
 from urllib.parse import urlencode
 
-from msgspec import ValidationError
+from msgspec import Raw, Struct, ValidationError
 from msgspec.json import Decoder
 
 from collector.domain.records import Envelope, IdRule, StreamKey
@@ -180,6 +180,15 @@ _ANSWERS: Final = {"subscriptions": ControlKind.ACK, "heartbeats": ControlKind.H
 _TICKET: Final = re.compile(rb'"sequence_num":(\d{1,18})[,}]')
 
 
+class _Parts(Struct, gc=False):
+    """What a frame has beside what belongs to its connection."""
+
+    events: Raw = Raw()
+
+
+_READ_PARTS: Final = Decoder(_Parts).decode
+
+
 class CoinbaseAdvanced(Market):
     """See the beginning of this file."""
 
@@ -207,6 +216,13 @@ class CoinbaseAdvanced(Market):
         """The `sequence_num`."""
         found = _TICKET.search(frame)
         return None if found is None else int(found[1])
+
+    def content(self, payload: bytes) -> bytes:
+        """Of a frame, its events: what stands before them is the connection's. Another payload is a part of a frame."""
+        try:
+            return bytes(_READ_PARTS(payload).events) or payload
+        except UNREADABLE:
+            return payload
 
     def channel_of(self, frame: bytes) -> str:
         """What the frame says, but of answers and heartbeats."""

@@ -102,6 +102,10 @@ class Market:
         """None: the exchange numbers no frames."""
         return None
 
+    def content(self, payload: bytes) -> bytes:
+        """All of it."""
+        return payload
+
     def inflate(self, frame: bytes) -> bytes:
         """The exchange sends no binary frames."""
         raise UndecodableError("binary frame")

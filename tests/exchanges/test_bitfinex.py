@@ -237,6 +237,21 @@ def test_the_ticket_stands_behind_the_content(frame: bytes, ticket: int | None) 
     assert BITFINEX.ticket(frame) == ticket
 
 
+@pytest.mark.parametrize(
+    ("payload", "content"),
+    [
+        (b"[225206,[215350,0,1],18,1564617600784]", b"[215350,0,1]"),
+        (b"[ 7 , [215350,0,1] , 18 ] ", b" [215350,0,1]"),
+        (b'[3,[2.5,null,7],10,1564617600541,"ticker"]', b"[2.5,null,7]"),
+        (b'["pos",145400868,1609144352338,null,"tETHF0:USTF0",-1.67,1291.3]', None),
+        (b"[382489563,1564617600709,0.00705845,10087.98969503]", None),
+        (b"", None),
+    ],
+)
+def test_copies_on_other_connections_differ_around_the_content(payload: bytes, content: bytes | None) -> None:
+    assert BITFINEX.content(payload) == (payload if content is None else content)
+
+
 def test_recorded_tickets_leave_none_out(received: Callable[[str], list[bytes]]) -> None:
     tickets = [ticket for frame in received(RECORDING) if (ticket := BITFINEX.ticket(frame)) is not None]
     assert tickets[0] == 1

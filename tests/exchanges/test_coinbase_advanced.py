@@ -268,6 +268,17 @@ def test_a_body_without_trades_is_undecodable(body: bytes) -> None:
         REST.read_page(TRADE, Hole(5, 9, 1, 2), "", body)
 
 
+def test_copies_on_other_connections_differ_in_number_and_time_alone() -> None:
+    events = (
+        b'[{"type":"update","product_id":"BTC-USD","updates":[{"side":"bid","price_level":"1","new_quantity":"2"}]}]'
+    )
+    frame = b'{"channel":"l2_data","timestamp":"2026-08-09T21:05:48.6Z","sequence_num":25,"events":%b}' % events
+    assert COINBASE.content(frame) == events
+    assert COINBASE.content(b'{"sequence_num":7,"events":%b,"timestamp":"x","channel":"l2_data"}' % events) == events
+    for part in (b'{"type":"ticker","product_id":"BTC-USD","best_bid":"1"}', b'{"events":', b"7"):
+        assert COINBASE.content(part) == part
+
+
 def test_the_clock_is_read() -> None:
     body = b'{"iso":"2023-02-14T22:00:00Z","epochSeconds":"1676412000","epochMillis":"1676412000123"}'
     assert REST.read_clock(body) == 1_676_412_000_123_000

@@ -282,6 +282,51 @@ def test_frames_that_come_twice_on_one_connection_change_no_numbered_row(played:
     assert [gap.kind for _, _, gap in doubled.gaps if gap.kind == "sequence"] == []
 
 
+def other_channel(frame: bytes) -> bytes:
+    """A frame of Bitfinex with another channel id, number and time."""
+    frame = re.sub(rb'(?<="chanId":)[0-9]+', lambda id_: b"9%b" % id_[0], frame)
+    frame = re.sub(rb"\A\[([0-9]+),", rb"[9\1,", frame)
+    return re.sub(rb",([0-9]+)\]\Z", lambda number: b",%d,1790000000123]" % (int(number[1]) + 700), frame)
+
+
+def other_number(frame: bytes) -> bytes:
+    """A frame of Coinbase Advanced with another number and time."""
+    frame = re.sub(rb'(?<="sequence_num":)[0-9]+', lambda number: b"%d" % (int(number[0]) + 700), frame, count=1)
+    return re.sub(rb'(?<="timestamp":")[^"]+', b"2026-08-09T21:05:59.5Z", frame, count=1)
+
+
+ELSEWHERE: Final = {"bitfinex": other_channel, "coinbase_advanced": other_number}
+"""The same frame as another connection would have brought it, where that differs."""
+
+
+def rows_without_ids(played: Recording, world: ProcessorWorld) -> Counter[bytes]:
+    """What the rows of streams without ids say."""
+    adapter = played.market.adapter
+    without = {
+        stream.stream_id for stream in world.streams if adapter.id_rules.get(stream.key.data_type) is IdRule.NONE
+    }
+    found = zip(world.messages, world.payloads, strict=True)
+    return Counter(adapter.content(payload) for (stream_id, _), payload in found if stream_id in without)
+
+
+def test_what_two_connections_bring_is_stored_once_also_without_ids(played: Recording) -> None:
+    adapter, (symbols, data_types) = played.market.adapter, played.subscription
+    elsewhere, frames = ELSEWHERE.get(adapter.exchange, bytes), played.frames[:1_500]
+    world = ProcessorWorld(adapter.exchange, symbols, data_types, repaired=False)
+    for connection in (1, 2):
+        world.connect(connection, frames[0].at_us - 1_000, line=connection - 1)
+    for received in frames:
+        world.receive(received.at_us, [received.frame], line=0, connection=1)
+        world.receive(received.at_us, [elsewhere(received.frame)], line=1, connection=2)
+    world.commit()
+    snapshots = Counter(
+        adapter.content(one.payload)
+        for one in messages(outcomes(adapter.decoder(played.subscription), frames))
+        if one.is_snapshot and adapter.id_rules[one.stream.data_type] is IdRule.NONE
+    )
+    assert rows_without_ids(played, world) == rows_without_ids(played, stored(played, frames)) + snapshots
+
+
 @pytest.mark.parametrize("exchange", EXCHANGES)
 @pytest.mark.parametrize("frame", HOSTILE)
 def test_a_hostile_frame_is_nothing_or_undecodable(exchange: str, frame: bytes) -> None:

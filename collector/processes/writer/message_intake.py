@@ -1,6 +1,7 @@
 """Takes messages into the batch one by one: gives each its stream, drops copies, and tells the gap ledger of trouble."""
 
 import zlib
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from collector.domain.errors import UndecodableError
@@ -62,6 +63,11 @@ def receipt_of(header: JournalHeader, incarnation: int, record: Record) -> Recei
     connection = incarnation | (record.connection or _UNNUMBERED + record.line)
     made_ids = header.number << _OFFSET_BITS
     return Receipt(header.identity, record.received_ns // 1_000, record.line, connection, made_ids)
+
+
+def _whole(frame: bytes) -> bytes:
+    """What nobody can read is compared whole."""
+    return frame
 
 
 class MessageIntake:
@@ -151,7 +157,7 @@ class MessageIntake:
         identity, received_us = receipt.identity, receipt.received_us
         key = StreamKey(identity.exchange, UNKNOWN, UNDECODED)
         stream = self._streams.get(key) or self._streams.add(key, identity.feed, IdRule.NONE)
-        if self._is_echo(stream, receipt, frame):
+        if self._is_echo(stream, receipt, frame, _whole):
             self._copy(stream, frame, received_us)
             return
         self.batch.reasons.append((self.next_row, reason))
@@ -190,7 +196,7 @@ class MessageIntake:
             stream = self._begin_stream(receipt, adapter, envelope)
         if message_id is None:
             message_id = made_id
-            if not is_snapshot and self._is_echo(stream, receipt, payload):
+            if not is_snapshot and self._is_echo(stream, receipt, payload, adapter.content):
                 self._copy(stream, payload, received_us)
                 return
         else:
@@ -259,14 +265,19 @@ class MessageIntake:
         stream.last_received_us = received_us
         self.batch.touched[stream.stream_id] = stream
 
-    def _is_echo(self, stream: StreamState, receipt: Receipt, payload: bytes) -> bool:
+    def _is_echo(
+        self, stream: StreamState, receipt: Receipt, payload: bytes, content: Callable[[bytes], bytes]
+    ) -> bool:
+        """Whether another connection brought the same content; it is only looked at while two may bring the stream."""
         connection = receipt.connection
         beside = self._beside.get(connection)
         if beside is None:
             incarnation = connection & ~_NUMBER_MASK
             numbers = self._ledger.beside(receipt.identity.feed, connection & _NUMBER_MASK)
             beside = self._beside[connection] = [incarnation | connection_in_head(number) for number in numbers]
-        return stream.dedup.is_echo(payload, receipt.received_us, connection, beside)
+        if not beside and not stream.dedup.progress.echoes:
+            return False
+        return stream.dedup.is_echo(content(payload), receipt.received_us, connection, beside)
 
     def _store(
         self, stream: StreamState, message_id: int, received_us: int, exchange_us: int | None, line: int, payload: bytes,
