@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import os
 import re
 from collections.abc import Iterator
 from itertools import groupby
@@ -134,3 +135,16 @@ def test_every_module_the_docs_name_exists() -> None:
     named = {(page.name, name) for page in pages for name in re.findall(r"`([\w/]+\.py)`", page.read_text("utf-8"))}
     assert named
     assert sorted(where for where in named if not any(path.endswith(f"/{where[1]}") for path in known)) == []
+
+
+def test_no_page_asks_for_tests_before_what_they_need_is_installed() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]
+    assert [page.name for page in pages if re.search(r"(?<!\w)pytest (?:tests|-)", page.read_text("utf-8"))] == []
+
+
+def test_every_script_the_docs_name_exists_and_can_be_run() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]
+    named = {name for page in pages for name in re.findall(r"scripts/[\w.]+\w", page.read_text("utf-8"))}
+    assert "scripts/collector" in named
+    programs = {ROOT / name for name in named} - {ROOT / "scripts/collector.service"}
+    assert [program for program in programs if not os.access(program, os.X_OK)] == []
