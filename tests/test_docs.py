@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from collector.domain import errors
-from collector.domain.records import GAP_CAUSES, GAP_KINDS, GAP_STATUSES, Gap
+from collector.domain.records import GAP_CAUSES, GAP_KINDS, GAP_STATUSES, ROW_TYPES, Gap
 from collector.monitoring.health import RULES
 from collector.monitoring.metrics_table import METRICS, Metric
 from collector.monitoring.reason_help import REASON_HELP
@@ -81,6 +81,17 @@ def test_every_exit_code_is_documented() -> None:
     stops = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.StopError)]
     codes = {kind.exit_code for kind in stops if kind is not errors.StopError}
     assert {int(row[0]) for row in table_below("Exit codes")} == codes | {0, 1, EXIT_LATE}
+
+
+def test_the_readme_names_every_column_of_every_data_type() -> None:
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (`.*) \|$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    told = {name: re.findall(r"`(\w+)`", columns) for names, columns in rows for name in re.findall(r"\w+", names)}
+    missing = {
+        name: absent
+        for name, row_type in ROW_TYPES.items()
+        if (absent := [field for field in row_type._fields if field not in told.get(name, ())])
+    }
+    assert missing == {}
 
 
 def test_every_path_the_docs_name_exists() -> None:

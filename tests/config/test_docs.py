@@ -12,6 +12,7 @@ from collector.config.keys import KEYS, SHORT_NAMES, VARIABLES, Place, allowed
 from collector.config.load import load
 from collector.config.validation import validated
 from collector.domain.errors import ConfigError
+from collector.domain.records import ROW_TYPES
 from collector.exchanges import registry
 
 ROOT = Path(__file__).parents[2]
@@ -133,6 +134,13 @@ def test_a_variable_follows_from_its_key_by_the_documented_rule(key: str) -> Non
 def test_the_documentation_names_every_exchange() -> None:
     pages = "".join(page.read_text("utf-8") for page in (DOCS.parent / "exchanges").glob("*.md"))
     assert set(re.findall(r"^\| `(\w+)` \|", pages, flags=re.MULTILINE)) == set(ADAPTERS)
+
+
+def test_the_documentation_and_the_example_name_every_data_type() -> None:
+    assert [name for name in ROW_TYPES if f"`{name}`" not in documented()["feed.data_types"].text] == []
+    (comment,) = re.findall(r"# Any of ((?:.*\n#)*.*) that the exchange offers", EXAMPLE.read_text("utf-8"))
+    assert re.findall(r"\w+", comment) == re.findall(r"`(\w+)`", documented()["feed.data_types"].text)[: len(ROW_TYPES)]
+    assert {name for offered in ADAPTERS.values() for name in offered} <= set(ROW_TYPES)
 
 
 def test_every_key_says_what_is_allowed() -> None:
