@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
@@ -116,6 +117,21 @@ class Server:
         self._listener.close()
         for sock in self._open:
             sock.close()
+
+
+def speak(peer: Peer, frame: bytes) -> threading.Event:
+    """Say it again and again, until told to stop or the peer has gone."""
+    stop = threading.Event()
+
+    def talk() -> None:
+        while not stop.wait(0.02):
+            try:
+                peer.send(wire(frame))
+            except OSError:
+                return
+
+    threading.Thread(target=talk, daemon=True).start()
+    return stop
 
 
 def meanwhile(work: Callable[[], T]) -> "Future[T]":

@@ -1,6 +1,5 @@
 """An overdue stream gets a second connection beside the first, which is kept only if it brings the stream."""
 
-import threading
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +15,7 @@ from collector.processes.ingest import line_silence
 from collector.processes.ingest.connection_trial import ConnectionTrial
 from collector.processes.ingest.line_silence import LineSilence, TrialSchedule
 from collector.storage.journal.format import RecordKind
-from tests.feed.servers import Peer, Server, close_frame, wire
+from tests.feed.servers import Server, close_frame, speak, wire
 from tests.processes.ingest.ingest_harness import LIMITS, PlainAdapter, Recording, wait_for
 
 A, B = (StreamKey("plain", symbol, "trade") for symbol in "AB")
@@ -267,18 +266,3 @@ def test_a_trial_does_not_wait_for_the_connection_limit(start: Start, server: Se
 
     assert ended(recording) == {}
     assert len(recording.records(RecordKind.CONNECT)) == 1
-
-
-def speak(peer: Peer, frame: bytes) -> threading.Event:
-    """Say it again and again, until told to stop or the peer has gone."""
-    stop = threading.Event()
-
-    def talk() -> None:
-        while not stop.wait(0.02):
-            try:
-                peer.send(wire(frame))
-            except OSError:
-                return
-
-    threading.Thread(target=talk, daemon=True).start()
-    return stop
