@@ -5,6 +5,7 @@ const PLAIN = {
   started: "The recorder started", recording: "Recording began", process_started: "A process started", process_stopped: "A process stopped",
   process_died: "A process died", process_hung: "A hanging process was killed", process_failed: "A process failed",
   connected: "Connected", disconnected: "A connection ended", connect_failed: "Could not connect", renewing: "A connection is renewed",
+  renewed_with_silent_streams: "A renewed connection lacks streams",
   segment_opened: "A segment was opened", segment_sealed: "A segment was sealed", segment_archived: "A segment was archived",
   segment_failed: "A segment could not be archived", segment_quarantined: "A segment was quarantined", seal_delayed: "A seal was delayed",
   segments_removed: "Segments were removed by hand", segments_put_back: "Removed segments were restored", segments_missing: "Segments are missing", open_segments_set_aside: "Open segments put there by hand were set aside", journal_removed: "A journal file was removed by hand",

@@ -42,7 +42,7 @@ class LineReader:
     """Runs in a thread of its own until the feed stops or a successor has taken over.
 
     Renewal: a successor is started before the connection's lifetime ends; from then on the successor reconnects. The old
-    connection is read until the new one brings every stream of the plan (see `takeover`), so a renewal leaves no hole,
+    connection is read until the new one brings every stream that should speak (see `takeover`), so a renewal leaves no hole,
     only duplicates.
 
     Trial: while streams are silent beyond their limits, a successor is tried beside this reader. It takes over, as in a
@@ -187,8 +187,8 @@ class LineReader:
         match event:
             case Proven():
                 self._delay.reset()
-            case TakenOver():
-                self._close_predecessor()
+            case TakenOver(awaited):
+                self._take_over(awaited)
             case RenewalDue(reason, age_secs):
                 self._begin_renewal(reason, age_secs)
             case StreamsOverdue(keys):
@@ -237,6 +237,12 @@ class LineReader:
         """Leave the plan to a successor, if there is one: a successor on trial is kept from now on."""
         self._has_successor = self._has_successor or (self._started_trial is not None and self._started_trial.keep())
         return self._has_successor
+
+    def _take_over(self, awaited: frozenset[StreamKey]) -> None:
+        if self._predecessor is not None and awaited:
+            fields = {"line": self.state.line, "connection": self.state.connection, "count": len(awaited)}
+            self._context.log.warning("renewed_with_silent_streams", **fields, streams=_names(awaited))
+        self._close_predecessor()
 
     def _close_predecessor(self) -> None:
         predecessor, self._predecessor = self._predecessor, None
@@ -296,9 +302,8 @@ class LineReader:
     def _begin_trial(self, overdue: frozenset[StreamKey]) -> None:
         is_alone = not self._has_successor and self._predecessor is None
         if is_alone and (self._started_trial is None or self._started_trial.is_given_up):
-            names = [f"{key.symbol} {key.data_type}" for key in sorted(overdue)[:MAX_NAMED]]
             fields = {"line": self.state.line, "connection": self.state.connection, "count": len(overdue)}
-            self._context.log.warning("streams_overdue", **fields, streams=names)
+            self._context.log.warning("streams_overdue", **fields, streams=_names(overdue))
             self._started_trial = ConnectionTrial(overdue)
             self._start_successor(trial=self._started_trial)
 
@@ -316,3 +321,7 @@ class LineReader:
                 trial=trial,
             )
         )
+
+
+def _names(keys: AbstractSet[StreamKey]) -> list[str]:
+    return [f"{key.symbol} {key.data_type}" for key in sorted(keys)[:MAX_NAMED]]

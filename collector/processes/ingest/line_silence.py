@@ -8,11 +8,13 @@ from typing import Final
 from collector.backoff import delays
 from collector.domain.records import StreamKey
 from collector.domain.silence import Bounds, LearnedIntervals, SilenceLimit
+from collector.processes.ingest.takeover import Rhythm
 
 CHECK_SECS: Final = 5.0
 """How often a line checks for overdue streams."""
 
 _NEVER: Final = float("-inf")
+_EVER: Final = float("inf")
 
 
 class TrialSchedule:
@@ -106,6 +108,11 @@ class LineSilence:
         overdue = frozenset(key for key, limit in list(self._limits.items()) if self._is_overdue(key, limit, now))
         all_silent = len(overdue) == len(self._limits)
         return overdue if self._schedule.is_due(overdue, now, all_silent=all_silent) else frozenset()
+
+    def rhythm(self, key: StreamKey, now: float) -> Rhythm:
+        """The rhythm of a stream; one that never spoke, or is not watched, may be silent for ever."""
+        limit = self._limits.get(key)
+        return Rhythm(_EVER, _EVER) if limit is None else Rhythm(limit.limit_secs, now - self._spoke_at[key])
 
     def note_failed_trial(self, wanted: AbstractSet[StreamKey], now: float) -> None:
         """A second connection brought none of the streams it was opened for."""

@@ -77,7 +77,8 @@ class Session:
         self._last_sent_at = self._opened_at
         self._check_at = self._opened_at
         self._overdue_checks = Every(line_silence.CHECK_SECS, self._now, at_once=False)
-        self._has_taken_over = False
+        self._overlap = takeover.Overlap(plan.keys, silence.rhythm)
+        self._is_settled = self._has_taken_over = False
         self._renewing = False
         self._leave_reason: str | None = None
         self._close_by = 0.0
@@ -139,6 +140,8 @@ class Session:
             self._pending.note_frames(keys)
         if self._refused_request.silent:
             self._refused_request.note_frames(keys)
+        if not self._has_taken_over:
+            self._overlap.note_frames(keys)
         trial = self._trial
         if trial is not None and trial.is_pending and not keys.isdisjoint(trial.wanted):
             trial.keep()
@@ -171,21 +174,27 @@ class Session:
                 self._renew(f"the exchange announced: {text}", now)
 
     def _check_takeover(self, now: float) -> None:
+        if not self._is_settled:
+            self._check_settled(now)
+        if self._is_settled and self._overlap.is_over(now):
+            self._has_taken_over = True
+            self._events.append(TakenOver(frozenset(self._overlap.awaited)))
+
+    def _check_settled(self, now: float) -> None:
         unsent = self._connection.unsent
         if unsent:
             self._last_sent_at = now
         is_kept = self._trial is None or self._trial.is_kept
-        may_take_over = is_kept and not self._refused_request.is_pending
-        self._has_taken_over = may_take_over and takeover.has_taken_over(
+        may_settle = is_kept and not self._refused_request.is_pending
+        self._is_settled = may_settle and takeover.is_settled(
             has_data=self._had_data,
             unsent=unsent,
             unanswered=self._unanswered,
             since_sent_secs=now - self._last_sent_at,
         )
-        if self._has_taken_over:
+        if self._is_settled:
             self._books.settled()
             self._refused_request.note_settled()
-            self._events.append(TakenOver())
 
     def _check_time(self, now: float) -> None:
         if self._leave_reason is not None:
@@ -203,7 +212,7 @@ class Session:
             self._renew(self._renewal_reason, now)
         elif self._is_on_trial:
             self._check_trial(now)
-        elif self._overdue_checks.due():
+        elif not self._renewing and self._overdue_checks.due():
             self._check_overdue(now)
         if self._leave_reason is None:
             self._send_further(now)

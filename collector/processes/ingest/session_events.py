@@ -10,7 +10,10 @@ class Proven(NamedTuple):
 
 
 class TakenOver(NamedTuple):
-    """The connection brings every stream of its plan: the one it replaces can be closed. Comes once."""
+    """The connection brings the streams of its plan: the one it replaces can be closed. Comes once."""
+
+    awaited: frozenset[StreamKey]
+    """Streams that it still does not bring, although they should have spoken; the time to wait for them is over."""
 
 
 class RenewalDue(NamedTuple):

@@ -142,7 +142,7 @@ def test_the_old_connection_stays_until_the_single_topics_are_answered(start: St
     new = server.accept(wire(b"error"), wire(b"A 2"))
     assert texts(new, 2) == ["all", "apart B"]
     old.send(wire(b"B 2"))
-    new.send(wire(b"ack"))
+    new.send(wire(b"ack"), wire(b"B 3"))
 
     assert texts(old, 1) == ["all"]
     assert old.receive().opcode == Opcode.CLOSE

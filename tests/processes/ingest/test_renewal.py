@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from websockets.frames import Opcode
 
+from collector.config.model import SilenceConfig
 from collector.exchanges.binance import Binance
 from collector.processes.ingest import takeover
 from collector.simulator.server import Options
 from collector.storage.journal.format import RecordKind
-from tests.feed.servers import Server, close_frame, wire
+from tests.feed.servers import Server, close_frame, speak, wire
 from tests.processes.ingest.ingest_harness import LIMITS, PlainAdapter, Recording, wait_for
 from tests.simulator.running import Running
 
@@ -95,6 +96,45 @@ def test_a_second_replacement_closes_all_earlier_connections(start: Start, serve
     for left in (first, second):
         assert left.receive().data == b"request"
         assert left.receive().opcode == Opcode.CLOSE
+
+
+def test_the_old_connection_stays_until_the_new_one_brings_every_stream(start: Start, server: Server) -> None:
+    recording = start(server.url, symbols=("A", "B"))
+    old = server.accept(wire(b"A 1"), wire(b"B 1"), wire(b"shutdown"))
+    new = server.accept(wire(b"A 2"))
+    wait_for(lambda: b"A 2" in recording.frames())
+    old.send(wire(b"B 2"))
+    wait_for(lambda: b"B 2" in recording.frames())
+    assert recording.records(RecordKind.DISCONNECT) == []
+
+    new.send(wire(b"B 3"))
+    assert old.receive().opcode == Opcode.CLOSE
+    assert recording.events("renewed_with_silent_streams") == []
+
+
+def test_a_symbol_that_may_be_silent_for_hours_keeps_no_second_connection(start: Start, server: Server) -> None:
+    start(server.url, symbols=("A", "B"), silence=SilenceConfig(min_secs=2 * takeover.LONGEST_OVERLAP_SECS))
+    old = server.accept(wire(b"A 1"), wire(b"B 1"), wire(b"shutdown"))
+    server.accept(wire(b"A 2"))
+
+    assert old.receive().opcode == Opcode.CLOSE
+
+
+def test_a_stream_that_the_new_connection_never_brings_is_named_once_the_overlap_is_over(
+    start: Start, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(takeover, "LONGEST_OVERLAP_SECS", 1.0)
+    recording = start(server.url, symbols=("A", "B"), silence=SilenceConfig(min_secs=0.1))
+    old = server.accept(wire(b"A 1"))
+    speak(old, b"B 1")
+    wait_for(lambda: b"B 1" in recording.frames())
+    old.send(wire(b"shutdown"))
+    server.accept(wire(b"A 2"))
+    while (came := old.receive()).opcode != Opcode.CLOSE:
+        assert came.opcode == Opcode.PING
+
+    (told,) = recording.events("renewed_with_silent_streams")
+    assert (told["count"], told["streams"]) == (1, ["B trade"])
 
 
 def trade_ids(recording: Recording) -> dict[str, set[int]]:
