@@ -19,6 +19,10 @@ SILENCE = "silence"
 _DISCONNECTED = frozenset({"disconnect", "restart"})
 """Causes of a silence while nothing was connected."""
 
+CONTRADICTED = "exchange"
+"""The cause of a `checksum` row if the exchange's checksum contradicts the book; with another, checksums were not held
+against it."""
+
 RESET = "reset"
 """A reset may hide a loss: no id connects the series before it with the one after it."""
 
@@ -52,6 +56,9 @@ class StreamSummary:
     silences: int = 0
     """How many silences may hide a loss."""
 
+    is_unchecked: bool = False
+    """Whether its books were not held against the exchange's checksums for some time."""
+
     is_unread: bool = False
     """Whether a file that may name more of its gaps could not be read."""
 
@@ -66,8 +73,8 @@ class StreamSummary:
             return "unknown"
         if self.stream.symbol == UNKNOWN or self.stream.data_type == UNDECODED:
             return "-"
-        is_doubtful = self.is_silent or self.silences or self.kinds[RESET]
-        return "verified" if self.provable and not is_doubtful else "unverifiable"
+        is_doubtful = self.is_silent or self.silences or self.kinds[RESET] or self.is_unchecked
+        return "verified" if self.provable and self.messages and not is_doubtful else "unverifiable"
 
     @property
     def per_million(self) -> float | None:
@@ -125,10 +132,12 @@ def _add(summary: StreamSummary, row: LedgerRow) -> bool:
     summary.statuses[gap.status] += 1
     lasts = gap.kind == SILENCE and gap.ended_at is None
     summary.is_silent |= lasts
-    is_loss = gap.kind in LOSSES
+    is_unchecked = gap.kind == "checksum" and gap.cause != CONTRADICTED
+    is_loss = gap.kind in LOSSES and not is_unchecked
     is_excused = summary.provable and (gap.cause not in _DISCONNECTED or _has_proving_ids(summary.stream))
     is_silence = gap.kind == SILENCE and not is_excused
-    is_doubt = gap.kind == RESET or lasts or is_silence
+    is_doubt = gap.kind == RESET or lasts or is_silence or is_unchecked
+    summary.is_unchecked |= is_unchecked
     summary.silences += is_silence
     if gap.status == "repaired" or not (is_loss or is_doubt):
         return False

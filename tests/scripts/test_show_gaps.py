@@ -427,11 +427,39 @@ def test_open_does_not_change_the_state_of_streams(run: Run, tmp_path: Path) -> 
     assert run(tmp_path, "--open").out.count("broken") == 2
 
 
+def test_a_stream_without_a_message_is_not_verified(run: Run, tmp_path: Path) -> None:
+    restart = {"kind": "silence", "cause": "restart", "missing": None, "expected_id": None, "actual_id": None}
+    archive(tmp_path, gap("a1", **restart), gap("a2", status="repaired"), symbol="ETHUSDT")
+    archive(tmp_path, gap("b1", **restart), segment="20261123T130000Z-000001")
+    recorded(tmp_path, "BTCUSDT")
+    assert states(run(tmp_path, "--json")) == {"ETHUSDT": "unverifiable", "BTCUSDT": "verified"}
+
+
+def test_a_book_that_was_not_checked_is_not_verified_and_a_wrong_one_is_broken(run: Run, tmp_path: Path) -> None:
+    noon = "2026-11-23T12:00:00.000000Z"
+    causes = {"A/USD": "restart", "B/USD": "unknown", "C/USD": "exchange", "D/USD": None}
+    objects = [described(SEGMENT_ID, "kraken", "book_delta", symbol, 9, noon) for symbol in causes]
+    add_to_manifest(tmp_path, SEGMENT_ID, *objects)
+    for number, (symbol, cause) in enumerate(causes.items()):
+        if cause is not None:
+            row = gap(f"a{number}", kind="checksum", cause=cause, stream_type="book_delta", expected_id=None)
+            archive(tmp_path, row, symbol=symbol, exchange="kraken", segment=f"20261123T13000{number}Z-000001")
+    assert states(run(tmp_path, "--json")) == {
+        "A/USD": "unverifiable",
+        "B/USD": "unverifiable",
+        "C/USD": "broken",
+        "D/USD": "verified",
+    }
+
+
 def test_a_silent_stream_is_not_verified(run: Run, tmp_path: Path) -> None:
     started_at = 1_700_000_000_000_000
     silence = {"kind": "silence", "missing": None, "expected_id": None, "actual_id": None, "started_at": started_at}
     lasting = gap("a1", ended_at=None, status="open", **silence)
     archive(tmp_path, lasting)
+    add_to_manifest(
+        tmp_path, SEGMENT_ID, described(SEGMENT_ID, "binance", "trade", "BTCUSDT", 9, "2023-11-14T22:13:00.000000Z")
+    )
     until = ("--until", "2023-11-14T22:14:20")
     one = run(tmp_path, "--json", *until).streams["BTCUSDT trade"]
     assert (one["state"], one["open"], one["uncounted"], one["missing_secs"]) == ("unverifiable", 1, 1, 60)

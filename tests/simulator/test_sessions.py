@@ -12,7 +12,7 @@ import websocket
 from collector.domain.records import Envelope
 from collector.exchanges import registry
 from collector.exchanges.adapter import ControlKind, Subscription
-from collector.processes.writer.book_checks import BookChecks
+from collector.processes.writer.book_checks import BookChecks, Checked
 from collector.simulator.dialects import DIALECTS, dialect_of
 from tests.conftest import Lines
 from tests.simulator.running import DEADLINE_SECS, Running, receive, receive_all
@@ -51,7 +51,7 @@ def test_krakens_books_carry_checksums_that_its_adapter_verifies(simulate: Simul
         for one in decode(frame):
             found.append(one)
             if one.stream.data_type == "book_delta":
-                assert not checks.is_different(adapter.checks["book_delta"], 1, one)
+                assert checks.checked(adapter.checks["book_delta"], 1, one) is Checked.SOUND
 
     client = subscribed(simulator, "kraken", "/kraken", ("BTC/USD", "ETH/USD"))
     kinds = {"book_delta", "trade", "book_ticker"}
@@ -68,7 +68,7 @@ def test_a_lost_frame_shows_in_krakens_checksums(simulate: Simulate) -> None:
 
     def read(frame: bytes) -> None:
         for one in decode(frame):
-            checks.is_different(adapter.checks["book_delta"], 1, one)
+            checks.checked(adapter.checks["book_delta"], 1, one)
 
     client = subscribed(simulator, "kraken", "/kraken", ("BTC/USD",))
     read_until(client, read, lambda: checks.counts["matched"] > 3)

@@ -1,11 +1,12 @@
 """Verifies books by the exchange's checksums while they are recorded: a book of each stream for each connection.
 
 A book belongs to a connection, because each has its own snapshot and misses its own messages. Books are not stored: after a
-restart, and after a checksum that did not match, a stream counts as unverified until its next snapshot on that connection.
+restart, and after a loss, a stream is not checked until its next snapshot on that connection.
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from enum import Enum, auto
 from typing import Final
 
 from collector.domain.records import Envelope, StreamKey
@@ -17,12 +18,27 @@ MAX_BOOKS: Final = 10_000
 """The most books kept; those of further streams stay unverified. One of depth 100 takes some 60 kB."""
 
 
+class Checked(Enum):
+    """What is known of a book after a message."""
+
+    SOUND = auto()
+    """Nothing contradicts it; or the ledger has a row of its loss already."""
+    WRONG = auto()
+    """The exchange's checksum contradicts it."""
+    LACKING = auto()
+    """There is none, and its next snapshot would begin one: nothing shows whether a message is missing."""
+    OFF = auto()
+    """None is kept: books are not verified, or there are too many."""
+
+
 class BookChecks:
     """The books of all connections. For the writer's one thread."""
 
     def __init__(self, *, enabled: bool) -> None:
         self._enabled = enabled
         self._books: dict[tuple[int, StreamKey], TextBook] = {}
+        self._lost: set[tuple[int, StreamKey]] = set()
+        """Books whose loss has a row in the ledger."""
         self.counts: Counter[str] = Counter()
         """Messages by what their checksum said: `matched`, `different`; `unverified` ones had no book or no checksum."""
 
@@ -31,44 +47,56 @@ class BookChecks:
         """Whether any book is kept."""
         return bool(self._books)
 
-    def is_different(self, check: BookCheck, connection: int, message: Envelope) -> bool:
-        """Apply a message to its connection's book; returns whether the exchange's checksum shows that the book is wrong.
+    def checked(self, check: BookCheck, connection: int, message: Envelope) -> Checked:
+        """Apply a message to its connection's book, and hold that against the exchange's checksum.
 
         Call it for each message of a connection, before copies are dropped.
         """
         if not self._enabled:
-            return False
+            return Checked.OFF
         place = connection, message.stream
         try:
             update = check.read(message.payload)
             return self._apply(check, place, update)
         except (ValueError, *UNREADABLE):
             # A number that is none: the message has its row with a null, and the book cannot go on.
-            self._forget(place)
-            self.counts["unverified"] += 1
-            return False
+            self._books.pop(place, None)
+            return self._lacking(place)
 
     def keep_only(self, connections: Collection[int]) -> None:
         """Forget the books of all other connections, which are over."""
         self._books = {place: book for place, book in self._books.items() if place[0] in connections}
+        self._lost = {place for place in self._lost if place[0] in connections}
 
-    def _apply(self, check: BookCheck, place: tuple[int, StreamKey], update: BookUpdate) -> bool:
+    def lose(self, is_concerned: Callable[[int], bool]) -> None:
+        """Frames of some connections were lost, as the ledger says: their books are wrong until the next snapshot."""
+        for place in [place for place in self._books if is_concerned(place[0])]:
+            self._lose(place)
+
+    def _apply(self, check: BookCheck, place: tuple[int, StreamKey], update: BookUpdate) -> Checked:
         book = self._books.get(place)
         if update.is_snapshot and (book is not None or len(self._books) < MAX_BOOKS):
             book = self._books[place] = TextBook(check.depth)
+            self._lost.discard(place)
         if book is None:
-            self.counts["unverified"] += 1
-            return False
+            return self._lacking(place)
         book.apply(update.bids, update.asks)
         if update.checksum is None:
             self.counts["unverified"] += 1
-            return False
+            return Checked.SOUND
         if check.digest(book.bids.best(check.levels), book.asks.best(check.levels)) == update.checksum:
             self.counts["matched"] += 1
-            return False
+            return Checked.SOUND
         self.counts["different"] += 1
-        self._forget(place)
-        return True
+        self._lose(place)
+        return Checked.WRONG
 
-    def _forget(self, place: tuple[int, StreamKey]) -> None:
-        self._books.pop(place, None)
+    def _lacking(self, place: tuple[int, StreamKey]) -> Checked:
+        self.counts["unverified"] += 1
+        if place in self._lost:
+            return Checked.SOUND
+        return Checked.LACKING if len(self._books) < MAX_BOOKS else Checked.OFF
+
+    def _lose(self, place: tuple[int, StreamKey]) -> None:
+        del self._books[place]
+        self._lost.add(place)

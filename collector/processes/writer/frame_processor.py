@@ -166,6 +166,8 @@ class FrameProcessor:
         else:
             self._intake.connections_changed()
             self.ledger.event(header.identity, record)
+            if record.kind is RecordKind.RESUMED:
+                self._intake.frames_refused(self._incarnation)
         self.ledger.record_received(header.identity.feed, record.received_ns // 1_000)
 
     def _frames(self, header: JournalHeader, record: Record) -> None:

@@ -14,7 +14,7 @@ from collector.exchanges.adapter import Adapter
 from collector.exchanges.together import Outcome
 from collector.processes.writer.backfill import Backfill
 from collector.processes.writer.batch import CommitBatch, Counts
-from collector.processes.writer.book_checks import BookChecks
+from collector.processes.writer.book_checks import BookChecks, Checked
 from collector.processes.writer.frame_reading import is_control
 from collector.processes.writer.gaps.ledger import GapLedger
 from collector.processes.writer.polled_rows import POLLED_LINE, PolledRows
@@ -146,11 +146,19 @@ class MessageIntake:
     def _checked(self, receipt: Receipt, adapter: Adapter, envelope: Envelope, made_id: int) -> None:
         """As `_message`, for an exchange that sends checksums of books."""
         check = adapter.checks.get(envelope.stream.data_type)
-        is_different = check is not None and self._checks.is_different(check, receipt.connection, envelope)
+        checked = Checked.SOUND if check is None else self._checks.checked(check, receipt.connection, envelope)
         self._message(receipt, adapter, envelope, made_id)
-        stream = self._streams.get(envelope.stream) if is_different else None
-        if stream is not None:
+        stream = None if checked is Checked.SOUND else self._streams.get(envelope.stream)
+        if stream is None:
+            return
+        if checked is Checked.WRONG:
             self._ledger.checksum_differs(stream, receipt.line, receipt.received_us)
+        else:
+            self._ledger.not_checked(stream, receipt.received_us, lacks_book=checked is Checked.LACKING)
+
+    def frames_refused(self, incarnation: int) -> None:
+        """Note that frames were refused, of whichever connections of that incarnation."""
+        self._checks.lose(lambda connection: connection & ~_NUMBER_MASK == incarnation)
 
     def undecoded(self, receipt: Receipt, offset: int, frame: bytes, reason: str) -> None:
         """Take a frame that cannot be decoded, and count it in the ledger."""

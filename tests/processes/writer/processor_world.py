@@ -43,6 +43,7 @@ class ProcessorWorld:
         *,
         repaired: bool,
         adapter_of: Callable[[str], Adapter] = adapter,
+        verify_checksums: bool = True,
     ) -> None:
         side = adapter_of(exchange).rest
         self.streams = StreamTable(40.0, Bounds(300.0, 30.0))
@@ -50,7 +51,9 @@ class ProcessorWorld:
         sides = {"f": side} if repaired and side is not None else {}
         self._adapter_of = adapter_of
         self._repaired = RepairableFeeds(feed_of, sides, {"f": adapter_of(exchange)})
-        self.processor = FrameProcessor(self.streams, {}, adapter_of, self._repaired, 1, Counts())
+        self.processor = FrameProcessor(
+            self.streams, {}, adapter_of, self._repaired, 1, Counts(), verify_checksums=verify_checksums
+        )
         self._stored: list[Messages] = []
         self.gaps: list[tuple[str, str, Gap]] = []
         """Rows of the ledger: exchange, symbol, row."""

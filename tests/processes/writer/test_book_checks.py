@@ -10,12 +10,13 @@ from typing import Any, ClassVar
 import pytest
 
 from collector.domain.records import Envelope, Gap, IdRule, StreamKey
+from collector.domain.repair_protocol import BookRequest
 from collector.domain.text_book import TextBook
 from collector.exchanges.adapter import BookCheck, BookUpdate, Control, Levels, Limits
 from collector.exchanges.market import Channel, Market
 from collector.exchanges.reading import single
 from collector.exchanges.row_tables import row_table
-from collector.processes.writer.book_checks import BookChecks
+from collector.processes.writer.book_checks import BookChecks, Checked
 from collector.storage.journal.format import RecordKind
 from tests.processes.writer.processor_world import ProcessorWorld
 
@@ -48,6 +49,7 @@ class Summed(Market):
     rows = MappingProxyType({"book_delta": (row_table("book_delta", bids="bids", asks="asks"),)})
     checks: ClassVar[Mapping[str, BookCheck]] = MappingProxyType({"book_delta": BookCheck(DEPTH, read, digest, DEPTH)})
     limits = Limits(9, 9.0, 9, 9.0, 9.0)
+    opens_with_books = True
     symbol_pattern = re.compile("A|B")
     symbol_example = "A"
     names = re.compile(rb'"s":"(.)"')
@@ -78,16 +80,31 @@ class Exchange:
             yield self.frame({"bids": [["9.0", f"{number}.25"]], "asks": [["10.0", str(number)]]})
 
 
-@pytest.fixture
-def world() -> ProcessorWorld:
-    made = ProcessorWorld("summed", ("A",), ("book_delta",), repaired=False, adapter_of=lambda _: Summed())
+def begun(*, repaired: bool = False, verify_checksums: bool = True) -> ProcessorWorld:
+    made = ProcessorWorld(
+        "summed",
+        ("A",),
+        ("book_delta",),
+        repaired=repaired,
+        adapter_of=lambda _: Summed(),
+        verify_checksums=verify_checksums,
+    )
     made.connect(1, START_US)
     return made
+
+
+@pytest.fixture
+def world() -> ProcessorWorld:
+    return begun()
 
 
 def checksum_rows(world: ProcessorWorld) -> list[Gap]:
     world.commit()
     return [gap for _, _, gap in world.gaps if gap.kind == "checksum"]
+
+
+def said(rows: list[Gap]) -> list[tuple[str, str, int | None, bool]]:
+    return [(row.cause, row.status, row.missing, row.ended_at is None) for row in rows]
 
 
 def test_books_that_match_leave_no_row(world: ProcessorWorld) -> None:
@@ -131,14 +148,14 @@ def test_the_book_of_a_connection_that_ended_is_forgotten(world: ProcessorWorld)
     world.connect(2, START_US + 2)
     world.receive(START_US + 3, list(exchange.updates()), connection=2)
     assert not world.processor.checks.has_books
-    assert checksum_rows(world) == []
+    assert said(checksum_rows(world)) == [("restart", "open", 1, True)]
 
 
 def test_a_number_that_is_none_only_ends_the_checks(world: ProcessorWorld) -> None:
     exchange = Exchange()
     world.receive(START_US, [exchange.snapshot], connection=1)
     world.receive(START_US + 1, [exchange.frame({"bids": [["9.5", "1"]]}).replace(b"9.5", b"x.5")], connection=1)
-    assert checksum_rows(world) == []
+    assert said(checksum_rows(world)) == [("restart", "open", 1, True)]
     assert world.processor.checks.counts["unverified"] == 1
 
 
@@ -146,5 +163,51 @@ def test_nothing_is_checked_when_it_is_switched_off() -> None:
     checks, exchange = BookChecks(enabled=False), Exchange()
     check = Summed.checks["book_delta"]
     for frame in (exchange.snapshot, b"not even JSON"):
-        assert not checks.is_different(check, 1, Envelope(KEY, None, None, None, frame))
+        assert checks.checked(check, 1, Envelope(KEY, None, None, None, frame)) is Checked.OFF
     assert not checks.has_books
+
+
+def test_what_is_not_checked_after_a_restart_has_a_row_and_a_fresh_book_is_requested() -> None:
+    world = begun(repaired=True)
+    exchange = Exchange()
+    updates, again = list(exchange.updates()), Exchange()
+    world.receive(START_US, [exchange.snapshot, *updates[:3]], connection=1)
+    assert checksum_rows(world) == []
+    world.restart()
+    world.receive(START_US + 1, updates[3:10], connection=1)
+    assert said(checksum_rows(world)) == [("restart", "open", 1, True)]
+    assert [type(request) for request in world.requests] == [BookRequest]
+    world.receive(START_US + 2, [again.snapshot, *again.updates()], connection=1)
+    world.receive(START_US + 61_000_000, [again.frame({"bids": [["9.0", "7"]]})], connection=1)
+    assert said(checksum_rows(world)) == [("restart", "open", 1, True), ("restart", "unrepairable", 7, False)]
+    assert world.processor.checks.counts["different"] == 0
+
+
+def test_a_loss_while_nothing_is_checked_has_a_row_of_its_own_once_books_are_checked_again() -> None:
+    world = begun(repaired=True)
+    exchange = Exchange()
+    world.receive(START_US, [exchange.frame({"bids": [["9.0", "7"]]}), exchange.snapshot], connection=1)
+    exchange.frame({"bids": [["9.0", "0"]]})  # which the connection loses
+    world.receive(START_US + 1, [exchange.frame({"asks": [["11", "1"]]})], connection=1)
+    assert [row.cause for row in checksum_rows(world)] == ["restart", "exchange"]
+
+
+def test_books_that_are_not_verified_have_one_row_and_no_request() -> None:
+    world = begun(repaired=True, verify_checksums=False)
+    exchange = Exchange()
+    for second in range(3):
+        world.receive(START_US + second * 1_000_000, list(exchange.updates()), connection=1)
+    assert said(checksum_rows(world)) == [("unknown", "open", 1, True)]
+    assert not world.requests
+
+
+def test_refused_frames_contradict_no_book_and_a_fresh_one_is_requested() -> None:
+    world = begun(repaired=True)
+    exchange = Exchange()
+    world.receive(START_US, [exchange.snapshot], connection=1)
+    world.happened(RecordKind.REFUSING, START_US + 1, started_ns=(START_US + 1) * 1_000)
+    lost = [exchange.frame({"bids": [["9.0", "7"]]})]
+    world.happened(RecordKind.RESUMED, START_US + 2, started_ns=(START_US + 1) * 1_000, frames=len(lost), bytes=9)
+    world.receive(START_US + 3, [exchange.frame({"asks": [["11", "1"]]})], connection=1)
+    assert checksum_rows(world) == []
+    assert [type(request) for request in world.requests] == [BookRequest]

@@ -80,9 +80,18 @@ class RecordedWorld(World):
         )
 
     def gaps(self) -> Counter[tuple[Any, ...]]:
-        """The ledger, without silences: they depend on when it is looked."""
+        """The ledger, without silences: they depend on when it is looked. Nor does it say what was not checked."""
         return Counter(
-            self.query("SELECT symbol, stream_type, kind, expected_id, missing FROM gaps WHERE kind != 'silence'")
+            self.query(
+                "SELECT symbol, stream_type, kind, expected_id, missing FROM gaps"
+                " WHERE kind != 'silence' AND (kind, cause) != ('checksum', 'restart')"
+            )
+        )
+
+    def unchecked(self) -> set[tuple[Any, ...]]:
+        """The streams whose books were not held against the exchange's checksums for some time."""
+        return set(
+            self.query("SELECT symbol, stream_type FROM gaps WHERE (kind, cause) = ('checksum', 'restart')"),
         )
 
 
@@ -112,6 +121,10 @@ def test_a_writer_that_is_killed_after_every_commit_leaves_the_same_rows(played:
         pass
     assert killed.rows() == whole.rows()
     assert killed.gaps() == whole.gaps()
+    assert whole.unchecked() == set()
+    # A killed writer loses its books. Only streams with checksums have any.
+    assert bool(killed.unchecked()) == bool(played.market.adapter.checks)
+    assert {data_type for _, data_type in killed.unchecked()} <= set(played.market.adapter.checks)
     assert sum(whole.rows().values()) > 0
 
 

@@ -55,7 +55,7 @@ class GapLedger:
         self.holes = SequenceGapRows(streams, self._rows, requests)
         self._outages = OutageRows(self._feeds)
         self._silence = SilenceWatch(self._rows)
-        self._refusals = RefusalRows(self._feeds, streams, counts)
+        self._refusals = RefusalRows(self._feeds, streams, requests, counts)
         self._damage = DamageRows(self._feeds)
         self.tickets = TicketRows(self._feeds, requests, counts)
         self._first_message_limit_us = streams.first_message_limit_secs * 1e6
@@ -165,6 +165,15 @@ class GapLedger:
         self._feeds.add_gap(stream.feed, stream.key, gap._replace(line=line), at_us)
         self._requests.request_book(stream, at_us, at_us)
 
+    def not_checked(self, stream: StreamState, at_us: int, *, lacks_book: bool) -> None:
+        """Count a message of a book that no checksum was held against, though its exchange sends them.
+
+        If only the book is lacking, as after a restart, request a fresh one; else books are not verified at all.
+        """
+        cause = "restart" if lacks_book else "unknown"
+        if self._count(stream.feed, stream.key, "checksum", cause, at_us) and lacks_book:
+            self._requests.request_book(stream, at_us, at_us)
+
     def damaged(self, header: JournalHeader, damage: Damage, now_us: int) -> None:
         """Add a row for a damaged part of a journal file."""
         self._damage.damaged(header, damage, now_us)
@@ -265,7 +274,7 @@ class GapLedger:
     def _count(
         self, feed: str, place: StreamKey, kind: str, cause: str, at_us: int,
         expected_id: str | None = None, actual_id: str | None = None,
-    ) -> None:  # fmt: skip
-        """Count a message in the row of its stretch; one row covers a run of such messages."""
+    ) -> bool:  # fmt: skip
+        """Count a message in the row of its stretch, one row for a run of such messages; returns whether it begins one."""
         trouble = GapStretch(place, kind, cause, at_us, at_us, 1, expected_id, actual_id)
-        self._rows.count(self._feeds.state(feed).stretches, trouble)
+        return self._rows.count(self._feeds.state(feed).stretches, trouble)

@@ -7,7 +7,10 @@ from collector.processes.writer.batch import CommitBatch, Counts, gap_labels
 from collector.processes.writer.streams import StreamState, StreamTable
 
 Stretches = dict[str, GapStretch]
-"""A feed's running stretches, by kind, symbol and data type; committed with the rows."""
+"""A feed's running stretches, by kind, symbol and data type; committed with the rows.
+
+Checksums that contradict a book, and checks that were not made, are stretches apart.
+"""
 
 
 class PendingGapRows:
@@ -33,19 +36,23 @@ class PendingGapRows:
         """Store the stream's state with the next commit, because it has changed."""
         self.batch.touched[stream.stream_id] = stream
 
-    def count(self, stretches: Stretches, trouble: GapStretch) -> None:
-        """Count a message in its running stretch, or begin one. `trouble` is a new stretch with this one message."""
-        name = _name(trouble.place, trouble.kind)
+    def count(self, stretches: Stretches, trouble: GapStretch) -> bool:
+        """Count a message in its running stretch, or begin one; returns whether it begins one.
+
+        `trouble` is a new stretch with this one message.
+        """
+        name = _name(trouble.place, trouble.kind, trouble.cause)
         known = self._running(stretches, name, trouble.started_us)
         if known is not None:
             known.extend(trouble.started_us)
-            return
+            return False
         stretches[name] = trouble
         self.add(trouble.place, trouble.opening())
+        return True
 
     def add_or_count(self, stretches: Stretches, place: StreamKey, gap: Gap, at_us: int) -> None:
         """Add a gap with a row of its own, or count it in a shared row if there are too many in one stretch."""
-        name = _name(place, gap.kind)
+        name = _name(place, gap.kind, gap.cause)
         known = self._running(stretches, name, at_us)
         if known is None:
             allowance = RowAllowance()
@@ -95,5 +102,6 @@ class PendingGapRows:
             self.add(stretch.place, stretch.closing(now_us))
 
 
-def _name(place: StreamKey, kind: str) -> str:
-    return f"{kind} {place.symbol} {place.data_type}"
+def _name(place: StreamKey, kind: str, cause: str) -> str:
+    what = "not checked" if kind == "checksum" and cause != "exchange" else kind
+    return f"{what} {place.symbol} {place.data_type}"
