@@ -1,8 +1,6 @@
 """`collector prune` as a person runs it: what it says, its exit codes, and killed in the middle."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -183,7 +181,7 @@ def test_a_prune_killed_by_sigkill_is_finished_by_the_next(tmp_path: Path, seawe
     objects = len(list(store.keys("exchange=")))
     with subprocess.Popen(command, env=variables, cwd=ROOT, stdout=subprocess.DEVNULL) as killed:
         wait_for_first_to_go(store, objects, killed)
-        os.kill(killed.pid, signal.SIGKILL)
+        killed.kill()
     assert {finding.kind for finding in Verification(store).findings()} <= {"leftover"}
     done = subprocess.run(
         command, env=variables, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=60, check=False

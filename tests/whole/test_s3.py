@@ -1,13 +1,17 @@
 """The whole recorder with a bucket as its archive: what the exchange sent is in it, once, and the bucket verifies."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from collector.storage.store.directory import DirectoryStore
 from tests.s3_imitation import BUCKET, S3Imitation, backblaze
 from tests.seaweed import ADMIN, Seaweed, environment
 from tests.whole.running import ROOT, Exchange, Recorder, wait_for
@@ -108,6 +112,28 @@ def test_two_hosts_with_one_name_can_share_a_bucket(
     assert segments[0].isdisjoint(segments[1])
     assert_holds_what_was_sent(seaweed, bucket, hosts[0], source)
     assert {path.name.partition("-")[0] for path in hosts[0].data_dir.glob("archive/_manifest/*/*.json")} == {"same"}
+
+
+def has_archived(recorded: Recorder, segments: int) -> bool:
+    return recorded.alive() and len(recorded.logged("segment_archived")) >= segments
+
+
+def test_what_went_to_the_bucket_stays_for_some_days_although_the_archiver_is_killed(
+    seaweed: Seaweed, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    bucket = seaweed.new_bucket()
+    source = exchange(*LIVE)
+    recorded = recorder(source.ws_url, **bucket_of(seaweed, bucket, local_days=1)).start()
+    for archived in (1, 3, 5):
+        wait_for(partial(has_archived, recorded, archived))
+        os.kill(recorded.pid_of("archiver"), signal.SIGKILL)
+    assert recorded.stop() == 0
+    source.stop()
+    assert recorded.logged("local_copy_failed") == recorded.logged("local_copies_refused") == []
+    local, lake = DirectoryStore(recorded.data_dir / "local"), seaweed.store(bucket, "lake")
+    assert list(local.keys("")) == list(lake.keys(""))
+    assert {key: local.read(key) for key in local.keys("")} == {key: lake.read(key) for key in lake.keys("")}
+    assert_holds_what_was_sent(seaweed, bucket, recorded, source)
 
 
 def test_a_stop_with_upload_on_stop_logs_what_it_could_not_upload(
