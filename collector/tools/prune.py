@@ -15,6 +15,7 @@ nothing could be done, or the store failed on the way.
 
 import argparse
 import json
+from collections.abc import Iterator
 from time import time_ns
 from typing import Any
 
@@ -56,22 +57,31 @@ def run(arguments: argparse.Namespace) -> int:
 def prune(store: DeletingStore, selection: PruneSelection, *, dry: bool, as_json: bool = False) -> int:
     """Prune and print a line a day, then the totals; returns the exit code. Raises ConfigError or StoreError."""
     results = []
-    with progress() as bar:
-        task = bar.add_task("manifests", total=None)
-        old = OldDays(store, selection)
-        old.look(lambda total: bar.update(task, total=total, advance=1))
-        _require_streams(store, old, selection)
-        listed = sum(len(old.listed[date]) for date in old.candidates())
-        bar.reset(task, description="objects", total=listed)
-        for result in Prune(store, old, selection, _now, dry=dry).days(lambda number: bar.advance(task, number)):
-            results.append(result)
-            if not as_json:
-                _print_day(result, dry=dry)
+    for result in _pruned_days(store, selection, dry=dry):
+        results.append(result)
+        if not as_json:
+            _print_day(result, dry=dry)
     if as_json:
         print(json.dumps(_as_object(store, selection, results, dry=dry), indent=2))
     else:
         _print_totals(store, selection, results, dry=dry)
     return 1 if any(result.refused for result in results) else 0
+
+
+def _pruned_days(store: DeletingStore, selection: PruneSelection, *, dry: bool) -> Iterator[DayResult]:
+    from_date: str | None = ""
+    with progress() as bar:
+        while from_date is not None:
+            task = bar.add_task("manifests", total=None)
+            old = OldDays(store, selection, from_date)
+            old.look(lambda total, task=task: bar.update(task, total=total, advance=1))  # type: ignore[misc]
+            _require_streams(store, old, selection)
+            bar.reset(task, description="objects", total=sum(len(old.listed[date]) for date in old.candidates()))
+            yield from Prune(store, old, selection, _now, dry=dry).days(
+                lambda number, task=task: bar.advance(task, number)  # type: ignore[misc]
+            )
+            bar.remove_task(task)
+            from_date = old.next_date
 
 
 def _require_streams(store: DeletingStore, old: OldDays, selection: PruneSelection) -> None:

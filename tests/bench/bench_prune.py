@@ -2,8 +2,8 @@
 
     .venv/bin/python -m tests.bench.bench_prune [--streams 1000] [--days 10] [--segments 24] [--bytes 4096]
 
-An archive in a folder, of so many streams, days, segments a day and bytes an object: verified, then pruned of all days but
-the last. Then a set of as many objects is kept as a local copy and removed again.
+A set of so many objects is kept as a local copy and removed again. Then an archive in a folder, of so many streams, days,
+segments a day and bytes an object, is pruned of all days but the last, and verified.
 """
 
 import argparse
@@ -74,10 +74,9 @@ def bench_prune(folder: Path, arguments: argparse.Namespace) -> None:
     selection = PruneSelection(date_of(FIRST_DAY + arguments.days - 1))
     old = OldDays(store, selection)
     objects = a_day * (arguments.days - 1)
-    measured("verify", a_day * arguments.days, lambda: list(Verification(store).findings()))
     measured("prune: the survey", a_day * arguments.days, lambda: old.look(lambda _: None))
     measured("prune: verify, write down, remove", objects, lambda: prune(store, old, selection))
-    measured("verify once they are gone", a_day * arguments.days, lambda: list(Verification(store).findings()))
+    measured("verify what is left", a_day * arguments.days, lambda: list(Verification(store).findings()))
 
 
 def prune(store: DeletingDirectoryStore, old: OldDays, selection: PruneSelection) -> None:

@@ -95,6 +95,19 @@ def test_a_dry_run_names_the_same_days_and_changes_nothing(
     assert capsys.readouterr().out == would.replace("would go", "removed")
 
 
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_an_archive_of_too_many_objects_is_pruned_in_several_looks(
+    tmp_path: Path, made: list[Manifest], most: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each day once, in order, and a day that stays does not come again."""
+    monkeypatch.setattr("collector.storage.archive.old_days.MOST_KEYS", most)
+    (tmp_path / "archive" / made[1].objects[0].key).write_bytes(b"rotten")
+    assert prune(tmp_path, "--older-than", "90d") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines[:-2]] == [DAYS[0], f"{DAYS[1]} stays", DAYS[2]]
+    assert "2 days, 2 objects, 4 rows, " in lines[-2]
+
+
 def test_nothing_old_is_no_error(tmp_path: Path, made: list[Manifest], capsys: pytest.CaptureFixture[str]) -> None:
     before = files(tmp_path)
     assert prune(tmp_path, "--older-than", "50000d") == 0

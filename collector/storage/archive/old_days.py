@@ -11,17 +11,23 @@ from collector.storage.archive.lenient_manifest import ManifestReport, read_mani
 from collector.storage.archive.prune_rules import PruneSelection
 from collector.storage.archive.verify import ChainLink, absent_segments
 from collector.storage.ordered_map import in_order
-from collector.storage.store.object_store import ObjectStore
+from collector.storage.store.deleting import DeletingStore
 
 THREADS: Final = 8
 
+MOST_KEYS: Final = 1_000_000
+"""Keys of objects kept in memory, some 200 MB; further days are left for another look. One day is kept whatever it holds."""
+
 
 class OldDays:
-    """What one look at an archive found of the days that are old enough. `look` fills it."""
+    """What one look at an archive found of the days that are old enough, from a date on. `look` fills it."""
 
-    def __init__(self, store: ObjectStore, selection: PruneSelection) -> None:
+    def __init__(self, store: DeletingStore, selection: PruneSelection, from_date: str = "") -> None:
         self._store = store
+        self._from_date = from_date
+        self._before_date = selection.before_date
         self._selection = selection
+        self._keys = 0
         self._links: list[ChainLink] = []
         self.listed: dict[str, set[str]] = defaultdict(set)
         """By date, the keys of the objects that are there."""
@@ -41,10 +47,10 @@ class OldDays:
         `tick` is called after each manifest, with their number. Raises StoreError.
         """
         # Objects first: otherwise those of a segment archived meanwhile would look as if no manifest named them.
-        for key in self._store.keys("exchange="):
-            partition = partition_in(key)
-            if partition is not None and self._selection.is_old(partition.date):
-                self.listed[partition.date].add(key)
+        for key in self._store.object_keys():
+            date = _date_in(key)
+            if date is not None and self._from_date <= date < self._before_date:
+                self._note_key(date, key)
         manifests = manifest_keys(self._store)
         for key, read in in_order(self._read, manifests, THREADS):
             self._note(key, read)
@@ -55,6 +61,18 @@ class OldDays:
     def candidates(self) -> list[str]:
         """The dates of which something may be wanted, oldest first."""
         return sorted(date for date, keys in self.listed.items() if any(map(self._is_wanted, keys)))
+
+    @property
+    def next_date(self) -> str | None:
+        """Where another look is to begin; None if this one saw every old day."""
+        return self._before_date if self._before_date < self._selection.before_date else None
+
+    def _note_key(self, date: str, key: str) -> None:
+        self._keys += key not in self.listed[date]
+        self.listed[date].add(key)
+        while self._keys > MOST_KEYS and len(self.listed) > 1:
+            self._before_date = max(self.listed)
+            self._keys -= len(self.listed.pop(self._before_date))
 
     def _is_wanted(self, key: str) -> bool:
         partition = partition_in(key)

@@ -4,6 +4,8 @@ The stores that the recorder opens have no way to delete.
 """
 
 import errno
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -29,6 +31,10 @@ class DeletingStore(ObjectStore, Protocol):
         """Remove the object under `key`, if there is one. Raises StoreError, also for a key that no object can have."""
         ...
 
+    def object_keys(self) -> Iterator[str]:
+        """The key of every object, in any order, without all of them in memory. A key may come twice. Raises StoreError."""
+        ...
+
 
 class DeletingDirectoryStore(DirectoryStore):
     """Implements `DeletingStore` in a folder."""
@@ -43,6 +49,13 @@ class DeletingDirectoryStore(DirectoryStore):
         with store_errors(key):
             path.unlink(missing_ok=True)
             _remove_if_empty(path.parent)
+
+    def object_keys(self) -> Iterator[str]:
+        """The key of every object, folder by folder."""
+        with store_errors(self.url):
+            for above, _, names in os.walk(self._root, onerror=_raise):
+                folder = Path(above).relative_to(self._root).as_posix()
+                yield from (key for name in names if partition_in(key := f"{folder}/{name}") is not None)
 
 
 def open_deleting(url: str, options: S3Options) -> DeletingStore:
@@ -61,6 +74,11 @@ def require_object_key(key: str) -> None:
     """Raise StoreError unless this can be the key of an object: no manifest and no record may ever be deleted."""
     if partition_in(key) is None:
         raise StoreError(f"{key!r} is not the key of an object")
+
+
+def _raise(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -1,7 +1,9 @@
 """A bucket whose objects can be removed, for a prune."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
+from collector.domain.names import partition_in
 from collector.storage.store.deleting import require_object_key
 from collector.storage.store.s3 import S3Store
 from collector.storage.store.s3_request_style import RequestStyle
@@ -26,3 +28,7 @@ class DeletingS3Store(S3Store):
             client.delete_object(**object_args)
 
         self._call(key, request)
+
+    def object_keys(self) -> Iterator[str]:
+        """The key of every object, page by page as the server lists them."""
+        return (key for key in self._listed("exchange=") if partition_in(key) is not None)

@@ -62,6 +62,12 @@ def test_deleting_may_be_repeated(store: DeletingStore) -> None:
     assert list(store.keys("exchange=")) == [OTHER]
 
 
+def test_the_objects_are_listed_and_nothing_else(store: DeletingStore, source: Path) -> None:
+    for key in ("_probe", "exchange=toy/notes.txt", f"{DAY}/notes.txt"):
+        store.put(key, source, SHA256)
+    assert sorted(store.object_keys()) == [KEY, OTHER]
+
+
 @pytest.mark.parametrize(
     "key", [MANIFEST, "_manifest/pruned/2026-11-23.json", "", "_probe", DAY, f"../{KEY}", f"/{KEY}"]
 )
