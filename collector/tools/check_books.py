@@ -4,9 +4,9 @@ them with the exchange's own best prices. Reads only.
 Each book is rebuilt update by update. Where a book_ticker row names the same
 update, both must have the same best bid and ask and the same sizes. A symbol is
 checked only if both data types were recorded. A ticker has no counterpart if no
-delta ends at its update: more than nine in ten of Binance's have none. There is
-no book before the first snapshot, nor between missing updates and the next
-snapshot.
+delta ends at its update: more than nine in ten of Binance's have none. Rows
+without ids cannot be compared. There is no book before the first snapshot, nor
+between missing updates and the next snapshot.
 
 Whole objects are read, so rows up to a segment (an hour, by default) outside
 the period are checked too. Times are ISO 8601, UTC unless they name a zone.
@@ -115,6 +115,9 @@ def _name(books: BookObjects) -> str:
 
 
 def _remarks(report: BookReport) -> Iterator[str]:
+    for what, with_ids in (("deltas", report.deltas + report.snapshots), ("tickers", report.tickers)):
+        if not with_ids:
+            yield f"cannot be compared: the {what} have no ids"
     for stretch in report.first_stretches[:_SHOWN_STRETCHES]:
         until = "the end" if stretch.until_us is None else moment_text(stretch.until_us)
         yield f"without a book from {moment_text(stretch.from_us)} (id {stretch.first_id}) to {until}: {stretch.why}"

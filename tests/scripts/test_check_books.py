@@ -18,8 +18,9 @@ from collector.exchanges.registry import adapter
 from collector.storage.segment.sealed_segment import open_sealed
 from collector.storage.store.directory import DirectoryStore
 from tests.conftest import Lines
+from tests.exchanges.kraken_v2 import book_frame
 from tests.storage.archive.archive_files import IDS
-from tests.storage.segment.segment_files import Message, make_segment
+from tests.storage.segment.segment_files import NOON_US, Message, make_segment
 from tests.storage.staging.staged_files import stage
 
 ROOT = Path(__file__).parent.parent.parent
@@ -205,6 +206,15 @@ def test_an_object_that_differs_from_its_manifest_ends_the_check(run: Run, tmp_p
     done = run(store)
     assert done.code == 2
     assert "differs from its manifest; collector verify says how" in done.err
+
+
+def test_a_book_without_ids_is_said_to_be_beyond_comparison(run: Run, tmp_path: Path) -> None:
+    book = book_frame("snapshot", "BTC/USD", [("9.5", "1")], [("10.5", "2")], None)
+    ticker = b'{"channel":"ticker","data":[{"symbol":"BTC/USD","bid":9.5,"bid_qty":1,"ask":10.5,"ask_qty":2}]}'
+    rows = [(place, 0, place + 1, NOON_US, NOON_US, 0, payload) for place, payload in enumerate((book, ticker))]
+    done = run(archived(tmp_path, "kraken", [rows]))
+    assert done.code == 2
+    assert re.findall("cannot be compared: (.*)", done.out) == ["the deltas have no ids", "the tickers have no ids"]
 
 
 def test_a_folder_that_is_no_archive_is_an_error(run: Run, tmp_path: Path, spot: list[Message]) -> None:
