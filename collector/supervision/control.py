@@ -1,0 +1,160 @@
+"""How commands reach a running supervisor: files in `run/control/`, a request and its answer under one id.
+
+A command writes `<id>.request` and waits for `<id>.answer`. Both are whole from the moment they have their names, and only
+their owner may read them. What is old, or was left by a command that is gone, is removed; nothing here grows.
+"""
+
+import os
+import re
+import secrets
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+
+import msgspec
+
+from collector import __version__
+from collector.storage.regular_files import regular_files
+
+RELOAD: Final = "reload"
+
+KEPT_SECS: Final = 300.0
+"""Requests and answers that are older are removed: whoever wrote or awaits them is gone."""
+
+MOST_REQUESTS: Final = 64
+"""The newest requests that are kept if somebody writes more."""
+
+_MOST_BYTES: Final = 1 << 20
+_ID: Final = re.compile(r"[0-9a-f]{16}")
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command asks for."""
+
+    kind: str = RELOAD
+    version: str = __version__
+    """That of the command's program."""
+    dry_run: bool = False
+    """Whether only to say what would be done."""
+
+
+State = Literal["done", "under_way", "refused"]
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a request."""
+
+    state: State
+    dry_run: bool = False
+    file: str = ""
+    """The configuration file that the recorder reads; empty if it has none."""
+    config_number: int = 0
+    """The number of the configuration that the recorder works by now."""
+    changes: list[str] = []
+    problems: list[str] = []
+    """Why it was refused."""
+    still: list[str] = []
+    """Who does not yet work by the new configuration."""
+
+
+Content = TypeVar("Content", Request, Answer)
+
+
+class Control:
+    """The files of one data directory, for both sides."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._folder = data_dir / "run" / "control"
+
+    def open(self) -> None:
+        """Make the folder: a supervisor that heeds requests does. Raises OSError."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def is_open(self) -> bool:
+        """Whether a supervisor heeds requests here, as far as the folder tells."""
+        return self._folder.is_dir()
+
+    def ask(self, request: Request) -> str:
+        """Write a request; returns its id. Raises OSError."""
+        number = secrets.token_hex(8)
+        self._write(number, "request", request)
+        return number
+
+    def answer_to(self, request_id: str) -> Answer | None:
+        """The answer, which is removed; None while there is none, or none that this version can read."""
+        path = self._path(request_id, "answer")
+        answer = _read(path, Answer)
+        if answer is not None:
+            with suppress(OSError):
+                path.unlink()
+        return answer
+
+    def withdraw(self, request_id: str) -> None:
+        """Take a request back, as far as the disk allows."""
+        for kind in ("request", "answer"):
+            with suppress(OSError):
+                self._path(request_id, kind).unlink(missing_ok=True)
+
+    def next_request(self) -> tuple[str, Request | None] | None:
+        """The oldest request and its id, with None in place of one that cannot be read; None if none waits. Raises OSError."""
+        waiting = self._aged("request")
+        if not waiting:
+            return None
+        _, path = waiting[0]
+        return path.stem, _read(path, Request)
+
+    def answer(self, request_id: str, answer: Answer) -> None:
+        """Answer a request, which is removed then. Raises OSError."""
+        path = self._path(request_id, "request")
+        if path.exists():  # else nobody waits any more
+            self._write(request_id, "answer", answer)
+            path.unlink(missing_ok=True)
+
+    def clean(self) -> None:
+        """Remove what is old, of too many requests the oldest, and whatever else lies here. Raises OSError."""
+        oldest = time.time() - KEPT_SECS
+        requests, answers = self._aged("request"), self._aged("answer")
+        kept = {path for at, path in (*requests[-MOST_REQUESTS:], *answers[-MOST_REQUESTS:]) if at >= oldest}
+        for path in regular_files(self._folder, "*"):
+            is_draft = path.suffix == ".new" and _modified(path) >= oldest
+            if path not in kept and not is_draft:
+                path.unlink(missing_ok=True)
+
+    def _aged(self, kind: str) -> list[tuple[float, Path]]:
+        """The files of that kind, the oldest first."""
+        paths = regular_files(self._folder, f"*.{kind}")
+        return sorted((_modified(path), path) for path in paths if _ID.fullmatch(path.stem))
+
+    def _write(self, request_id: str, kind: str, content: Request | Answer) -> None:
+        path = self._path(request_id, kind)
+        draft = path.with_name(f"{path.name}.new")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(msgspec.json.encode(content))
+            _give_to_owner_of(self._folder, file.fileno())
+        draft.replace(path)
+
+    def _path(self, request_id: str, kind: str) -> Path:
+        return self._folder / f"{request_id}.{kind}"
+
+
+def _read(path: Path, kind: type[Content]) -> Content | None:
+    try:
+        with path.open("rb") as file:
+            return msgspec.json.decode(file.read(_MOST_BYTES), type=kind)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _give_to_owner_of(folder: Path, fd: int) -> None:
+    """What root asks must be readable for the user that the recorder runs as."""
+    owner = folder.stat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        os.fchown(fd, owner.st_uid, owner.st_gid)

@@ -1,0 +1,92 @@
+"""Requests and answers as files, with whatever else may lie among them."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from collector.supervision.control import KEPT_SECS, MOST_REQUESTS, Answer, Control, Request
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> Control:
+    control = Control(tmp_path)
+    assert not control.is_open()
+    control.open()
+    assert control.is_open()
+    return control
+
+
+@pytest.fixture
+def folder(control: Control, tmp_path: Path) -> Path:
+    return tmp_path / "run" / "control"
+
+
+def age(path: Path, secs: float) -> None:
+    at = time.time() - secs
+    os.utime(path, (at, at))
+
+
+def test_a_request_is_answered_once_and_nothing_is_left(control: Control, folder: Path) -> None:
+    number = control.ask(Request(dry_run=True))
+    assert control.answer_to(number) is None
+    assert control.next_request() == (number, Request(dry_run=True))
+    control.answer(number, Answer(state="done", changes=["log.level: info -> debug"]))
+    assert control.next_request() is None
+    assert control.answer_to(number) == Answer(state="done", changes=["log.level: info -> debug"])
+    assert list(folder.iterdir()) == []
+
+
+def test_only_the_owner_may_read_requests_and_answers(control: Control, folder: Path) -> None:
+    number = control.ask(Request())
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    control.answer(number, Answer(state="done"))
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_requests_are_taken_oldest_first(control: Control, folder: Path) -> None:
+    first, second = control.ask(Request()), control.ask(Request(dry_run=True))
+    age(folder / f"{second}.request", 10)
+    assert control.next_request() == (second, Request(dry_run=True))
+    control.answer(second, Answer(state="refused"))
+    assert control.next_request() == (first, Request())
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"dry_run": 3}', b"\xff", b"x" * 100_000])
+def test_a_request_that_cannot_be_read_is_there_to_be_refused(control: Control, folder: Path, text: bytes) -> None:
+    (folder / "0123456789abcdef.request").write_bytes(text)
+    assert control.next_request() == ("0123456789abcdef", None)
+
+
+def test_a_request_that_was_withdrawn_gets_no_answer(control: Control, folder: Path) -> None:
+    number = control.ask(Request())
+    control.withdraw(number)
+    control.answer(number, Answer(state="done"))
+    assert list(folder.iterdir()) == []
+
+
+def test_what_is_old_or_strange_or_too_much_is_removed(control: Control, folder: Path) -> None:
+    kept = [control.ask(Request()) for _ in range(MOST_REQUESTS)]
+    old = control.ask(Request())
+    age(folder / f"{old}.request", KEPT_SECS + 10)
+    answered = control.ask(Request())
+    control.answer(answered, Answer(state="done"))
+    age(folder / f"{answered}.answer", KEPT_SECS + 10)
+    first = control.ask(Request())
+    age(folder / f"{first}.request", 60)
+    for name in ("nonsense.request", "note.txt", "0123456789abcdef.request.new"):
+        (folder / name).write_text("{}", "utf-8")
+    age(folder / "0123456789abcdef.request.new", KEPT_SECS + 10)
+    (folder / "folder").mkdir()
+    control.clean()
+    assert {path.name for path in folder.iterdir()} == {"folder", *(f"{number}.request" for number in kept)}
+
+
+def test_without_a_folder_nothing_waits_and_nothing_is_cleaned(tmp_path: Path) -> None:
+    control = Control(tmp_path)
+    assert control.next_request() is None
+    control.clean()
+    with pytest.raises(FileNotFoundError):
+        control.ask(Request())
