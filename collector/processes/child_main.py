@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing import connection, parent_process
 from multiprocessing.queues import Queue
-from multiprocessing.synchronize import Event
+from multiprocessing.synchronize import Event, Semaphore
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -59,11 +59,13 @@ _FLUSH_SECS: Final = 1.0
 
 
 class ChildLinks(NamedTuple):
-    """The Queues and the Event that one incarnation of a child shares with its parent alone."""
+    """The Queues, the Event and the Semaphore that one incarnation of a child shares with its parent alone."""
 
     up: "Queue[Notice]"
     down: "Queue[Notice]"
     stop: Event
+    renewal: Semaphore
+    """Released once, before `stop` is set, if a successor goes on at once."""
 
 
 class Assignment(NamedTuple):
@@ -99,8 +101,10 @@ class StopFlag:
     It turns true when the parent sets the stop Event, when the parent vanishes, or on a signal if the role stops on one.
     """
 
-    def __init__(self, stop: Event, *, heed_signals: bool) -> None:
+    def __init__(self, stop: Event, renewal: Semaphore, *, heed_signals: bool) -> None:
         self._stop = stop
+        self._renewal = renewal
+        self._is_renewed = False
         self._heed_signals = heed_signals
         self._raised = False
         self._hurried = False
@@ -125,9 +129,15 @@ class StopFlag:
         self._is_orphaned = True
         self.bell.ring()
 
+    def renewed(self) -> bool:
+        """Whether to exit at once and leave everything as it is, because a successor goes on with it."""
+        if not self._is_renewed and self():
+            self._is_renewed = self._renewal.acquire(block=False)
+        return self._is_renewed
+
     def hurried(self) -> bool:
         """Whether to exit at once and leave work unfinished: a signal came after this child had learned of the stop."""
-        return self() and self._hurried
+        return (self() and self._hurried) or self.renewed()
 
 
 @dataclass(frozen=True)
@@ -147,7 +157,7 @@ def run_child(assignment: Assignment, config: Config, links: ChildLinks, work: W
     role = role_of(assignment.role)
     step_back(role.nice)
     look_seldom()
-    flag = StopFlag(links.stop, heed_signals=role.stops_on_signal)
+    flag = StopFlag(links.stop, links.renewal, heed_signals=role.stops_on_signal)
     for number in STOP_SIGNALS:
         signal.signal(number, flag.on_signal)
     for number in IGNORED_SIGNALS:
@@ -224,6 +234,7 @@ def _context(life: _Life, lock: RoleLock) -> Context:
         log=life.log,
         clock=clock,
         hurried=flag.hurried,
+        renewed=flag.renewed,
         after_crash=assignment.after_crash,
         run_id=assignment.run_id,
         config_number=assignment.config_number,

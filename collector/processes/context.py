@@ -34,6 +34,8 @@ class Context:
 
     `stopping()` is true once the process has to finish its input and exit; it never blocks and never turns false again.
     `hurried()` turns true after that if the time is nearly up: work that can be repeated is then left unfinished.
+    `renewed()` turns true with `stopping()` if a successor goes on at once: then everything is left to it as it is, and
+    `hurried()` is true as well.
     `after_crash`: this supervisor saw the previous process of this role end by a fault of its own.
     `run_id` identifies the run: one life of the supervisor and all its children.
     `config_number` is which of the run's configurations `config` is; newer ones come as files (`config/handed_on.py`).
@@ -50,6 +52,7 @@ class Context:
     log: Log
     clock: Clock
     hurried: Callable[[], bool] = _never
+    renewed: Callable[[], bool] = _never
     after_crash: bool = False
     run_id: str = ""
     config_number: int = 0

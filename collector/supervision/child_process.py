@@ -1,4 +1,4 @@
-"""One incarnation of a child: its process, and the Queues and the Event made for it alone."""
+"""One incarnation of a child: its process, and the Queues, Event and Semaphore made for it alone."""
 
 import os
 import queue
@@ -64,6 +64,10 @@ class ChildProcess(Protocol):
         """Ask it to finish its input and exit; never blocks."""
         ...
 
+    def renew(self) -> None:
+        """Ask it to exit at once and leave everything to its successor; never blocks."""
+        ...
+
     def ask_to_leave(self) -> None:
         """Ask it to exit now, whatever is unfinished; it was told to stop before. Never blocks."""
         ...
@@ -84,7 +88,8 @@ class SpawnedProcess:
         capacity = config.channel.capacity
         self._stops_on_signal = role_of(assignment.role).stops_on_signal
         with semaphores.placed():
-            self._links = ChildLinks(context.Queue(capacity), context.Queue(capacity), context.Event())
+            queues = context.Queue(capacity), context.Queue(capacity)
+            self._links = ChildLinks(*queues, context.Event(), context.Semaphore(0))
         self._up = QueueReader(self._links.up, capacity)
         self._down = QueueSender(self._links.down, capacity)
         self._process = context.Process(
@@ -138,6 +143,11 @@ class SpawnedProcess:
         threading.Thread(target=self._set_stop, name="tell_stop", daemon=True).start()
         if self._stops_on_signal:
             self._signal(signal.SIGTERM)
+
+    def renew(self) -> None:
+        """Release its Semaphore, which waits for nobody, and tell it to stop."""
+        self._links.renewal.release()
+        self.tell_stop()
 
     def ask_to_leave(self) -> None:
         """Signal it: a child that stops on its Event takes a later signal as a request to hurry."""

@@ -21,8 +21,8 @@ FOLDER: Final = Path("/dev/shm")  # noqa: S108 -- where Linux keeps named semaph
 OPENED_SECS: Final = 30.0
 """Time after which a child that was starting when its parent was killed has opened its semaphores."""
 
-OF_A_LIFE: Final = 11
-"""How many semaphores a child's two Queues and its Event consist of."""
+OF_A_LIFE: Final = 12
+"""How many semaphores a child's two Queues, its Event and the sign of its renewal consist of."""
 
 _OF_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE})
 """Errors of the pipe that is part of a Queue: they say nothing about the folder of the semaphores."""

@@ -17,6 +17,7 @@ class ProcessHarness:
         self.now_ns = start_ns
         self.secs = 0.0
         self.stop_when: Callable[[], bool] = lambda: True
+        self.renew_when: Callable[[], bool] = lambda: False
         self.sent: list[tuple[float, Notice]] = []
         self.events: list[str] = []
         self.run_id = "run-1"
@@ -51,6 +52,7 @@ class ProcessHarness:
             sender=self,
             receiver=self,
             stopping=lambda: self.stop_when(),  # noqa: PLW0108 -- it changes while the process runs
+            renewed=lambda: self.renew_when(),  # noqa: PLW0108 -- likewise
             report=report,
             log=Log(lambda _level, fields: self.events.append(fields["event"])),
             clock=Clock,

@@ -33,7 +33,7 @@ def test_an_orphan_that_is_stopped_does_not_use_up_its_grace(monkeypatch: pytest
     monkeypatch.setattr(child_main, "SystemClock", Clock)
     monkeypatch.setattr("os._exit", leave)
     spawn = multiprocessing.get_context("spawn")
-    flag = StopFlag(spawn.Event(), heed_signals=False)
+    flag = StopFlag(spawn.Event(), spawn.Semaphore(0), heed_signals=False)
     with pytest.raises(Left):
         _watch_parent(flag, Heartbeat(QueueSender(spawn.Queue(1), 1), "writer"), Log(print))
     assert flag()
@@ -42,8 +42,9 @@ def test_an_orphan_that_is_stopped_does_not_use_up_its_grace(monkeypatch: pytest
 
 
 def test_a_signal_hurries_only_who_knows_that_it_shall_stop() -> None:
-    event = multiprocessing.get_context("spawn").Event()
-    flag = StopFlag(event, heed_signals=False)
+    spawn = multiprocessing.get_context("spawn")
+    event = spawn.Event()
+    flag = StopFlag(event, spawn.Semaphore(0), heed_signals=False)
     flag.on_signal(15, None)
     assert not flag.hurried(), "the whole group was signalled"
     event.set()
@@ -51,3 +52,21 @@ def test_a_signal_hurries_only_who_knows_that_it_shall_stop() -> None:
     flag.on_signal(15, None)
     assert flag.hurried()
     assert flag.hurried()
+
+
+def test_a_renewal_is_known_with_the_stop_and_leaves_no_time_for_anything() -> None:
+    spawn = multiprocessing.get_context("spawn")
+    event, renewal = spawn.Event(), spawn.Semaphore(0)
+    flag = StopFlag(event, renewal, heed_signals=False)
+    renewal.release()
+    assert (flag(), flag.renewed(), flag.hurried()) == (False, False, False)
+    event.set()
+    assert (flag.renewed(), flag.renewed(), flag.hurried(), flag()) == (True, True, True, True)
+
+
+def test_a_stop_is_no_renewal() -> None:
+    spawn = multiprocessing.get_context("spawn")
+    event = spawn.Event()
+    flag = StopFlag(event, spawn.Semaphore(0), heed_signals=False)
+    event.set()
+    assert (flag(), flag.renewed(), flag.hurried()) == (True, False, False)

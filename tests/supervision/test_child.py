@@ -34,6 +34,9 @@ class Life:
     def tell_stop(self) -> None:
         self._log.append(f"{self.role} told")
 
+    def renew(self) -> None:
+        self._log.append(f"{self.role} renewed")
+
     def ask_to_leave(self) -> None:
         self._log.append(f"{self.role} asked to leave")
 

@@ -84,6 +84,18 @@ def doze(assignment: Assignment, config: Config, links: ChildLinks) -> None:
     run_child(assignment, config, links, work)
 
 
+def say_how_it_stops(assignment: Assignment, config: Config, links: ChildLinks) -> None:
+    """A child that exits when it is told to, and writes whether a successor goes on."""
+
+    def work(context: Context) -> None:
+        (config.data_dir / "waits").touch()
+        while not context.stopping():
+            context.receiver.wait(PROMPT_SECS)
+        (config.data_dir / "renewed").write_text(str(context.renewed()), "utf-8")
+
+    run_child(assignment, config, links, work)
+
+
 def report_numbers(assignment: Assignment, config: Config, links: ChildLinks) -> None:
     """A child that reports first without a configuration's number, and then with one."""
 
@@ -276,3 +288,15 @@ def test_a_report_without_a_configuration_of_its_own_names_that_of_the_start(beg
     assert wait_for(lambda: life.exit_code is not None)
     reported = [(tmp_path / f"reported-{number}").read_bytes() for number in (0, 9)]
     assert [msgspec.json.decode(text, type=Report).config_number for text in reported] == [7, 9]
+
+
+@pytest.mark.parametrize("renewed", [False, True])
+def test_a_process_knows_as_it_stops_whether_a_successor_goes_on(begin: Begin, tmp_path: Path, renewed: bool) -> None:
+    life = begin(say_how_it_stops, Config(data_dir=tmp_path))
+    assert wait_for((tmp_path / "waits").exists)
+    if renewed:
+        promptly(life.renew)
+    else:
+        promptly(life.tell_stop)
+    assert wait_for(lambda: life.exit_code is not None)
+    assert (life.exit_code, (tmp_path / "renewed").read_text("utf-8")) == (0, str(renewed))

@@ -20,7 +20,7 @@ from collector.supervision import semaphores
 
 print(len(semaphores.claim(Path(sys.argv[1]))))
 context = multiprocessing.get_context("spawn")
-queues, event = [context.Queue(2), context.Queue(2)], context.Event()
+queues, event, renewal = [context.Queue(2), context.Queue(2)], context.Event(), context.Semaphore(0)
 child = context.Process(target=event.is_set)
 child.start()
 child.join()
@@ -31,7 +31,7 @@ if sys.argv[2]:
 
 
 def make(data_dir: Path, number: str = "") -> tuple[int, int]:
-    """A process that makes a Queue, an Event and a child: how many it found, how many there are then."""
+    """A process that makes what a life consists of, and a child: how many it found, how many there are then."""
     command = [sys.executable, "-c", MAKE, str(data_dir), number]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False, encoding="utf-8")
     assert done.returncode == (-int(number) if number else 0)

@@ -50,6 +50,11 @@ class Life:
         if self._role not in self._world.deaf:
             self.exit_code = 0
 
+    def renew(self) -> None:
+        self._world.renewed.append(self._role)
+        if self._role not in self._world.deaf:
+            self.exit_code = 0
+
     def ask_to_leave(self) -> None:
         self._world.asked_to_leave.append(self._role)
         if self._role in self._world.polite:
@@ -73,6 +78,7 @@ class World:
         self.after_crash: dict[str, bool] = {}
         self.heard: list[tuple[str, Notice]] = []
         self.told: list[str] = []
+        self.renewed: list[str] = []
         self.killed: list[str] = []
         self.asked_to_leave: list[str] = []
         self.deaf: set[str] = set()

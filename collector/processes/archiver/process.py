@@ -176,6 +176,8 @@ class Archiver:
     def _heed_stop(self) -> None:
         if not self._is_stopping and self._context.stopping():
             self._is_stopping = True
+            if self._context.renewed():
+                return
             self._retries.begin_stop()
             self._state.hasten(self._now())
             if not self._context.config.archive.upload_on_stop:
@@ -183,7 +185,9 @@ class Archiver:
                 self._health.hurry(self._context.config.supervisor.stop_timeout_secs * _PATIENCE_SHARE)
 
     def _is_over(self) -> bool:
-        """Whether nothing is left to do, or no time to do it; the log then says how many segments wait."""
+        """Whether nothing is left to do, or no time to do it; the log then says how many segments wait for a next start."""
+        if self._context.renewed():
+            return True
         deferred = set(self._retries.deferred.reasons)
         sealed = {path.stem for path in sealed_segments(self._segments)}
         waiting = {*sealed, *self._uploads.ids, *self._finished.unsettled_ids, *deferred}

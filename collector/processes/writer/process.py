@@ -91,8 +91,8 @@ class Writer:
         self._build_report = report.build
 
     def run(self) -> None:
-        """Read, commit and seal until told to stop and nothing is left to read."""
-        while True:
+        """Read, commit and seal until told to stop and nothing is left to read; a successor goes on with what is."""
+        while not self._context.renewed():
             stopping = self._context.stopping()
             wait_for_room(self._context, self._free, self._report, self._seal_if_possible)
             busy = self._read_all()
@@ -187,7 +187,11 @@ class Writer:
             self._seal()
 
     def _close(self) -> None:
-        self._rotation.close(self._streams, self._feed_states(), self._committer.counts)
+        if self._context.renewed():
+            self._commit()
+            self._rotation.leave()
+        else:
+            self._rotation.close(self._streams, self._feed_states(), self._committer.counts)
         self._report(now=True)
         for reader in self._readers.values():
             reader.close()

@@ -225,6 +225,10 @@ class SegmentRotation:
             self._journals.remove(self._positions)
         self._segment.close()
 
+    def leave(self) -> None:
+        """Leave the segment open, with its rows, to the successor of this process."""
+        self._segment.close()
+
     def _state_now(
         self, streams: StreamTable, feeds: dict[str, bytes], positions: dict[str, Position], counts: str
     ) -> SegmentState:

@@ -85,6 +85,7 @@ class World:
         self.stop_when: Callable[[], bool] = lambda: True
         self.after_crash = False
         self.hurry_when: Callable[[], bool] = lambda: False
+        self.renew_when: Callable[[], bool] = lambda: False
         self.reports: list[Any] = []
         self.events: list[Mapping[str, Any]] = []
         self.adapter_of: Callable[[str], Any] = lambda _exchange: ToyRowReader()
@@ -152,6 +153,7 @@ class World:
             receiver=self,
             stopping=lambda: self.stop_when(),  # noqa: PLW0108 -- it changes while the archiver runs
             hurried=lambda: self.hurry_when(),  # noqa: PLW0108 -- likewise
+            renewed=lambda: self.renew_when(),  # noqa: PLW0108 -- likewise
             report=self.reports.append,
             log=Log(lambda level, fields: self.events.append({"level": level, **fields})),
             clock=Clock,

@@ -227,6 +227,26 @@ def test_a_stop_near_its_deadline_abandons_a_half_made_set(tmp_path: Path, uploa
     assert world.reports[-1].quarantined == 0
 
 
+def test_an_archiver_that_is_renewed_leaves_all_it_has_to_its_successor(world: World) -> None:
+    for number in range(3):
+        world.seal(number)
+    put: list[str] = []
+    world.store.before_put = put.append
+    world.stop_when = world.renew_when = lambda: bool(put)
+
+    def run() -> None:
+        world.run()
+        assert put
+        assert [entry for entry in world.events if entry["level"] != "info"] == []
+
+    assert in_a_child(run) == 0
+    assert len(manifest_ids(world.tree())) < len(IDS[:3])
+    world.renew_when = lambda: False
+    world.run()
+    assert manifest_ids(world.tree()) == IDS[:3]
+    assert world.left() == []
+
+
 def test_a_stop_ends_a_wait_for_the_store_soon(world: World) -> None:
     world.seal(0)
     world.stop_when = lambda: world.secs >= 100.0

@@ -427,6 +427,34 @@ def test_a_clean_stop_leaves_an_open_segment_without_rows_and_no_journal(world: 
     assert max(entry["number"] for entry in positions) == journal.number
 
 
+def test_a_writer_that_is_renewed_leaves_at_once_and_its_successor_goes_on(world: World) -> None:
+    journal = world.journal()
+    journal.append_frames(START_NS, 0, [trade(1), trade(2), trade(4)])
+    world.stop_when = world.renew_when = lambda: world.secs >= 1
+    world.writer().run()
+    assert 1 <= world.secs <= 2
+    assert sealed_segments(world.config.data_dir / "segments") == []
+    assert world.payloads() == [trade(1), trade(2), trade(4)]
+    assert world.query("SELECT * FROM gaps") == [], "the hole may still be filled"
+    journal.append_frames(START_NS, 0, [trade(3), trade(5)])
+    world.renew_when = lambda: False
+    world.run()
+    assert sorted(world.payloads()) == [trade(number) for number in range(1, 6)]
+    assert world.query("SELECT * FROM gaps") == []
+
+
+def test_a_writer_that_is_renewed_reads_no_backlog(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Writer, "_read_all", lambda _writer: pytest.fail("it reads"))
+    world.journal().append_frames(START_NS, 0, ticks_list(50))
+    world.stop_when = world.renew_when = lambda: True
+    world.writer().run()
+    assert world.payloads() == []
+    world.renew_when = lambda: False
+    monkeypatch.undo()
+    world.run()
+    assert world.payloads() == ticks_list(50)
+
+
 def test_frames_without_rows_leave_no_journal_after_a_stop(world: World) -> None:
     journal = world.journal()
     journal.append_frames(START_NS, 0, [b'{"result":null,"id":1}'])
