@@ -1,6 +1,7 @@
-"""A child of the supervisor over all its incarnations: started, watched, restarted with backoff, stopped."""
+"""A child of the supervisor over all its incarnations: started, watched, restarted with backoff, renewed, stopped."""
 
 import math
+import signal
 from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Final
@@ -19,8 +20,8 @@ Spawn = Callable[[str, int, bool], ChildProcess]
 class Child:
     """A state machine driven by `tend`; it never waits.
 
-    States: starting (runs, has not reported yet), running, draining (told to stop), backoff (dead, waits for its
-    restart), failed (could not start), done (has stopped as told).
+    States: starting (runs, has not reported yet), running, draining (told to stop, also if another incarnation
+    follows), backoff (dead, waits for its restart), failed (could not start), done (has stopped as told).
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class Child:
         self._wait_logged = False
         self._retry_at = 0.0
         self._stopping = False
+        self._renewing = False
+        self._leave_by = math.inf
 
     @property
     def life(self) -> ChildProcess | None:
@@ -66,6 +69,7 @@ class Child:
     def start(self, now: float) -> None:
         """Start the next incarnation."""
         self._number += 1
+        self._renewing, self._leave_by = False, math.inf
         self._waits = self._wait_logged = False
         self._started_at = self._progress_at = now
         try:
@@ -139,6 +143,35 @@ class Child:
         code = self._life.exit_code
         if code is not None:
             self._note_death(code, now)
+        elif now >= self._leave_by:
+            self._leave_by = math.inf
+            self._log.warning("process_forced_to_leave", child=self.role, pid=self._life.pid)
+            self._life.kill()
+
+    def renew(self, now: float, limit_secs: float) -> None:
+        """Replace the process by the next incarnation, which is no restart; a dead one is followed at once.
+
+        It is killed if it has not left after `limit_secs`.
+        """
+        if self._life is not None:
+            self._renewing, self._leave_by = True, now + limit_secs
+            self.state = "draining"
+            self._life.renew()
+        elif self.state == "backoff":
+            self._retry_at = now
+
+    def retire(self, now: float, limit_secs: float) -> None:
+        """Stop it for good while others go on; `state` is done at the end. It is killed if that takes `limit_secs`."""
+        self.tell_stop(now)
+        self._leave_by = now + limit_secs
+
+    def recall(self, now: float) -> None:
+        """Let the next incarnation follow the process that was to be the last."""
+        self._stopping = False
+        if self._life is not None:
+            self._renewing = True
+        elif self.state == "done":
+            self.start(now)
 
     def tell_stop(self, now: float) -> None:
         """Ask it to finish its input and exit; a dead one is started once more if it has a backlog to drain."""
@@ -169,6 +202,10 @@ class Child:
         pid, lived = self._life.pid, now - self._started_at
         self._life.release()
         self._life, self.exit_code, self._crashed = None, code, is_own_fault(code)
+        if self._is_renewed_by(code):
+            self._log.info("process_renewed", child=self.role, pid=pid)
+            self.start(now)
+            return
         if self._stopping and (code == 0 or not self._drains):
             self.state = "done"
             self._log.info("process_stopped", child=self.role, pid=pid, exit_code=code)
@@ -180,6 +217,11 @@ class Child:
             "process_died", child=self.role, pid=pid, exit_code=code, lived_secs=round(lived, 3),
             retry_in_secs=round(delay, 3),
         )  # fmt: skip
+
+    def _is_renewed_by(self, code: int) -> bool:
+        """Whether it has left as it was asked to, or was made to, for a successor that is still wanted."""
+        wanted = self._renewing and (self._drains or not self._stopping)
+        return wanted and code in {0, -signal.SIGKILL}
 
     def _wait(self, now: float) -> float:
         delay = next(self._delays)

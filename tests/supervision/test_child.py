@@ -281,3 +281,118 @@ def test_a_second_signal_shortens_the_deadline_and_never_lengthens_it() -> None:
     stop.hurry(11.9)
     assert stop.deadline == 10.0 + HURRY_SECS
     assert stop.is_late(12.0)
+
+
+def test_a_child_that_is_renewed_is_followed_at_once_and_counts_no_restart() -> None:
+    stage = Stage(lambda: repeat(60.0))
+    child = stage.child("writer")
+    child.start(0.0)
+    first = child.pid
+    child.renew(5.0, limit_secs=30.0)
+    assert child.state == "draining"
+    child.tend(6.0)
+    assert child.pid == first
+    stage.lives["writer"].exit_code = 0
+    child.tend(7.0)
+    assert child.pid != first
+    assert stage.log == ["writer 1 started", "writer renewed", "writer buried", "writer 2 started"]
+    assert (child.restarts, child.state, stage.after_crash) == (0, "starting", [False, False])
+    stage.lives["writer"].exit_code = 1
+    child.tend(8.0)
+    child.tend(8.0)
+    assert child.restarts == 1, "its next death is an ordinary one"
+
+
+def test_a_child_that_does_not_leave_for_its_successor_is_killed_and_did_not_crash() -> None:
+    stage = Stage()
+    child = stage.child("writer")
+    child.start(0.0)
+    child.renew(5.0, limit_secs=30.0)
+    for now in (34.9, 35.0, 35.1):
+        child.tend(now)
+    assert stage.log[-3:] == ["writer killed", "writer buried", "writer 2 started"]
+    assert (child.restarts, stage.after_crash) == (0, [False, False])
+    child.tend(100.0)
+    assert stage.log[-1] == "writer 2 started", "the limit was that of the process before"
+
+
+def test_a_child_that_crashes_while_it_is_renewed_is_restarted_as_after_any_crash() -> None:
+    stage = Stage(lambda: repeat(60.0))
+    child = stage.child("writer")
+    child.start(0.0)
+    starts(child, stage, 1.0)
+    child.start(2.0)
+    child.renew(5.0, limit_secs=30.0)
+    stage.lives["writer"].exit_code = 1
+    child.tend(6.0)
+    assert (child.state, child.retry_secs(6.0)) == ("backoff", 60.0)
+
+
+def test_a_child_in_backoff_that_is_renewed_is_started_at_once() -> None:
+    stage = Stage(lambda: repeat(60.0))
+    child = stage.child("writer")
+    child.start(0.0)
+    starts(child, stage, 1.0)
+    assert (child.state, child.retry_secs(1.0) > 1.0) == ("backoff", True)
+    child.renew(1.0, limit_secs=30.0)
+    child.tend(1.0)
+    assert child.state == "starting"
+
+
+def test_a_writer_that_is_renewed_as_the_stop_begins_is_started_again_to_drain() -> None:
+    stage = Stage()
+    writer, ingest = stage.child("writer"), stage.child("ingest", drains=False)
+    for child in (writer, ingest):
+        child.start(0.0)
+        child.renew(1.0, limit_secs=30.0)
+    stop = Stop([[ingest], [writer]], deadline=30.0)
+    stop.step(2.0)
+    stage.lives["ingest"].exit_code = 0
+    ingest.tend(2.0)
+    assert (ingest.state, stage.log[-1]) == ("done", "ingest buried")
+    stop.step(3.0)
+    stage.lives["writer"].exit_code = 0
+    writer.tend(3.0)
+    assert stage.log[-3:] == ["writer buried", "writer 2 started", "writer told"]
+    assert writer.state == "draining"
+    stage.lives["writer"].exit_code = 0
+    writer.tend(4.0)
+    assert stop.step(4.0)
+
+
+def test_a_child_that_retires_is_stopped_for_good_and_killed_if_it_stays() -> None:
+    stage = Stage()
+    prompt, stubborn, dead = (stage.child(f"ingest:{name}", drains=False) for name in ("a", "b", "c"))
+    for child in (prompt, stubborn, dead):
+        child.start(0.0)
+    stage.lives["ingest:c"].exit_code = 1
+    dead.tend(1.0)
+    for child in (prompt, stubborn, dead):
+        child.retire(2.0, limit_secs=30.0)
+    assert dead.state == "done"
+    stage.lives["ingest:a"].exit_code = 0
+    for now in (3.0, 32.0, 32.1):
+        for child in (prompt, stubborn, dead):
+            child.tend(now)
+    assert [child.state for child in (prompt, stubborn, dead)] == ["done"] * 3
+    assert "ingest:b killed" in stage.log
+    assert "ingest:a killed" not in stage.log
+
+
+def test_a_child_that_retires_is_recalled_before_and_after_its_end() -> None:
+    stage = Stage()
+    early, late = stage.child("ingest:a", drains=False), stage.child("ingest:b", drains=False)
+    for child in (early, late):
+        child.start(0.0)
+        child.retire(1.0, limit_secs=30.0)
+    early.recall(2.0)
+    for role in ("ingest:a", "ingest:b"):
+        stage.lives[role].exit_code = 0
+    for child in (early, late):
+        child.tend(3.0)
+    late.recall(4.0)
+    assert [child.state for child in (early, late)] == ["starting", "starting"]
+    assert [child.restarts for child in (early, late)] == [0, 0]
+    for child in (early, late):
+        child.tend(100.0)
+    assert "ingest:a killed" not in stage.log
