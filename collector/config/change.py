@@ -70,12 +70,12 @@ class ConfigChange(NamedTuple):
         ]
 
     def keys(self, feed: str | None = None) -> set[str]:
-        """The keys that differ; those of feeds begin with `feed.`, `feed` itself stands for one added or removed.
+        """The keys that differ; those of feeds begin with `feed.`, and `feed.name` stands for one added or removed.
 
         With `feed`, of the keys of feeds only those of this one.
         """
         of_feeds = {f"feed.{key}" for name, key, _ in self.feeds if feed in {None, name}}
-        lists = {"feed"} if feed is None and (self.added or self.removed) else set()
+        lists = {"feed.name"} if feed is None and (self.added or self.removed) else set()
         return {setting.key for setting in self.settings} | of_feeds | lists
 
 

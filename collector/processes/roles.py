@@ -66,6 +66,11 @@ class Role(NamedTuple):
     """Whether a stop that comes too late for it is clean all the same: what it left undone is durable and waits on disk."""
     journal_suffix: str | None = None
     """What follows the feed in the name of each journal that it appends to; None if it appends to none."""
+    settings: tuple[str, ...] = ()
+    """The keys and sections of the configuration that it reads; of feeds a process `per_feed` reads its own alone."""
+    takes_settings_live: bool = False
+    """Whether a running process takes up a newer configuration (`config/handed_on.py`). One of any other role leaves at
+    once for a successor when a setting that it reads has changed."""
     nice: int = 0
     """How far it stands back for the others where processors are short, in steps of nice(2) below the supervisor."""
     is_needed: Callable[[Config], bool] = _always
@@ -82,6 +87,11 @@ class Role(NamedTuple):
         return f"{self.name}:{feed}" if self.per_feed else self.name
 
 
+_WHAT_FEEDS_BRING: Final = tuple(
+    f"feed.{key}" for key in ("name", "exchange", "symbols", "exclude", "data_types", "ws_url", "rest_url")
+)
+"""What of the feeds matters to whoever works for all of them: which streams each brings, and whether it is repaired."""
+
 ROLES: tuple[Role, ...] = (
     Role(
         name="ingest",
@@ -93,6 +103,8 @@ ROLES: tuple[Role, ...] = (
         per_feed=True,
         stops_on_signal=True,
         journal_suffix="",
+        settings=("feed", "ingest", "journal", "silence", "book", "writer.batch_interval_secs"),
+        takes_settings_live=True,
     ),
     Role(
         name="repair",
@@ -104,6 +116,7 @@ ROLES: tuple[Role, ...] = (
         source="exchange (REST)",
         stops_on_signal=True,
         journal_suffix=REST_SUFFIX,
+        settings=(*_WHAT_FEEDS_BRING, "ingest", "journal", "repair", "book"),
         nice=10,
         is_needed=_has_repairable_feeds,
     ),
@@ -114,6 +127,19 @@ ROLES: tuple[Role, ...] = (
         folder="segments",
         report=WriterReport,
         inputs=(Input("ingest", "appended", "journal files"), Input("repair", "appended", "journal files")),
+        settings=(
+            *_WHAT_FEEDS_BRING,
+            "ingest",
+            "journal",
+            "repair",
+            "book",
+            "writer",
+            "silence",
+            "segment",
+            "archive.keep_raw",
+            "archive.compression_level",
+            "supervisor.stop_timeout_secs",
+        ),
         nice=5,
     ),
     Role(
@@ -125,6 +151,7 @@ ROLES: tuple[Role, ...] = (
         inputs=(Input("writer", "sealed", "sealed segments"),),
         target="store (Parquet)",
         backlog_may_wait=True,
+        settings=("archive", "supervisor.stop_timeout_secs"),
         nice=10,
     ),
 )

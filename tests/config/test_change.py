@@ -53,7 +53,7 @@ def test_feeds_are_told_apart_by_name_wherever_they_stand() -> None:
     assert (added.added, added.removed, removed.added, removed.removed) == ((KRAKEN,), (), (), (KRAKEN,))
     assert added.lines == ["feed kraken: added (kraken; BTC/USD; trade)"]
     assert removed.lines == ["feed kraken: removed"]
-    assert added.keys() == removed.keys() == {"feed"}
+    assert added.keys() == removed.keys() == {"feed.name"}
     assert added.keys("binance") == set()
 
 

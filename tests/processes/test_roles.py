@@ -1,6 +1,7 @@
 """The table of roles: which processes there are, and which may still be there."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,8 +9,12 @@ import pytest
 from msgspec.structs import replace
 
 from collector.config import Config, FeedConfig, RepairConfig
+from collector.config.change import FIXED
+from collector.config.keys import KEYS, SECTIONS
+from collector.processes import roles
 from collector.processes.roles import (
     ROLES,
+    Role,
     feed_of,
     in_flow_order,
     is_journal_abandoned,
@@ -19,6 +24,7 @@ from collector.processes.roles import (
     role_of,
 )
 
+PROCESSES = Path(roles.__file__).parent
 CONFIG = Config(feed=(FeedConfig(name="books"), FeedConfig(name="trades")))
 
 
@@ -109,3 +115,36 @@ def test_only_the_table_names_roles() -> None:
         if any(text.partition(":")[0] in names for text in strings_of(path))
     }
     assert named == set(MAY_NAME_ROLES)
+
+
+def shared_parts(text: str) -> Iterator[str]:
+    """The functions and classes of shared modules that a module of a wing imports."""
+    for node in ast.walk(ast.parse(text)):
+        module = str(node.module).removeprefix("collector.processes.") if isinstance(node, ast.ImportFrom) else ""
+        path = PROCESSES / f"{module}.py"
+        if isinstance(node, ast.ImportFrom) and path.is_file():
+            names, shared = {alias.name for alias in node.names}, path.read_text("utf-8")
+            for part in ast.parse(shared).body:
+                if isinstance(part, ast.FunctionDef | ast.ClassDef) and part.name in names:
+                    yield ast.get_source_segment(shared, part) or ""
+
+
+def settings_read(role: Role) -> set[str]:
+    """The sections and keys that the modules of a role's wing, and what they share with others, take from a Config."""
+    texts = [path.read_text("utf-8") for path in (PROCESSES / role.module.split(".")[2]).rglob("*.py")]
+    texts += [part for text in texts for part in shared_parts(text)]
+    found = {match for text in texts for match in re.findall(r"config\.([a-z]+)(?:\.([a-z_]+))?", text)}
+    names = {f"{section}.{key}" if f"{section}.{key}" in KEYS else section for section, key in found}
+    return names & {*KEYS, *SECTIONS}
+
+
+def is_within(name: str, other: str) -> bool:
+    return f"{name}.".startswith(f"{other}.")
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_a_role_names_every_setting_that_it_reads(role: Role) -> None:
+    read = settings_read(role) - FIXED.keys() - {"channel", "feed"}
+    assert read, "the search finds something"
+    unnamed = [name for name in read if not any(is_within(name, s) or is_within(s, name) for s in role.settings)]
+    assert unnamed == []
