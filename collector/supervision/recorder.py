@@ -26,7 +26,8 @@ from collector.supervision.child_process import SpawnedProcess
 from collector.supervision.display import Display, NoDisplay
 from collector.supervision.reporting import Reporting
 from collector.supervision.service import Service
-from collector.supervision.supervisor import EXIT_LATE, Reports, Signals, Supervisor
+from collector.supervision.signals import Signals
+from collector.supervision.supervisor import EXIT_LATE, Reports, Supervisor
 from collector.supervision.takeover import keep_lock, take_over
 
 _FLUSH_SECS: Final = 2.0

@@ -12,7 +12,7 @@ from collector.processes.roles import processes_seen, role_lock
 from collector.stats_files import clear_stats
 from collector.storage.locks import RoleLock
 from collector.supervision.display import Display
-from collector.supervision.supervisor import Signals
+from collector.supervision.signals import Signals
 
 _POLL_SECS: Final = 0.1
 _PROBE_SECS: Final = 0.5

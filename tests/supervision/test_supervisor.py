@@ -16,7 +16,8 @@ from collector.domain.errors import AnotherInstanceError, CannotStartError, Newe
 from collector.domain.log import Log
 from collector.processes.child_main import STOP_SIGNALS
 from collector.reports import Report
-from collector.supervision.supervisor import EXIT_LATE, Signals, Supervisor
+from collector.supervision.signals import Signals
+from collector.supervision.supervisor import EXIT_LATE, Supervisor
 
 ROLES = ["ingest:binance", "writer", "archiver"]
 
