@@ -10,12 +10,17 @@ FILE: Final = "log_level"
 
 
 class LevelFile:
-    """Follows `run/log_level`; the configured level applies while that file is missing or holds no level."""
+    """Follows `run/log_level`; the level of the start applies while that file is missing or holds no level."""
 
     def __init__(self, run_folder: Path, configured: str) -> None:
         self._path = run_folder / FILE
         self._configured = configured
         self._current = configured
+        self._differs = False
+
+    def keep_from_now_on(self) -> None:
+        """Never remove the file again: processes have begun with different levels."""
+        self._differs = True
 
     def follow(self) -> None:
         """Read the file, and change this process's level if it asks for another. Called about once a second."""
@@ -25,8 +30,8 @@ class LevelFile:
             set_level(asked)
 
     def ask(self, level: str) -> None:
-        """Make every process log events of `level` and above; the configured level removes the file. Raises OSError."""
-        if level == self._configured:
+        """Make every process log events of `level` and above; the level of the start removes the file. Raises OSError."""
+        if level == self._configured and not self._differs:
             self._path.unlink(missing_ok=True)
         else:
             draft = self._path.with_name(f"{FILE}.{os.getpid()}.new")

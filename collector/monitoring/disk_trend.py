@@ -22,13 +22,17 @@ class DiskTrend:
     """Follows free space; the disk counts as full when only `reserve_bytes` are free."""
 
     def __init__(self, period_secs: float, reserve_bytes: int) -> None:
-        self._period_secs = max(period_secs, SHORTEST_PERIOD_SECS)
-        self._reserve_bytes = reserve_bytes
+        self.reconfigure(period_secs, reserve_bytes)
         self._recent: deque[tuple[float, int]] = deque()
         self._lowest: deque[int] = deque(maxlen=_PERIODS)
         self._highest: deque[int] = deque(maxlen=_PERIODS)
         self._period_started: float | None = None
         self._lowest_now = self._highest_now = 0
+
+    def reconfigure(self, period_secs: float, reserve_bytes: int) -> None:
+        """Compare periods of this length from now on."""
+        self._period_secs = max(period_secs, SHORTEST_PERIOD_SECS)
+        self._reserve_bytes = reserve_bytes
 
     def note(self, at_secs: float, free_bytes: int) -> None:
         """Take in the free space at this monotonic time."""

@@ -30,14 +30,21 @@ class Pinger:
         self._log = log
         self._interval_secs = interval_secs
         self._over = threading.Event()
+        self._thread: threading.Thread | None = None
         self._failing = False
         self.sent = 0
         self.failed = 0
 
     def start(self) -> None:
         """Start the thread; does nothing without an address."""
-        if self._url:
-            threading.Thread(target=self._run, name="ping", daemon=True).start()
+        if self._url and self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="ping", daemon=True)
+            self._thread.start()
+
+    def reconfigure(self, url: str) -> None:
+        """Call this address from now on; none if it is empty."""
+        self._url = url
+        self.start()
 
     def stop(self) -> None:
         """Make no further calls."""
@@ -46,14 +53,14 @@ class Pinger:
     def _run(self) -> None:
         while not self._over.is_set():
             # Just after the start the recorder is not healthy yet: check again soon, not after a whole interval.
-            well = self._is_well()
-            if well:
-                self._ping()
+            url, well = self._url, self._is_well()
+            if well and url:
+                self._ping(url)
             self._over.wait(self._interval_secs if well else min(1.0, self._interval_secs))
 
-    def _ping(self) -> None:
+    def _ping(self, url: str) -> None:
         try:
-            with urllib.request.urlopen(self._url, timeout=TIMEOUT_SECS) as answer:  # noqa: S310 -- http or https: the configuration is checked
+            with urllib.request.urlopen(url, timeout=TIMEOUT_SECS) as answer:  # noqa: S310 -- http or https: the configuration is checked
                 answer.read(_READ_BYTES)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.failed += 1

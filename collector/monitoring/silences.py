@@ -88,19 +88,32 @@ class Silences:
     """Follows the streams that are to be recorded, `keys`; other streams are never silent."""
 
     def __init__(self, config: Config) -> None:
+        self._delay_secs = 0.0
+        self._bounds: Bounds | None = None
+        self._symbols: dict[str, tuple[str, ...]] = {}
+        self.keys: list[StreamKey] = []
+        self._streams: dict[tuple[str, ...], _Stream] = {}
+        self.reconfigure(config)
+
+    def reconfigure(self, config: Config, uptime_secs: float = 0.0) -> None:
+        """Follow the streams of these feeds from now on. Limits are learned anew where rows become durable otherwise."""
         # A row becomes durable within one batch interval and is reported a moment later.
-        self._delay_secs = config.writer.batch_interval_secs + REPORTING_SECS
+        delay_before_secs, self._delay_secs = self._delay_secs, config.writer.batch_interval_secs + REPORTING_SECS
         unlearned_secs = config.ingest.stale_timeout_secs + self._delay_secs
         bounds = Bounds(unlearned_secs, min(_MIN_LIMIT_SECS + self._delay_secs, unlearned_secs))
         quiet_secs = config.silence.bounds.unlearned_secs + self._delay_secs
         self._new = partial(
             _Stream, new_learned=lambda: SilenceLimit(bounds, LearnedIntervals()), quiet_secs=quiet_secs
         )
+        if bounds != self._bounds:
+            self._bounds = bounds
+            for stream in self._streams.values():
+                stream.learned = SilenceLimit(bounds, LearnedIntervals())
+                stream.quiet_secs += self._delay_secs - delay_before_secs
         self._feeds = config.feed
-        self._symbols = {feed.name: feed.wanted.exact for feed in config.feed}
-        self.keys: list[StreamKey] = []
-        self._streams: dict[tuple[str, ...], _Stream] = {}
-        self._follow()
+        chosen = {feed.name: self._symbols.get(feed.name, ()) for feed in config.feed if feed.wanted.needs_list}
+        self._symbols = {feed.name: chosen.get(feed.name) or feed.wanted.exact for feed in config.feed}
+        self._follow(uptime_secs)
 
     def follow(self, symbols: Mapping[str, tuple[str, ...]], uptime_secs: float) -> None:
         """Follow these symbols of each feed named; a stream that joins is silent only if it stays so from now on."""
@@ -112,6 +125,8 @@ class Silences:
         feeds = {key: feed.name for feed in self._feeds for key in feed.streams(self._symbols[feed.name])}
         known = self._streams
         self._streams = {key: known.get(key) or self._new(key, feed, uptime_secs) for key, feed in feeds.items()}
+        for key, feed in feeds.items():
+            self._streams[key].feed = feed
         self.keys = list(feeds)
 
     @property

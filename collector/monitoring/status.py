@@ -35,14 +35,10 @@ class Status:
     def __init__(self, run_id: str, config: Config) -> None:
         self._run_id = run_id
         self._host = config.host_name
-        self._is_demo = any(map(_is_demo, config.feed))
-        self._exchanges = {feed.name: feed.exchange for feed in config.feed}
         self._silences = Silences(config)
         self.coverage = Coverage(self._silences.keys)
-        self._seal_interval_us = round(config.segment.interval_secs * 1_000_000)
-        self._segment_limit_bytes = config.segment.max_bytes
-        self._min_free_bytes = config.journal.min_free_bytes
         self._disk = DiskTrend(config.segment.interval_secs, config.journal.min_free_bytes)
+        self._read(config)
         self._undecodable = UndecodableWatch()
         self._events = Events()
         self._lags = JournalLags()
@@ -52,6 +48,19 @@ class Status:
         self._flow = Flow()
         self._started_us: int | None = None
         self._roles: dict[str, RoleTotals[Any]] = {}
+
+    def _read(self, config: Config) -> None:
+        self._is_demo = any(map(_is_demo, config.feed))
+        self._exchanges = {feed.name: feed.exchange for feed in config.feed}
+        self._seal_interval_us = round(config.segment.interval_secs * 1_000_000)
+        self._segment_limit_bytes = config.segment.max_bytes
+        self._min_free_bytes = config.journal.min_free_bytes
+
+    def reconfigure(self, config: Config, uptime_secs: float) -> None:
+        """Judge by this configuration from now on. What was counted and learned stays."""
+        self._read(config)
+        self._disk.reconfigure(config.segment.interval_secs, config.journal.min_free_bytes)
+        self._silences.reconfigure(config, uptime_secs)
 
     def look(self, reports: Mapping[str, Report], known: SupervisorFacts) -> Snapshot:
         """Take in the newest report of each process; returns the snapshot."""
@@ -133,7 +142,7 @@ class Status:
         if self._writer.newest.segments_removed:
             yield "segments/"
         for feed, report in self._ingests().items():
-            if report.journal_removed:
+            if report.journal_removed and feed in self._exchanges:
                 yield f"journal/{feed}/"
 
     def _take(self, reports: Mapping[str, Report], known: SupervisorFacts) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from collector import logs
-from collector.config import Config
+from collector.config import Config, HttpConfig
 from collector.domain.clock import Every
 from collector.domain.log import Log
 from collector.http.address import local_url
@@ -43,9 +43,7 @@ class Reporting:
     def __init__(self, config: Config, run_id: str, log: Log, display: Display) -> None:
         self._data_dir = config.data_dir
         self._status = Status(run_id, config)
-        self._symbols = {
-            feed.name: FeedSymbols(config.data_dir, feed) for feed in config.feed if feed.wanted.needs_list
-        }
+        self._symbols = _symbols_of(config)
         self._scribe = Scribe(log)
         self._health = StatsFile(config.data_dir / "run" / "health.json")
         self._coverage = CoverageFile(config.data_dir / "run" / "coverage.json", self._status.coverage)
@@ -58,17 +56,33 @@ class Reporting:
         self._viewed = self._started = time.monotonic()
         self._verbosity = Verbosity(config.data_dir / "run", config.log.level, log)
         self._verbosity.install()
-        http = config.http
-        self._address = f"{http.host}:{http.port}"
-        self._url = f"{local_url(http.host, http.port)}/"
-        served = pages(self._newest, self._age_secs)
-        self._server = StatusServer(http.host, http.port, served, log, http.token.value, WITHOUT_TOKEN)
         self._reasons: Mapping[str, str] = {}
-        self._serving: bool | None = None
-        self._pinger = Pinger(http.ping_url.value, lambda: is_well(self._view, self._age_secs()), log)
+        self._pinger = Pinger(config.http.ping_url.value, lambda: is_well(self._view, self._age_secs()), log)
         self._pinger.start()
-        self._http_tries = Every(HTTP_RETRY_SECS, time.monotonic)
+        self._begin_serving(config.http)
         self._health_writes = Every(HEALTH_SECS, time.monotonic)
+
+    def _begin_serving(self, http: HttpConfig) -> None:
+        self._http = http
+        served = pages(self._newest, self._age_secs)
+        self._server = StatusServer(http.host, http.port, served, self._log, http.token.value, WITHOUT_TOKEN)
+        self._serving: bool | None = None
+        self._http_tries = Every(HTTP_RETRY_SECS, time.monotonic)
+
+    @property
+    def _url(self) -> str:
+        return f"{local_url(self._http.host, self._http.port)}/"
+
+    def reconfigure(self, config: Config) -> None:
+        """Show the recorder as this configuration has it from now on; all that was counted stays."""
+        self._status.reconfigure(config, time.monotonic() - self._started)
+        self._symbols = _symbols_of(config)
+        self._verbosity.reconfigure(config.log.level)
+        self._pinger.reconfigure(config.http.ping_url.value)
+        where = (config.http.host, config.http.port, config.http.token)
+        if where != (self._http.host, self._http.port, self._http.token):
+            self._server.close()
+            self._begin_serving(config.http)
 
     def read_reports(self) -> tuple[Reports, Mapping[str, int]]:
         """The children's newest reports, and when each was last written."""
@@ -149,9 +163,11 @@ class Reporting:
             return
         serving = self._server.try_start()
         if not serving and self._serving is None:
-            self._log.warning("http_unavailable", address=self._address, error=self._server.error)
+            self._log.warning(
+                "http_unavailable", address=f"{self._http.host}:{self._http.port}", error=self._server.error
+            )
         elif serving and self._server.listens:
-            self._log.info("http_listening", address=self._address, url=self._url)
+            self._log.info("http_listening", address=f"{self._http.host}:{self._http.port}", url=self._url)
         self._serving = serving
 
     def _page(self) -> Page:
@@ -168,6 +184,11 @@ class Reporting:
 
     def _keep_health(self, health: Mapping[str, Any]) -> None:
         self._scribe.write("health", partial(_replace, self._health, health))
+
+
+def _symbols_of(config: Config) -> dict[str, FeedSymbols]:
+    """What follows the symbols of each feed that has them from the exchange's list."""
+    return {feed.name: FeedSymbols(config.data_dir, feed) for feed in config.feed if feed.wanted.needs_list}
 
 
 def _replace(file: StatsFile, numbers: Mapping[str, Any]) -> None:

@@ -26,6 +26,13 @@ class Verbosity:
         signal.signal(signal.SIGUSR1, lambda _number, _frame: self._asked.append(DEBUG))
         signal.signal(signal.SIGUSR2, lambda _number, _frame: self._asked.append(self._configured))
 
+    def reconfigure(self, level: str) -> None:
+        """Let this be the configured level from now on."""
+        if level != self._configured:
+            self._configured = level
+            self._file.keep_from_now_on()
+            self._asked.append(level)
+
     def apply(self) -> None:
         """Set the levels that were asked for since the last call."""
         while self._asked:

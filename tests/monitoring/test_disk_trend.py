@@ -82,3 +82,11 @@ def test_a_trend_is_forgotten_when_more_is_free_than_it_began_with(freed_gib: in
         return (50 - at / HOUR_SECS + freed_gib * (at > 4.5 * HOUR_SECS)) * GIB
 
     assert trend_of(free_at, 4.51 * HOUR_SECS) == left_secs
+
+
+def test_another_reserve_counts_from_then_on() -> None:
+    trend = DiskTrend(HOUR_SECS, GIB)
+    trend.note(0.0, 5 * GIB)
+    assert trend.full_in_secs(0.0, 5 * GIB) is None
+    trend.reconfigure(HOUR_SECS, 6 * GIB)
+    assert trend.full_in_secs(0.0, 5 * GIB) == 0.0

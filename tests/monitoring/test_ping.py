@@ -98,6 +98,20 @@ def test_nobody_is_called_while_something_is_wrong_and_soon_after_it_is_not(ear:
     pinger.stop()
 
 
+def test_another_address_is_called_from_then_on_and_the_counts_go_on(ear: Ear, log: Log) -> None:
+    pinger = Pinger("", lambda: True, log, 0.01)
+    pinger.start()
+    for path in ("/first", "/second"):
+        pinger.reconfigure(ear.url.replace("/planted?status=up", path))
+        before = pinger.sent
+        wait_for(lambda: ear.heard[-1:] == [path] and pinger.sent > before)  # noqa: B023 -- it is awaited at once
+    pinger.reconfigure("")
+    wait_for(lambda: pinger.sent == len(ear.heard))
+    pinger.stop()
+    assert set(ear.heard) == {"/first", "/second"}
+    assert pinger.failed == 0
+
+
 def test_failures_are_counted_and_logged_once_until_it_works_again_without_the_address(
     ear: Ear, log: Log, logged: list[dict[str, Any]]
 ) -> None:

@@ -2,7 +2,7 @@ from collections.abc import Container
 
 from msgspec.structs import replace
 
-from collector.config import Config, FeedConfig
+from collector.config import Config, FeedConfig, WriterConfig
 from collector.domain.records import StreamKey
 from collector.monitoring.silences import Silence, Silences, split_unstored
 from collector.reports import StreamNumbers
@@ -199,3 +199,27 @@ def test_a_stream_that_joins_late_or_returns_is_not_silent_at_once() -> None:
     silences.note(rows(SILENT_AFTER_SECS * 100), NOW_US, LONG_SECS)
     assert silent_after(silences) == []
     assert silent_after(silences, uptime_secs=LONG_SECS + SILENT_AFTER_SECS * 100) == [KEY]
+
+
+def test_with_other_feeds_their_streams_are_followed_and_what_was_learned_stays() -> None:
+    silences = Silences(CONFIG)
+    speak(silences, *range(100, 0, -1))
+    limit_secs = silences.limit_secs(KEY)
+    other = FeedConfig(exchange="kraken", symbols=("BTC/USD",), data_types=("trade",))
+    silences.reconfigure(replace(CONFIG, feed=(*CONFIG.feed, other)), LONG_SECS)
+    added = StreamKey("kraken", "BTC/USD", "trade")
+    assert silences.keys == [KEY, added]
+    assert silences.limit_secs(KEY) == limit_secs
+    assert silent_after(silences) == [], "one that joins is silent only if it stays so"
+    assert silent_after(silences, NOW_US, LONG_SECS + SILENT_AFTER_SECS + 1) == [KEY, added]
+    silences.reconfigure(replace(CONFIG, feed=(other,)), LONG_SECS)
+    assert silences.keys == [added]
+    assert silences.limit_secs(KEY) is None
+
+
+def test_limits_are_learned_anew_where_rows_become_durable_later() -> None:
+    silences = Silences(CONFIG)
+    speak(silences, *range(100, 0, -1))
+    slow = replace(CONFIG, writer=WriterConfig(batch_interval_secs=600.0))
+    silences.reconfigure(slow, LONG_SECS)
+    assert silent_after(silences, NOW_US + 600 * SECOND_US, LONG_SECS + 600) == []

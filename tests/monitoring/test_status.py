@@ -1,13 +1,16 @@
 import json
 
 import pytest
+from msgspec.structs import replace
 
+from collector.config import FeedConfig
 from collector.monitoring import status_json
 from collector.monitoring.disk_trend import SHORT_SECS
 from collector.monitoring.exposition import exposition
 from collector.monitoring.restarts import WINDOW_SECS
 from collector.monitoring.view import ChildState, Snapshot
 from tests.supervision.made import (
+    CONFIG,
     GIB,
     NOW_US,
     SECOND_US,
@@ -174,3 +177,17 @@ def test_it_is_ready_from_the_first_durable_row_on() -> None:
     assert not board.look(reports(writer(streams=[])), known()).ready
     assert board.look(reports(writer()), known()).ready
     assert board.look(reports(writer(incarnation=2, streams=[])), known()).ready
+
+
+def test_another_configuration_changes_what_is_shown_and_no_count() -> None:
+    board = status()
+    before = status_json.status(board.look(reports(ingest(), writer(), archiver()), known()))
+    more = FeedConfig(exchange="kraken", symbols=("BTC/USD",), data_types=("trade",))
+    board.reconfigure(replace(CONFIG, feed=(*CONFIG.feed, more)), 10.0)
+    after = status_json.status(board.look(reports(ingest(), writer(), archiver()), known()))
+    assert [row["symbol"] for row in after["streams"]] == ["BTCUSDT", "BTC/USD"]
+    assert after["streams"][0] == before["streams"][0]
+    assert after["writer"] == before["writer"]
+    board.reconfigure(replace(CONFIG, feed=(more,)), 10.0)
+    last = board.look(reports(ingest(journal_removed=True), writer(), archiver()), known())
+    assert "data_removed" not in {reason["code"] for reason in last.reasons}

@@ -2,17 +2,22 @@
 
 import signal
 import socket
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from collector.config import Config, HttpConfig
+from collector.config.values import Secret
 from collector.domain.log import Log
 from collector.supervision.display import NoDisplay, Page
 from collector.supervision.reporting import Reporting
 from tests.ports import keep_port, port_of
+from tests.supervision import made
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +68,35 @@ def test_the_display_names_the_page_or_why_there_is_none(tmp_path: Path) -> None
         assert problem.startswith(f"No page at http://127.0.0.1:{port}/: ")
         assert "in use" in problem
     assert page_of(HttpConfig(port=0)) == Page(problem="No page: http.port is 0 (off).")
+
+
+def asked(port: int, token: str = "") -> int:
+    """The code with which the page of metrics answers; 0 if nobody does."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+def test_another_token_and_port_are_served_from_then_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    with keep_port() as first, keep_port() as second:
+        ports = port_of(first), port_of(second)
+        config = Config(data_dir=tmp_path, http=HttpConfig(port=ports[0], token=Secret("one-two-three-four")))
+        reporting = Reporting(config, "run", Log(print), NoDisplay())
+        reporting._view = made.status().look({}, made.known())
+        reporting._keep_serving()
+        assert [asked(ports[0], token) for token in ("one-two-three-four", "other")] == [200, 401]
+        for port in ports:
+            http = HttpConfig(port=port, token=Secret("five-six-seven-eight"))
+            reporting.reconfigure(replace(config, http=http))
+            reporting._keep_serving()
+            assert [asked(port, token) for token in ("one-two-three-four", "five-six-seven-eight")] == [401, 200]
+        assert asked(ports[0]) == 0
+        reporting.reconfigure(replace(config, http=http))
+        assert asked(ports[1], "five-six-seven-eight") == 200, "what does not change is not interrupted"
+        reporting.close()

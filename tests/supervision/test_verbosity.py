@@ -48,3 +48,20 @@ def test_a_disk_that_takes_no_file_changes_nothing_and_is_said(tmp_path: Path) -
     os.kill(os.getpid(), signal.SIGUSR1)
     verbosity.apply()
     assert [event["event"] for event in events] == ["log_level_kept"]
+
+
+def test_another_configured_level_is_asked_of_all_and_stays_whatever_they_began_with(tmp_path: Path) -> None:
+    events: list[dict[str, Any]] = []
+    verbosity = make(tmp_path, "info", events)
+    verbosity.reconfigure("info")
+    verbosity.apply()
+    assert (list(tmp_path.iterdir()), events) == ([], [])
+    for level in ("warning", "info"):
+        verbosity.reconfigure(level)
+        verbosity.apply()
+        assert (tmp_path / "log_level").read_text("utf-8") == level
+    os.kill(os.getpid(), signal.SIGUSR1)
+    verbosity.apply()
+    os.kill(os.getpid(), signal.SIGUSR2)
+    verbosity.apply()
+    assert (tmp_path / "log_level").read_text("utf-8") == "info", "others began with another level"
