@@ -20,6 +20,12 @@ class Steps(NamedTuple):
     """Told of the number of the new configuration, by which they work from then on."""
 
     @property
+    def lines(self) -> list[str]:
+        """What becomes of each, for people."""
+        said = (("starts", self.start), ("stops", self.retire), ("is renewed", self.renew), ("goes on", self.tell))
+        return [f"{name} {what}" for what, names in said for name in names]
+
+    @property
     def concerned(self) -> set[str]:
         """All of them."""
         return {name for names in self for name in names}

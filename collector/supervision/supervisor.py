@@ -1,4 +1,4 @@
-"""The supervisor: starts the children, forwards their notices, watches and restarts them, and stops them in order.
+"""The supervisor: starts the children, forwards their notices, watches, restarts and renews them, and stops them in order.
 
 It does no data work and never waits for a child. Its single loop waits for signals, notices and the ends of processes, and
 looks at the time about once a second.
@@ -10,7 +10,7 @@ from itertools import chain, groupby
 from multiprocessing import connection
 from typing import Final
 
-from collector.channel.channel import ALIVE
+from collector.channel.channel import ALIVE, CONFIG, Notice
 from collector.config import Config
 from collector.domain.clock import Clock, Every
 from collector.domain.errors import AnotherInstanceError, CannotStartError, NewerDataError, StopError
@@ -18,6 +18,7 @@ from collector.domain.log import Log
 from collector.processes.roles import role_of
 from collector.reports import Report
 from collector.supervision.child import Child, Spawn
+from collector.supervision.reload_steps import Steps
 from collector.supervision.signals import Signals
 from collector.supervision.stop_sequence import Stop
 
@@ -62,6 +63,7 @@ class Supervisor:
     ) -> None:
         """`processes`: the names of the children, stage by stage."""
         self._config = config
+        self._spawn, self._delays = spawn, delays
         self._read_reports = read_reports
         self._look = look
         self._signals = signals
@@ -71,10 +73,9 @@ class Supervisor:
         self._stop: Stop | None = None
         self._looks = Every(LOOK_SECS, clock.monotonic)
         self._looked_at = clock.monotonic()
-        self._children = [
-            Child(name, spawn, delays, log, drains=not role_of(name).stops_on_signal) for name in processes
-        ]
-        self._receivers = {child.role: _receivers(child.role, self._children) for child in self._children}
+        self._children: list[Child] = []
+        self._receivers: dict[str, list[tuple[str, Child]]] = {}
+        self._join([self._new_child(name) for name in processes])
         self._all_up_once = False
 
     @property
@@ -103,6 +104,35 @@ class Supervisor:
                 down = receiver.life.depths()[1] if receiver.life else 0
                 hops.append((sender.role, receiver.role, up + down, capacity))
         return hops
+
+    def reconfigure(self, config: Config, number: int, steps: Steps) -> None:
+        """Work by this configuration, of which `spawn` knows already, and take these steps; never waits."""
+        self._config = config
+        now, limit_secs = self._clock.monotonic(), config.supervisor.stop_timeout_secs
+        known = {child.role: child for child in self._children}
+        for name in steps.retire:
+            known[name].retire(now, limit_secs)
+        for name in steps.start:
+            if name in known:
+                known[name].recall(now)
+        joining = [self._new_child(name) for name in steps.start if name not in known]
+        for child in joining:
+            child.start(now)
+        self._join(joining)
+        for name in steps.renew:
+            known[name].renew(now, limit_secs)
+        for name in steps.tell:
+            if (life := known[name].life) is not None:
+                life.forward(Notice("supervisor", CONFIG, number, 0))
+
+    def _new_child(self, name: str) -> Child:
+        return Child(name, self._spawn, self._delays, self._log, drains=not role_of(name).stops_on_signal)
+
+    def _join(self, joining: Iterable[Child] = (), leaving: Iterable[Child] = ()) -> None:
+        left = set(leaving)
+        children = [child for child in (*self._children, *joining) if child not in left]
+        self._children = sorted(children, key=lambda child: role_of(child.role).stage)
+        self._receivers = {child.role: _receivers(child.role, self._children) for child in self._children}
 
     def run(self) -> int:
         """Record until told to stop; returns 0, or 5 if the deadline passed with anything unread or uncommitted.
@@ -153,6 +183,8 @@ class Supervisor:
             child.tend(now)
             if child.state == "backoff" and not self._all_up_once:
                 self._refuse_if_it_cannot_start(child)
+        if self._stop is None and (retired := [child for child in self.children if child.state == "done"]):
+            self._join(leaving=retired)
 
     def _refuse_if_it_cannot_start(self, child: Child) -> None:
         # A child that a signal killed (a negative code) or that stopped with code 0 was able to start; one that ended by
@@ -190,6 +222,8 @@ class Supervisor:
 
     def _handle_signals(self) -> None:
         now = self._clock.monotonic()
+        if self._signals.take_wake():
+            self._looks = Every(LOOK_SECS, self._clock.monotonic)
         name = self._signals.take()
         if name is None and self._stop is None and self._stop_at is not None and now >= self._stop_at:
             name = "stop_after"

@@ -57,6 +57,13 @@ def test_a_feed_that_is_added_or_removed_leaves_the_other_feeds_alone() -> None:
     assert steps(replace(OLD, feed=(KRAKEN, BINANCE))) == Steps()
 
 
+def test_what_becomes_of_each_process_is_said() -> None:
+    said = Steps(("ingest:okx",), ("ingest:kraken",), ("repair", "writer"), ("ingest:binance",)).lines
+    assert said == [
+        "ingest:okx starts", "ingest:kraken stops", "repair is renewed", "writer is renewed", "ingest:binance goes on",
+    ]  # fmt: skip
+
+
 def test_a_changed_feed_concerns_its_own_ingest_alone() -> None:
     wider = replace(BINANCE, symbols=("BTCUSDT", "ETHUSDT"))
     assert steps(replace(OLD, feed=(wider, KRAKEN))) == Steps(renew=("repair", "writer"), tell=("ingest:binance",))

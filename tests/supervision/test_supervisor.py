@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from collector.channel.channel import ALIVE, Notice
+from collector.channel.channel import ALIVE, CONFIG, Notice
 from collector.config import Config, SupervisorConfig
 from collector.domain.errors import AnotherInstanceError, CannotStartError, NewerDataError
 from collector.domain.log import Log
 from collector.processes.child_main import STOP_SIGNALS
 from collector.reports import Report
+from collector.supervision.reload_steps import Steps
 from collector.supervision.signals import Signals
 from collector.supervision.supervisor import EXIT_LATE, Supervisor
 
@@ -487,3 +488,100 @@ def test_while_nothing_happens_the_loop_wakes_once_a_second_and_for_a_restart_th
     assert quiet[0] == [1.0] * 5
     assert sum(quiet[1]) == pytest.approx(7.0)
     assert len(quiet[1]) <= 9
+
+
+def test_processes_are_renewed_and_told_while_the_others_go_on(world: World) -> None:
+    first: dict[str, int] = {}
+
+    def reload() -> None:
+        first.update({role: life.pid for role, life in world.lives.items()})
+        world.supervisor.reconfigure(world.config, 7, Steps(renew=("writer",), tell=("ingest:binance",)))
+
+    world.script[3] = reload
+    world.script[8] = lambda: world.signals.note(signal.SIGTERM)
+    assert world.run() == 0
+    assert world.renewed == ["writer"]
+    assert {role for role, life in world.lives.items() if life.pid != first[role]} == {"writer"}
+    assert world.heard == [("ingest:binance", Notice("supervisor", CONFIG, 7, 0))]
+    assert world.told == ROLES
+    assert [child.restarts for child in world.supervisor.children] == [0, 0, 0]
+
+
+def test_processes_join_and_retire_and_take_their_place_in_flow_and_stop(world: World) -> None:
+    steps = Steps(start=("ingest:okx", "repair"), retire=("ingest:binance",))
+    seen: list[Any] = []
+
+    def send() -> None:
+        seen.append([child.role for child in world.supervisor.children])
+        seen.append([hop[:2] for hop in world.supervisor.hops])
+        world.lives["ingest:okx"].sent = [Notice("ingest:okx", "appended", 1, 5)]
+
+    world.script[3] = lambda: world.supervisor.reconfigure(world.config, 1, steps)
+    world.script[6] = send
+    world.script[8] = lambda: world.signals.note(signal.SIGTERM)
+    assert world.run() == 0
+    assert seen == [
+        ["ingest:okx", "repair", "writer", "archiver"],
+        [("ingest:okx", "writer"), ("repair", "writer"), ("writer", "repair"), ("writer", "archiver")],
+    ]
+    assert world.heard == [("writer", Notice("ingest:okx", "appended", 1, 5))]
+    assert world.told == ["ingest:binance", "ingest:okx", "repair", "writer", "archiver"]
+    assert world.killed == []
+
+
+def test_a_stop_while_a_process_retires_waits_for_it_too(world: World) -> None:
+    world.deaf = {"ingest:binance"}
+    world.script[3] = lambda: world.supervisor.reconfigure(world.config, 1, Steps(retire=("ingest:binance",)))
+    world.script[4] = lambda: world.signals.note(signal.SIGTERM)
+    world.script[6] = lambda: setattr(world.lives["ingest:binance"], "exit_code", 0)
+    assert world.run() == 0
+    assert world.told == ["ingest:binance", *ROLES]
+
+
+def test_a_process_that_is_wanted_again_while_it_retires_comes_back(world: World) -> None:
+    world.deaf = {"ingest:binance"}
+    pids: list[int] = []
+
+    def recall() -> None:
+        pids.append(world.lives["ingest:binance"].pid)
+        world.supervisor.reconfigure(world.config, 2, Steps(start=("ingest:binance",)))
+        world.deaf = set()
+        world.lives["ingest:binance"].exit_code = 0
+
+    world.script[3] = lambda: world.supervisor.reconfigure(world.config, 1, Steps(retire=("ingest:binance",)))
+    world.script[4] = recall
+    world.script[8] = lambda: world.signals.note(signal.SIGTERM)
+    assert world.run() == 0
+    assert world.lives["ingest:binance"].pid not in pids
+    assert world.told == ["ingest:binance", *ROLES]
+    assert [child.restarts for child in world.supervisor.children] == [0, 0, 0]
+
+
+def test_a_process_in_a_crash_loop_is_tried_at_once_with_newer_settings(world: World) -> None:
+    def die() -> None:
+        world.lives["writer"].exit_code = 1
+
+    seen: list[str] = []
+
+    def reload() -> None:
+        seen.append(world.supervisor.children[1].state)
+        world.supervisor.reconfigure(world.config, 1, Steps(renew=("writer",)))
+
+    world.script = dict.fromkeys((3, 5), die)
+    world.script[6] = reload
+    world.script[7] = lambda: seen.append(world.supervisor.children[1].state)
+    world.script[9] = lambda: world.signals.note(signal.SIGTERM)
+    assert world.run() == 0
+    assert seen == ["backoff", "running"]
+    assert world.renewed == [], "there was nobody to renew"
+    assert world.told == ROLES
+
+
+def test_a_hangup_asks_for_newer_settings_only_where_no_terminal_can_hang_up() -> None:
+    for reloads in (False, True):
+        signals = Signals(hangup_reloads=reloads)
+        signals.note(signal.SIGHUP)
+        assert (signals.take_reload(), signals.take_wake()) == (reloads, reloads)
+        assert signals.take() == (None if reloads else "SIGHUP")
+        assert signals.ignores_hangup is reloads or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert not signals.take_reload()
