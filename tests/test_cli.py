@@ -67,6 +67,7 @@ def test_the_command_has_every_subcommand_of_the_contract() -> None:
         "gaps",
         "journal",
         "prune",
+        "reload",
         "restore",
         "run",
         "status",

@@ -61,6 +61,7 @@ def test_the_units_timeouts_cover_the_recorders_start_and_stop() -> None:
     assert float(service["WatchdogSec"]) >= 10
     assert (service["Restart"], service["RestartPreventExitStatus"]) == ("always", "2")
     assert service["ExecStart"].split() == [f"{HOME}/.venv/bin/collector", "run"]
+    assert service["ExecReload"].split() == [f"{HOME}/.venv/bin/collector", "reload"]
 
 
 def test_the_unit_waits_for_the_network_and_for_the_clock() -> None:

@@ -80,6 +80,8 @@ class Assignment(NamedTuple):
     """Where it logs to; None for standard output."""
     config_number: int = 0
     """Which of the run's configurations it is started with; see `config/handed_on.py`."""
+    ignores_hangup: bool = False
+    """Whether SIGHUP, which may go to the whole process group, asks for no stop."""
 
 
 Work = Callable[[Context], None]
@@ -160,7 +162,7 @@ def run_child(assignment: Assignment, config: Config, links: ChildLinks, work: W
     flag = StopFlag(links.stop, links.renewal, heed_signals=role.stops_on_signal)
     for number in STOP_SIGNALS:
         signal.signal(number, flag.on_signal)
-    for number in IGNORED_SIGNALS:
+    for number in (*IGNORED_SIGNALS, *([signal.SIGHUP] if assignment.ignores_hangup else [])):
         signal.signal(number, signal.SIG_IGN)
     signal.set_wakeup_fd(flag.bell.ringing_end, warn_on_full_buffer=False)
     # The parent started this process with these signals blocked, so that none could kill it before its handlers stood.

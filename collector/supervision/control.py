@@ -52,6 +52,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     config_number: int = 0
     """The number of the configuration that the recorder works by now."""
     changes: list[str] = []
+    """Settings and feeds, with what they were and are."""
+    processes: list[str] = []
+    """What the processes do that are concerned."""
     problems: list[str] = []
     """Why it was refused."""
     still: list[str] = []
@@ -74,6 +77,13 @@ class Control:
     def is_open(self) -> bool:
         """Whether a supervisor heeds requests here, as far as the folder tells."""
         return self._folder.is_dir()
+
+    def changed_at(self) -> int | None:
+        """When anything in the folder last came or went, in nanoseconds; None without a folder."""
+        try:
+            return self._folder.stat().st_mtime_ns
+        except OSError:
+            return None
 
     def ask(self, request: Request) -> str:
         """Write a request; returns its id. Raises OSError."""

@@ -24,11 +24,14 @@ from collector.storage.version_check import refuse_newer_data
 from collector.supervision import semaphores
 from collector.supervision.child_process import SpawnedProcess
 from collector.supervision.display import Display, NoDisplay
+from collector.supervision.reload_plan import Current, Source
+from collector.supervision.reloading import Reloading
 from collector.supervision.reporting import Reporting
 from collector.supervision.service import Service
 from collector.supervision.signals import Signals
 from collector.supervision.supervisor import EXIT_LATE, Reports, Supervisor
 from collector.supervision.takeover import keep_lock, take_over
+from collector.terminal.attached import can_hang_up
 
 _FLUSH_SECS: Final = 2.0
 _MAX_NAMED: Final = 20
@@ -44,7 +47,8 @@ _NO_DISPLAY: Final = NoDisplay()
 class _Run:
     """What the parts of one run of the recorder share."""
 
-    config: Config
+    current: Current
+    source: Source | None
     run_id: str
     lock: RoleLock
     signals: Signals
@@ -54,12 +58,14 @@ class _Run:
 
     def spawn(self, role: str, number: int, after_crash: bool) -> SpawnedProcess:
         """Start the process of that role, its incarnation of that number."""
-        assignment = Assignment(role, self.run_id, number, after_crash, self.log_file)
-        return SpawnedProcess(run_role, assignment, self.config, _PROCESSES)
+        assignment = Assignment(
+            role, self.run_id, number, after_crash, self.log_file, self.current.number, self.signals.ignores_hangup
+        )
+        return SpawnedProcess(run_role, assignment, self.current.config, _PROCESSES)
 
     def restart_delays(self) -> Iterator[float]:
         """Seconds to wait before each restart of a child that dies again and again."""
-        limits = self.config.supervisor
+        limits = self.current.config.supervisor
         return delays(limits.restart_base_delay_secs, limits.restart_max_delay_secs, random.random)
 
 
@@ -69,12 +75,13 @@ def record(
     stop_after_secs: float | None = None,
     display: Display = _NO_DISPLAY,
     log_file: logs.LogFile | None = None,
+    source: Source | None = None,
 ) -> int:
     """Record until told to stop; returns the exit code. Raises StopError when recording cannot begin.
 
-    The log goes to `log_file`, or without one to standard output.
+    The log goes to `log_file`, or without one to standard output. Newer settings are read from `source` when asked for.
     """
-    signals = Signals()
+    signals = Signals(hangup_reloads=not can_hang_up())
     signals.install()
     run_id = secrets.token_hex(4)
     scrub.begin(*config.secrets)
@@ -88,8 +95,9 @@ def record(
         refuse_newer_data(config.data_dir)
         feeds = [feed.name for feed in config.feed]
         log.info("started", version=__version__, data_dir=str(config.data_dir), feeds=feeds)
-        code = _supervise(_Run(config, run_id, lock, signals, log, display, log_file), stop_after_secs)
-        if config.archive.upload_on_stop and not _is_all_archived(config.data_dir, log):
+        current = Current.begin(config)
+        code = _supervise(_Run(current, source, run_id, lock, signals, log, display, log_file), stop_after_secs)
+        if current.config.archive.upload_on_stop and not _is_all_archived(config.data_dir, log):
             code = EXIT_LATE
         log.info("stopped", exit_code=code)
         return code
@@ -110,17 +118,19 @@ def _require_writable(log_file: logs.LogFile) -> None:
 
 def _supervise(run: _Run, stop_after_secs: float | None) -> int:
     """Run the children until told to stop; returns the exit code."""
-    processes = processes_of(run.config)
-    with _semaphores(run, len(processes)), _reporting(run) as reporting:
+    config = run.current.config
+    processes = processes_of(config)
+    with _semaphores(run, len(processes)), _reporting(run) as reporting, _reloading(run, reporting) as reloading:
         service = Service.of(os.environ, run.log)
 
         def look(supervisor: Supervisor, reports: Reports) -> None:
             keep_lock(run.lock, run.log)
             service.tell(ready=supervisor.recording, stopping=supervisor.stopping)
+            reloading.look(supervisor, reports)
             reporting.look(supervisor, reports)
 
         return Supervisor(
-            run.config, run.spawn, run.restart_delays, reporting.read_reports, look, run.signals, SystemClock(),
+            config, run.spawn, run.restart_delays, reporting.read_reports, look, run.signals, SystemClock(),
             run.log, processes=processes, stop_after_secs=stop_after_secs,
         ).run()  # fmt: skip
 
@@ -131,22 +141,38 @@ def _semaphores(run: _Run, processes: int) -> Iterator[None]:
 
     Raises CannotStartError.
     """
-    leftovers = semaphores.claim(run.config.data_dir)
+    leftovers = semaphores.claim(run.current.config.data_dir)
     if refused := semaphores.sweep(leftovers, semaphores.OPENED_SECS):
         run.log.warning("semaphores_left", count=len(refused), error=str(refused[0]))
-    try:
-        semaphores.require(processes, _PROCESSES)
-    except OSError as error:
-        raise CannotStartError(semaphores.lack(error)) from error
+    if lack := _lack(processes):
+        raise CannotStartError(lack)
     try:
         yield
     finally:
         semaphores.sweep(leftovers)
 
 
+def _lack(processes: int) -> str:
+    """What is lacking for so many processes; empty if nothing is."""
+    try:
+        semaphores.require(processes, _PROCESSES)
+    except OSError as error:
+        return semaphores.lack(error)
+    return ""
+
+
+@contextmanager
+def _reloading(run: _Run, reporting: Reporting) -> Iterator[Reloading]:
+    reloading = Reloading(run.current, run.source, _lack, reporting.reconfigure, run.signals, SystemClock(), run.log)
+    try:
+        yield reloading
+    finally:
+        reloading.close()
+
+
 @contextmanager
 def _reporting(run: _Run) -> Iterator[Reporting]:
-    reporting = Reporting(run.config, run.run_id, run.log, run.display)
+    reporting = Reporting(run.current.config, run.run_id, run.log, run.display)
     try:
         yield reporting
     finally:

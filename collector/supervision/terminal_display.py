@@ -13,6 +13,7 @@ from collector.config import Config
 from collector.logs import LogFile
 from collector.supervision.display import MakeStatus, Page
 from collector.supervision.recorder import record
+from collector.supervision.reload_plan import Source
 from collector.supervision.stop_sequence import HURRY_SECS
 from collector.terminal.attached import kept_terminal, on_terminal
 from collector.terminal.closing import closing_lines
@@ -58,11 +59,11 @@ class TerminalDisplay:
         self._view.show(lambda console: fitted(status, datetime.now(UTC), console, rates, about))
 
 
-def record_on_terminal(config: Config, stop_after_secs: float | None) -> int:
+def record_on_terminal(config: Config, stop_after_secs: float | None, source: Source | None) -> int:
     """Record until told to stop, with the live view; returns the exit code. Raises StopError when it cannot begin."""
     with terminal_display(config.data_dir) as (display, log_file):
         display.note(f"Recording into {config.data_dir}; the log is {log_file.path}; Ctrl-C stops in order.")
-        code = record(config, stop_after_secs=stop_after_secs, display=display, log_file=log_file)
+        code = record(config, stop_after_secs=stop_after_secs, display=display, log_file=log_file, source=source)
         display.closing = [uncut(line) for line in closing_lines(display.status, code, config.data_dir, log_file.path)]
     return code
 

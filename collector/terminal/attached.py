@@ -30,6 +30,16 @@ def on_terminal() -> tuple[int, ...]:
     return tuple(fd for fd, file in ((1, sys.__stdout__), (2, sys.__stderr__)) if file is not None and os.isatty(fd))
 
 
+def can_hang_up() -> bool:
+    """Whether this process has a terminal that controls it, whose end is told by SIGHUP, wherever its output goes."""
+    try:
+        fd = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    os.close(fd)
+    return True
+
+
 @contextmanager
 def kept_terminal() -> Iterator[TextIO]:
     """Yield the terminal behind standard output; descriptors 1 and 2 may lead elsewhere meanwhile, and lead back at the end.

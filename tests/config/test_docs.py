@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from collector.config import Config, FeedConfig
+from collector.config.change import FIXED
 from collector.config.keys import KEYS, SHORT_NAMES, VARIABLES, Place, allowed
 from collector.config.load import load
 from collector.config.validation import validated
@@ -146,6 +147,11 @@ def test_the_documentation_and_the_example_name_every_data_type() -> None:
 def test_every_key_says_what_is_allowed() -> None:
     switches = {key for key in KEYS if allowed(place_of(key)) == "true or false"}
     assert switches == {key for key, field in KEYS.items() if field.annotation is bool}
+
+
+def test_the_keys_that_need_a_restart_are_documented_with_the_reason() -> None:
+    chapter = DOCS.read_text("utf-8").split("\n## What can change while it records\n", 1)[1].split("\n## ", 1)[0]
+    assert dict(re.findall(r"^- `([\w.]+)`: (.+)[;.]$", chapter, re.MULTILINE)) == FIXED
 
 
 def test_the_errors_in_the_documentation_are_real(tmp_path: Path) -> None:

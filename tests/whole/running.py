@@ -132,9 +132,15 @@ class Recorder:
         self.program = [sys.executable, str(ROOT / "supervisor.py")]
         self._keeper = keep_port()
         self.port = port_of(self._keeper)
+        self._ws_url = ws_url
+        self.configure(**sections)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def configure(self, **sections: Any) -> None:
+        """Write its configuration file; to be called again for one that it is to take up while it runs."""
         feeds = sections.pop("feed", {})
         feeds = [
-            {"exchange": "binance", "ws_url": ws_url, **feed}
+            {"exchange": "binance", "ws_url": self._ws_url, **feed}
             for feed in (feeds if isinstance(feeds, list) else [feeds])
         ]
         # A machine busy with other things may take long to sync what a stop has to finish.
@@ -142,8 +148,12 @@ class Recorder:
         sections.setdefault("writer", {"batch_interval_secs": 0.5})
         sections.setdefault("ingest", {"reconnect_base_delay_secs": 0.2, "reconnect_max_delay_secs": 1})
         tables = {"http": {"port": self.port}, **sections}
-        self.config_path.write_text(to_toml(self.data_dir, feeds, tables), "utf-8")
-        self._process: subprocess.Popen[bytes] | None = None
+        plain = "".join(
+            f"{name} = {json.dumps(tables.pop(name))}\n"
+            for name in list(tables)
+            if not isinstance(tables[name], Mapping)
+        )
+        self.config_path.write_text(plain + to_toml(self.data_dir, feeds, tables), "utf-8")
 
     def start(self, *arguments: str, **options: Any) -> Self:
         """Start it; standard output goes to the log unless told otherwise."""

@@ -4,12 +4,15 @@ import argparse
 import math
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from collector.config import Config
 from collector.config.environment import environment_warnings
 from collector.config.load import load
 from collector.exchanges.registry import data_types, symbol_problems
+from collector.supervision.preflight import require_usable
+from collector.supervision.reload_plan import Source
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -26,12 +29,22 @@ def add_stop_after(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def source_of(path: Path | None) -> Source:
+    """Where a recorder that is started now finds its settings later, also after a change of the working directory."""
+    file = None if path is None else path.absolute()
+    return Source(partial(_loaded, file), require_usable, file)
+
+
 def load_config(path: Path | None) -> Config:
     """The configuration of file and environment; prints a warning for each dubious variable. Raises ConfigError."""
-    config = load(path, os.environ, data_types(), symbol_problems)
+    config = _loaded(path)
     for line in environment_warnings(os.environ):
         print(f"warning: {line}", file=sys.stderr)
     return config
+
+
+def _loaded(path: Path | None) -> Config:
+    return load(path, os.environ, data_types(), symbol_problems)
 
 
 def _positive_secs(text: str) -> float:

@@ -10,7 +10,7 @@ import argparse
 from typing import Final
 
 from collector.supervision.commands import check
-from collector.supervision.commands.options import add_config, add_stop_after, load_config
+from collector.supervision.commands.options import add_config, add_stop_after, load_config, source_of
 from collector.supervision.preflight import require_usable
 from collector.supervision.run import run as run_recorder
 
@@ -49,4 +49,4 @@ def run(options: argparse.Namespace) -> int:
         return demo.run(options)
     config = load_config(options.config)
     require_usable(config)
-    return run_recorder(config, options.stop_after, lines=options.log)
+    return run_recorder(config, options.stop_after, lines=options.log, source=source_of(options.config))

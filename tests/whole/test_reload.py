@@ -1,0 +1,243 @@
+"""Settings change while it records: whoever they do not concern goes on, nothing is missing, and no gap row says so."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.whole.accounts import frames_sent, gaps_of, missing_frames
+from tests.whole.running import DEADLINE_SECS, PATIENT, ROOT, Exchange, Recorder, wait_for
+
+SPOT = {"name": "spot", "symbols": ["BTCUSDT", "ETHUSDT"], "data_types": ["trade", "book_delta"]}
+MORE = {"name": "more", "symbols": ["SOLUSDT"], "data_types": ["trade"]}
+LIVE = ("--rate", "300", "--symbols", "BTCUSDT,ETHUSDT,SOLUSDT")
+LONE: dict[str, Any] = {**PATIENT, "repair": {"enabled": False}}
+"""The recorder asks the exchange nothing over REST."""
+
+TIMES = 5
+
+Start = Callable[..., Recorder]
+
+
+def settings(**changes: Any) -> dict[str, Any]:
+    """Frames are archived with their text."""
+    return {**LONE, "feed": [SPOT], **changes, "archive": {"keep_raw": True, **changes.get("archive", {})}}
+
+
+@pytest.fixture
+def source(exchange: Callable[..., Exchange]) -> Exchange:
+    return exchange(*LIVE)
+
+
+@pytest.fixture
+def started(source: Exchange, recorder: Callable[..., Recorder]) -> Start:
+    """Start a recorder with these settings, and wait until it stores."""
+
+    def start(**options: Any) -> Recorder:
+        # In a session of its own it has no terminal, whoever runs the tests.
+        recorded = recorder(source.ws_url, **settings(**options)).start(start_new_session=True)
+        recorded.wait_for_messages(50)
+        return recorded
+
+    return start
+
+
+def reload(recorded: Recorder, *arguments: str) -> tuple[int, list[str]]:
+    """The command's exit code, and the lines it prints."""
+    given = arguments if "--data-dir" in arguments else ("--config", str(recorded.config_path), *arguments)
+    command = [sys.executable, "-m", "collector", "reload", *given]
+    done = subprocess.run(
+        command, cwd=ROOT, env=recorded.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        timeout=2 * DEADLINE_SECS, check=False, encoding="utf-8",
+    )  # fmt: skip
+    return done.returncode, done.stdout.splitlines()
+
+
+def pids(recorded: Recorder) -> dict[str, int]:
+    return {process["name"]: process["pid"] for process in recorded.status()["processes"]}
+
+
+def goes_on(recorded: Recorder) -> None:
+    """Wait until more is stored than now."""
+    recorded.wait_for_messages(recorded.messages() + 100)
+
+
+def assert_whole(recorded: Recorder, source: Exchange) -> list[dict[str, Any]]:
+    """Stop both: whatever was sent is archived, and no process died. Returns the gaps."""
+    assert recorded.stop() == 0
+    source.stop()
+    assert missing_frames(frames_sent(source), recorded.data_dir / "archive") == []
+    assert [recorded.logged(event) for event in ("process_died", "process_forced_to_leave")] == [[], []]
+    return gaps_of(recorded.data_dir / "archive")
+
+
+def test_settings_of_writer_archiver_and_log_change_while_the_connections_stand(
+    source: Exchange, started: Start
+) -> None:
+    recorded = started()
+    before = pids(recorded)
+    recorded.configure(
+        **settings(
+            writer={"batch_interval_secs": 0.5, "max_batch_size": 50},
+            archive={"compression_level": 9},
+            log={"level": "debug"},
+        )
+    )
+    code, lines = reload(recorded)
+    assert (code, lines) == (
+        0,
+        [
+            f"read: {recorded.config_path}",
+            "writer.max_batch_size: 10000 -> 50",
+            "archive.compression_level: 3 -> 9",
+            'log.level: "info" -> "debug"',
+            "process: writer is renewed",
+            "process: archiver is renewed",
+        ],
+    )
+    goes_on(recorded)
+    after = pids(recorded)
+    assert {name for name in before if before[name] != after[name]} == {"writer", "archiver"}
+    assert {process["restarts"] for process in recorded.status()["processes"]} == {0}
+    assert recorded.status()["writer"]["batch_limit"] <= 50
+    assert assert_whole(recorded, source) == []
+
+
+def test_a_feed_is_added_and_removed_under_load_again_and_again_and_the_other_misses_nothing(
+    source: Exchange, started: Start
+) -> None:
+    recorded = started()
+    before = pids(recorded)
+    for _ in range(TIMES):
+        recorded.configure(**settings(feed=[SPOT, MORE]))
+        code, lines = reload(recorded)
+        assert (code, lines[1:]) == (
+            0,
+            [
+                "feed more: added (binance; SOLUSDT; trade)", "process: ingest:more starts", "process: writer is renewed",
+            ],
+        )  # fmt: skip
+        assert pids(recorded).keys() == {"supervisor", "ingest:spot", "ingest:more", "writer", "archiver"}
+        wait_for(lambda: any(row["symbol"] == "SOLUSDT" and row["messages"] for row in recorded.status()["streams"]))
+        recorded.configure(**settings())
+        code, lines = reload(recorded)
+        assert (code, lines[1:]) == (
+            0, ["feed more: removed", "process: ingest:more stops", "process: writer is renewed"],
+        )  # fmt: skip
+        assert pids(recorded).keys() == {"supervisor", "ingest:spot", "writer", "archiver"}
+    goes_on(recorded)
+    assert pids(recorded)["ingest:spot"] == before["ingest:spot"]
+    assert recorded.status()["healthy"], recorded.status()["reasons"]
+    gaps = assert_whole(recorded, source)
+    returns = [(gap["symbol"], gap["kind"]) for gap in gaps]
+    assert returns == [("SOLUSDT", "sequence")] * (TIMES - 1), (
+        "what was not recorded between its removal and its return"
+    )
+
+
+def test_a_bad_configuration_is_refused_with_all_its_errors_and_nothing_changes(
+    source: Exchange, started: Start
+) -> None:
+    recorded = started()
+    before = pids(recorded)
+    good = recorded.config_path.read_text("utf-8")
+    recorded.config_path.write_text(
+        good.replace("keep_raw = true", "keep_raw = 3\nbeta = 1") + "[book]\nx = 1", "utf-8"
+    )
+    by_file = reload(recorded)
+    by_folder = reload(recorded, "--data-dir", str(recorded.data_dir))
+    assert by_file[0] == by_folder[0] == 2
+    assert by_file[1] == by_folder[1]
+    assert [line.partition(" ")[0] for line in by_file[1]] == ["error:"] * 3
+    recorded.config_path.write_text("data_dir = [", "utf-8")
+    code, lines = reload(recorded, "--data-dir", str(recorded.data_dir))
+    assert (code, len(lines)) == (2, 1)
+    assert "is not valid TOML" in lines[0]
+    goes_on(recorded)
+    assert pids(recorded) == before
+    assert not list((recorded.data_dir / "run").glob("config-*"))
+    assert len(recorded.logged("reload_refused")) == 2
+    assert assert_whole(recorded, source) == []
+
+
+def test_what_cannot_change_while_it_records_is_refused_by_name_and_whole(source: Exchange, started: Start) -> None:
+    recorded = started(host_name="box")
+    before = pids(recorded)
+    elsewhere = recorded.data_dir.with_name("elsewhere")
+    changed = recorded.config_path.read_text("utf-8").replace(str(recorded.data_dir), str(elsewhere))
+    recorded.config_path.write_text(changed.replace('"box"', '"other"') + '[log]\nlevel = "debug"\n', "utf-8")
+    code, lines = reload(recorded, "--data-dir", str(recorded.data_dir))
+    assert code == 2
+    assert [line.split()[1] for line in lines] == ["data_dir", "host_name"]
+    assert all("cannot change while it records" in line for line in lines)
+    code, lines = reload(recorded)
+    assert (code, len(lines)) == (1, 1)
+    assert lines[0].startswith(f"error: no recorder runs on {elsewhere}; data_dir cannot change while it records")
+    assert not elsewhere.exists()
+    assert pids(recorded) == before
+    assert assert_whole(recorded, source) == []
+
+
+def test_a_dry_run_shows_what_would_change_and_changes_nothing(source: Exchange, started: Start) -> None:
+    recorded = started()
+    before = pids(recorded)
+    recorded.configure(**settings(feed=[SPOT, MORE], log={"level": "debug"}))
+    code, lines = reload(recorded, "--dry-run")
+    assert code == 0
+    assert lines[1:] == [
+        'log.level: "info" -> "debug"', "feed more: added (binance; SOLUSDT; trade)", "process: ingest:more starts",
+        "process: writer is renewed", "dry run: nothing was changed",
+    ]  # fmt: skip
+    code, lines = reload(recorded, "--dry-run", "--json")
+    shown = json.loads("\n".join(lines))
+    assert (code, shown["state"], shown["dry_run"], shown["config_number"]) == (0, "done", True, 0)
+    goes_on(recorded)
+    assert pids(recorded) == before
+    assert not list((recorded.data_dir / "run").glob("config-*"))
+    assert recorded.logged("reloaded") == []
+    assert assert_whole(recorded, source) == []
+
+
+def test_a_hangup_reloads_where_no_terminal_can_hang_up(source: Exchange, started: Start) -> None:
+    recorded = started()
+    before = pids(recorded)
+    recorded.configure(**settings(feed=[SPOT, MORE]))
+    os.killpg(recorded.process.pid, signal.SIGHUP)
+    wait_for(lambda: recorded.alive() and recorded.logged("reloaded"))
+    (said,) = recorded.logged("reloaded")
+    assert (said["config_number"], said["changes"], said["still"]) == (
+        1, ["feed more: added (binance; SOLUSDT; trade)"], [],
+    )  # fmt: skip
+    after = pids(recorded)
+    assert {name for name in before if before[name] != after[name]} == {"writer"}
+    goes_on(recorded)
+    assert assert_whole(recorded, source) == []
+
+
+def test_without_a_recorder_one_line_says_so(source: Exchange, recorder: Callable[..., Recorder]) -> None:
+    recorded = recorder(source.ws_url)
+    code, lines = reload(recorded)
+    assert (code, len(lines)) == (1, 1)
+    assert lines[0].startswith(f"error: no recorder runs on {recorded.data_dir}; ")
+    assert not recorded.data_dir.exists()
+    code, lines = reload(recorded, "--data-dir", str(recorded.data_dir))
+    assert (code, lines) == (1, [f"error: no recorder runs on {recorded.data_dir}"])
+
+
+def test_two_requests_at_once_are_answered_one_after_the_other(source: Exchange, started: Start) -> None:
+    recorded = started()
+    recorded.configure(**settings(feed=[SPOT, MORE]))
+    command = [sys.executable, "-m", "collector", "reload", "--json", "--data-dir", str(recorded.data_dir)]
+    asking = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, env=recorded.environment) for _ in range(3)]
+    answers = [json.loads(one.communicate(timeout=2 * DEADLINE_SECS)[0]) for one in asking]
+    assert [answer["state"] for answer in answers] == ["done"] * 3
+    assert sorted(len(answer["changes"]) for answer in answers) == [0, 0, 1]
+    assert {answer["config_number"] for answer in answers} == {1}
+    assert list((recorded.data_dir / "run" / "control").iterdir()) == []
+    goes_on(recorded)
+    assert assert_whole(recorded, source) == []
