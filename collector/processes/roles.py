@@ -103,7 +103,7 @@ ROLES: tuple[Role, ...] = (
         per_feed=True,
         stops_on_signal=True,
         journal_suffix="",
-        settings=("feed", "ingest", "journal", "silence", "book", "writer.batch_interval_secs"),
+        settings=("feed", "ingest", "journal", "silence", "book", "repair.enabled", "writer.batch_interval_secs"),
         takes_settings_live=True,
     ),
     Role(
@@ -151,7 +151,7 @@ ROLES: tuple[Role, ...] = (
         inputs=(Input("writer", "sealed", "sealed segments"),),
         target="store (Parquet)",
         backlog_may_wait=True,
-        settings=("archive", "supervisor.stop_timeout_secs"),
+        settings=("archive", "journal", "supervisor.stop_timeout_secs"),
         nice=10,
     ),
 )

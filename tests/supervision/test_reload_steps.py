@@ -78,8 +78,8 @@ def test_a_feed_of_another_exchange_is_another_process() -> None:
 
 def test_repair_is_started_when_it_is_needed_and_retired_when_not() -> None:
     without = replace(OLD, repair=RepairConfig(enabled=False))
-    assert steps(without) == Steps(retire=("repair",), renew=("writer",))
-    assert steps(OLD, without) == Steps(start=("repair",), renew=("writer",))
+    assert steps(without) == Steps(retire=("repair",), renew=("writer",), tell=INGESTS)
+    assert steps(OLD, without) == Steps(start=("repair",), renew=("writer",), tell=INGESTS)
 
 
 def test_every_setting_that_a_role_names_exists() -> None:

@@ -62,6 +62,16 @@ def pids(recorded: Recorder) -> dict[str, int]:
     return {process["name"]: process["pid"] for process in recorded.status()["processes"]}
 
 
+def speaks(recorded: Recorder, symbol: str) -> None:
+    """Wait until more of this symbol is stored than now."""
+
+    def stored() -> int:
+        return sum(row["messages"] for row in recorded.status()["streams"] if row["symbol"] == symbol)
+
+    before = stored()
+    wait_for(lambda: recorded.alive() and stored() > before)
+
+
 def goes_on(recorded: Recorder) -> None:
     """Wait until more is stored than now."""
     recorded.wait_for_messages(recorded.messages() + 100)
@@ -83,7 +93,7 @@ def test_settings_of_writer_archiver_and_log_change_while_the_connections_stand(
     before = pids(recorded)
     recorded.configure(
         **settings(
-            writer={"batch_interval_secs": 0.5, "max_batch_size": 50},
+            writer={"batch_interval_secs": 0.2, "max_batch_size": 50},
             archive={"compression_level": 9},
             log={"level": "debug"},
         )
@@ -93,11 +103,13 @@ def test_settings_of_writer_archiver_and_log_change_while_the_connections_stand(
         0,
         [
             f"read: {recorded.config_path}",
+            "writer.batch_interval_secs: 0.5 -> 0.2",
             "writer.max_batch_size: 10000 -> 50",
             "archive.compression_level: 3 -> 9",
             'log.level: "info" -> "debug"',
             "process: writer is renewed",
             "process: archiver is renewed",
+            "process: ingest:spot goes on",
         ],
     )
     goes_on(recorded)
@@ -123,7 +135,7 @@ def test_a_feed_is_added_and_removed_under_load_again_and_again_and_the_other_mi
             ],
         )  # fmt: skip
         assert pids(recorded).keys() == {"supervisor", "ingest:spot", "ingest:more", "writer", "archiver"}
-        wait_for(lambda: any(row["symbol"] == "SOLUSDT" and row["messages"] for row in recorded.status()["streams"]))
+        speaks(recorded, "SOLUSDT")
         recorded.configure(**settings())
         code, lines = reload(recorded)
         assert (code, lines[1:]) == (
@@ -138,6 +150,21 @@ def test_a_feed_is_added_and_removed_under_load_again_and_again_and_the_other_mi
     assert returns == [("SOLUSDT", "sequence")] * (TIMES - 1), (
         "what was not recorded between its removal and its return"
     )
+
+
+def test_symbols_join_and_leave_a_feed_that_goes_on(source: Exchange, started: Start) -> None:
+    recorded = started()
+    before = pids(recorded)
+    for symbols in (["BTCUSDT", "SOLUSDT"], ["BTCUSDT", "ETHUSDT"], ["BTCUSDT"]):
+        recorded.configure(**settings(feed=[{**SPOT, "symbols": symbols, "lines": len(symbols)}]))
+        code, lines = reload(recorded)
+        assert code == 0
+        assert lines[-2:] == ["process: writer is renewed", "process: ingest:spot goes on"]
+        for symbol in symbols:
+            speaks(recorded, symbol)
+    assert pids(recorded)["ingest:spot"] == before["ingest:spot"]
+    gaps = assert_whole(recorded, source)
+    assert {gap["symbol"] for gap in gaps} <= {"ETHUSDT"}, "which was away for a while"
 
 
 def test_a_bad_configuration_is_refused_with_all_its_errors_and_nothing_changes(
