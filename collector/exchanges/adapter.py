@@ -167,6 +167,11 @@ class Adapter(Protocol):
         ...
 
     @property
+    def hosts(self) -> Sequence[str]:
+        """Scheme and host of each server with the same streams; the first one is that of `plan` without a `ws_url`."""
+        ...
+
+    @property
     def opens_with_books(self) -> bool:
         """Whether the subscriptions of a new connection begin with whole books."""
         ...

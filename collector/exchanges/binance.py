@@ -291,6 +291,7 @@ class Binance(_Binance):
 
     exchange = "binance"
     ws_url = "wss://stream.binance.com:9443"
+    other_hosts = ("wss://data-stream.binance.vision",)
     channels = _SPOT
     rows = _SPOT_ROWS
     limits = _LIMITS

@@ -61,6 +61,8 @@ class Market:
     exchange: ClassVar[str]
     ws_url: ClassVar[str]
     """Scheme and host."""
+    other_hosts: ClassVar[tuple[str, ...]] = ()
+    """The same of further servers with the same streams and paths, as the exchange documents them, for further lines."""
     path: ClassVar[str] = ""
     """Behind the host, before a channel's own path."""
     channels: ClassVar[tuple[Channel, ...]]
@@ -135,6 +137,11 @@ class Market:
     def wire_symbol(self, symbol: str) -> str:
         """A symbol as topics spell it."""
         return symbol
+
+    @property
+    def hosts(self) -> Sequence[str]:
+        """See `Adapter.hosts`."""
+        return (self.ws_url, *self.other_hosts)
 
     @cached_property
     def id_rules(self) -> Mapping[str, IdRule]:

@@ -270,6 +270,7 @@ class Okx(Market):
 
     exchange = "okx"
     ws_url = "wss://ws.okx.com:8443"
+    other_hosts = ("wss://wsaws.okx.com:8443",)
     path = "/ws/v5/public"
     channels: ClassVar = _CHANNELS
     unasked = frozenset({"tickers", "books5", "index-tickers", "instruments", "price-limit", "status", "opt-summary"})

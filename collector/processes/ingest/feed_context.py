@@ -5,7 +5,7 @@ import math
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from collector.channel.bell import RingingEvent
@@ -61,6 +61,8 @@ class FeedContext:
     budget: ConnectionBudget
     slots: LiveSlots
     questions: Questions
+    hosts: Sequence[str]
+    """The exchange's hosts for the feed's lines; none if the feed has an address of its own."""
     gate: JournalGate
     clock: Clock
     log: Log
@@ -120,6 +122,7 @@ def make_feed_context(
         ),
         slots=LiveSlots(run_folder / name, limits.live),
         questions=Questions(adapter, feed, run_folder, context.clock),
+        hosts=() if feed.ws_url else adapter.hosts,
         gate=gate,
         clock=context.clock,
         log=context.log,

@@ -40,6 +40,11 @@ class FeedLines:
         self._other_address_trials: list[tuple[int, ConnectionTrial]] = []
         """Connections on trial at another address, each with the plan whose streams never spoke."""
 
+    @property
+    def _apart_secs(self) -> float:
+        """How far apart lines connect at first: where all are cut at the same age, one is back before the next is cut."""
+        return 2 * self._context.config.reconnect_base_delay_secs
+
     def start_missing(self) -> list[tuple[int, int]]:
         """Start a reader for each line and plan that has none; returns those that had one before, as (line, plan)."""
         pairs = itertools.product(range(self._feed.lines), self._plans)
@@ -48,7 +53,7 @@ class FeedLines:
         for line, plan_number in missing:
             carried, keys = self._plans[plan_number], self._keys(plan_number)
             state = LineReport(line=line, plan=plan_number, streams=len(keys))
-            self._silence[plan_number][line] = self._start(carried, keys, state)
+            self._silence[plan_number][line] = self._start(carried, keys, state, delay_secs=line * self._apart_secs)
         return lost
 
     def take(self, feed: FeedConfig, silence_bounds: Bounds) -> None:
@@ -135,10 +140,19 @@ class FeedLines:
         return () if plan is None else plan.keys
 
     def _start(
-        self, carried: CarriedPlan, keys: Iterable[StreamKey], state: LineReport, trial: ConnectionTrial | None = None
+        self,
+        carried: CarriedPlan,
+        keys: Iterable[StreamKey],
+        state: LineReport,
+        trial: ConnectionTrial | None = None,
+        delay_secs: float = 0.0,
     ) -> LineSilence:
         silence = LineSilence(keys, self._silence_bounds, self._schedule())
-        self._readers.start(LineReader(self._context, carried, state, silence, self._readers.start, trial=trial))
+        self._readers.start(
+            LineReader(
+                self._context, carried, state, silence, self._readers.start, first_delay_secs=delay_secs, trial=trial
+            )
+        )
         return silence
 
     def _schedule(self) -> TrialSchedule:

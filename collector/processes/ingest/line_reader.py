@@ -20,6 +20,7 @@ from collector.processes.ingest.carried_plan import CarriedPlan
 from collector.processes.ingest.connection_trial import ConnectionTrial
 from collector.processes.ingest.feed_context import FeedContext
 from collector.processes.ingest.first_data import MAX_NAMED
+from collector.processes.ingest.line_hosts import at_host
 from collector.processes.ingest.line_silence import LineSilence
 from collector.processes.ingest.questions import tokens
 from collector.processes.ingest.reconnect_delay import ReconnectDelay
@@ -78,6 +79,7 @@ class LineReader:
         self._has_successor = False
         self._is_dismissed = False
         self._connects = 0
+        self._failures = 0
         self._delay = ReconnectDelay(lambda: context.config, context.random)
         self.state = state
 
@@ -115,7 +117,9 @@ class LineReader:
         self._made = self._carried.edition
         if self._made.plan is None:
             return None
-        self._dialled = context.questions.answered(self._made.plan)
+        self._dialled = at_host(
+            context.questions.answered(self._made.plan), context.hosts, self.state.line, self._failures
+        )
         return self._connect(self._dialled)
 
     def _take_question(self) -> float:
@@ -147,6 +151,7 @@ class LineReader:
     def _note_failure(self, error: HandshakeError | OSError) -> float:
         delay_secs, ban_secs = self._delay.after_failure(error, self._context.clock.now_ns() / 1e9)
         self._context.counters.add("connect_failures")
+        self._failures += 1
         if ban_secs is not None:
             self._share_ban(ban_secs)
         self.state.last_error = self._shown(str(error))

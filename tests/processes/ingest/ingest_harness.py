@@ -57,6 +57,7 @@ class PlainAdapter(Market):
     """An exchange whose control frames are the words above; everything else is data."""
 
     exchange = "plain"
+    ws_url = ""
     id_rules: Mapping[str, IdRule] = {}
 
     def __init__(

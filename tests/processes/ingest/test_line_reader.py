@@ -1,7 +1,9 @@
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.frames import Opcode
@@ -18,6 +20,7 @@ from collector.processes.context import SystemClock
 from collector.processes.ingest.books_at_once import BooksAtOnce
 from collector.processes.ingest.carried_plan import CarriedPlan
 from collector.processes.ingest.feed_context import CounterSet, FeedContext
+from collector.processes.ingest.feed_lines import FeedLines
 from collector.processes.ingest.first_data import FirstDataWatch
 from collector.processes.ingest.fresh_books import FreshBooks
 from collector.processes.ingest.journal_gate import JournalGate
@@ -35,9 +38,17 @@ from tests.processes.ingest.ingest_harness import LIMITS, PlainAdapter, capturin
 
 
 class Line:
-    """One reader whose pauses take no time and are written down; `random` is always 1."""
+    """One reader, whose pauses take no time and are written down; `random` is always 1."""
 
-    def __init__(self, folder: Path, url: str, connections: int = 1_000, stale_timeout_secs: float = 30.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        url: str,
+        connections: int = 1_000,
+        stale_timeout_secs: float = 30.0,
+        number: int = 0,
+        hosts: Sequence[str] = (),
+    ) -> None:
         self.folder = folder
         self.stop = RingingEvent()
         self.pauses: list[float] = []
@@ -54,6 +65,7 @@ class Line:
             budget=self.budget,
             slots=LiveSlots(folder, None),
             questions=Questions(adapter, FeedConfig(), folder, clock),
+            hosts=hosts,
             gate=JournalGate(self.journal, JournalConfig(), clock.now_ns, self.log),
             clock=clock,
             log=self.log,
@@ -68,13 +80,14 @@ class Line:
             books_at_once=BooksAtOnce(adapter, None, RequestFolder(folder / "requests"), self.stop.set, self.log),
             checkpoint_secs=3_600.0,
         )
+        self.context = feed_context
         self.readers = LineReaders(WorkerThreads())
         silence = LineSilence((), SilenceConfig().bounds, TrialSchedule(60.0, 300.0, 14_400.0, lambda: 1.0))
         self.readers.start(
             LineReader(
                 feed_context,
                 CarriedPlan(ConnectionPlan(url, (), ())),
-                LineReport(line=0, plan=0, streams=1),
+                LineReport(line=number, plan=0, streams=1),
                 silence,
                 self.readers.start,
             )
@@ -96,8 +109,8 @@ Begin = Callable[..., Line]
 def begin(tmp_path: Path, server: Server) -> Iterator[Begin]:
     begun: list[Line] = []
 
-    def begin(connections: int = 1_000, stale_timeout_secs: float = 30.0) -> Line:
-        begun.append(Line(tmp_path, server.url, connections, stale_timeout_secs))
+    def begin(connections: int = 1_000, stale_timeout_secs: float = 30.0, **about: Any) -> Line:
+        begun.append(Line(tmp_path, server.url, connections, stale_timeout_secs, **about))
         return begun[-1]
 
     yield begin
@@ -256,3 +269,45 @@ def test_a_replaced_reader_does_not_connect_again(begin: Begin, server: Server) 
 
     assert line.counters["reconnects"] == 0
     assert [state.connection for state in line.readers.states()] == [2]
+
+
+def test_a_second_line_connects_to_another_host(begin: Begin, server: Server) -> None:
+    with closing(Server()) as other:
+        line = begin(number=1, hosts=(server.url, other.url))
+        other.accept(wire(b"data"))
+        wait_for(lambda: line.readers.states()[0].state == "open")
+        assert line.pauses == [0.0]
+
+
+def test_a_second_line_whose_host_refuses_it_connects_to_the_usual_one_and_stays_there(
+    begin: Begin, server: Server
+) -> None:
+    with closing(Server()) as other:
+        line = begin(number=1, hosts=(server.url, other.url))
+        other.refuse("451 Unavailable For Legal Reasons")
+        server.accept(wire(b"data")).hang_up()
+        server.accept(wire(b"data"))
+        wait_for(lambda: len(line.delays()) == 2)
+
+
+def test_the_first_line_connects_to_the_usual_host_whatever_happens(begin: Begin, server: Server) -> None:
+    with closing(Server()) as other:
+        line = begin(hosts=(server.url, other.url))
+        for _ in range(3):
+            server.refuse("503 Service Unavailable")
+        server.accept(wire(b"data"))
+        wait_for(lambda: line.readers.states()[0].state == "open")
+
+
+def test_lines_connect_apart_so_that_one_is_back_before_the_next_is_cut(tmp_path: Path, server: Server) -> None:
+    line = Line(tmp_path, server.url)
+    server.accept(wire(b"data"))
+    line.stop.set()
+    assert line.readers.join(60, time.monotonic) == 0
+    line.pauses.clear()
+    plans = {0: ConnectionPlan(server.url, (), ()), 1: ConnectionPlan(server.url, (), ())}
+    FeedLines(line.context, FeedConfig(lines=3), plans, SilenceConfig().bounds, line.readers).start_missing()
+    assert line.readers.join(60, time.monotonic) == 0
+    line.journal.close()
+    assert sorted(line.pauses) == [0.0, 0.0, 10.0, 10.0, 20.0, 20.0]
+    assert min(line.pauses[2:]) > IngestConfig().reconnect_base_delay_secs
