@@ -78,6 +78,8 @@ class LineReader:
         self._session: Session | None = None
         self._has_successor = False
         self._is_dismissed = False
+        self._is_waiting = False
+        """Whether it waits for its next attempt."""
         self._connects = 0
         self._failures = 0
         self._delay = ReconnectDelay(lambda: context.config, context.random)
@@ -86,9 +88,20 @@ class LineReader:
     def run(self) -> None:
         """Connect, read, wait for the reconnect delay, and again."""
         delay_secs = self._first_delay_secs
-        while not (self._context.pause(delay_secs) or self._has_successor or self._is_over or self._is_given_up):
+        while not (self._waits(delay_secs) or self._has_successor or self._is_over or self._is_given_up):
             delay_secs = self._attempt()
             self.state.state = "waiting"
+
+    def _waits(self, secs: float) -> bool:
+        self._is_waiting = True
+        is_stopped = self._context.pause(secs)
+        self._is_waiting = False
+        return is_stopped
+
+    @property
+    def is_superseded(self) -> bool:
+        """Whether it only waits, and a successor connects instead."""
+        return self._is_waiting and self._has_successor
 
     @property
     def _is_over(self) -> bool:
@@ -269,9 +282,17 @@ class LineReader:
         return False
 
     def renew_if_outdated(self) -> None:
-        """Let a successor take over from a connection that was made before the plan's last change. For any thread."""
-        if self._made.number < self._carried.edition.number:
+        """Let a successor take over from a connection that was made before the plan's last change. For the main thread.
+
+        Where there is none, the next attempt may be minutes away: a successor makes it now.
+        """
+        if self._made.number == self._carried.edition.number or self._is_over:
+            return
+        if not self._is_waiting:
             self._renew()
+        elif not self._has_successor and (self._trial is None or self._trial.is_kept):
+            self._has_successor = True
+            self._start_successor()
 
     def dismiss(self) -> None:
         """End for good: other lines carry the plan. For any thread."""

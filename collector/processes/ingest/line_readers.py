@@ -64,7 +64,7 @@ class LineReaders:
         """What each running reader is doing, by line."""
         with self._lock:
             self._readers = {thread: reader for thread, reader in self._readers.items() if thread.is_alive()}
-            states = [replace(reader.state) for reader in self._readers.values()]
+            states = [replace(reader.state) for reader in self._readers.values() if not reader.is_superseded]
         return sorted(states, key=lambda state: state.line)
 
 

@@ -14,6 +14,7 @@ class Orders:
         self._context = context
         self._adapter = adapter
         self._newest = NewestConfig(context, feed, adapter)
+        self._newest.look()
         self._chooser = self._chooser_beside(())
         """None for a feed that names all its symbols."""
 

@@ -148,12 +148,15 @@ class Feed:
         data_types: tuple[str, ...] = ("trade",),
         lines: int = 1,
         config_number: int = 0,
+        longest_delay_secs: float = 0.2,
     ) -> None:
         self._limits = LIMITS._replace(streams_per_connection=streams_per_connection)
         feed = FeedConfig(
             exchange="plain", name="f", ws_url=url, symbols=symbols, exclude=exclude, data_types=data_types, lines=lines
         )
-        ingest = IngestConfig(reconnect_base_delay_secs=0.05, reconnect_max_delay_secs=0.2)
+        ingest = IngestConfig(
+            reconnect_base_delay_secs=longest_delay_secs / 4, reconnect_max_delay_secs=longest_delay_secs
+        )
         journal = JournalConfig(fsync_interval_secs=0.05, min_free_bytes=0)
         self.config = Config(data_dir=data_dir, feed=(feed,), ingest=ingest, journal=journal)
         self.bell = Bell()

@@ -32,7 +32,7 @@ def start(tmp_path: Path, exchange: Exchange) -> Iterator[Start]:
     begun: list[Feed] = []
 
     def start(*symbols: str, **options: Any) -> Feed:
-        begun.append(Feed(tmp_path, exchange.url, *symbols, **options))
+        begun.append(Feed(tmp_path, options.pop("url", exchange.url), *symbols, **options))
         return begun[-1]
 
     yield start
@@ -200,6 +200,17 @@ def test_while_another_address_does_not_answer_the_old_connection_records_on(sta
     assert is_unbroken(feed.trades("A"))
 
 
+def test_a_line_that_waits_for_its_next_attempt_tries_another_address_at_once(start: Start, exchange: Exchange) -> None:
+    nobody = Exchange()
+    nobody.close()
+    feed = start("A", url=nobody.url, longest_delay_secs=7_200.0)
+    wait_for(lambda: feed.event("connect_failed"))
+    take(feed, ws_url=exchange.url)
+    wait_for_more(feed, "A")
+    wait_for(lambda: [line.state for line in feed.reports[-1].lines] == ["open"])
+    assert exchange.asked == ["A"]
+
+
 def test_intervals_and_limits_are_taken_without_touching_a_connection(start: Start, exchange: Exchange) -> None:
     feed = start("A", "B")
     wait_for_more(feed, "A")
@@ -295,6 +306,18 @@ def test_a_configuration_without_the_feed_or_of_another_exchange_changes_nothing
     wait_for_more(feed, "A")
     assert feed.works_by(0)
     assert feed.disconnects() == []
+
+
+def test_the_newest_configuration_serves_at_a_start(start: Start, exchange: Exchange) -> None:
+    first = start("A")
+    wait_for_more(first, "A")
+    first.stop()
+    number = first.configure(symbols=("A", "B"))
+    feed = start("A")
+    wait_for_more(feed, "A", "B")
+    assert feed.works_by(number)
+    assert exchange.asked == ["A", "A,B"]
+    assert feed.headers()[-1].identity.shares == ()
 
 
 def test_a_configuration_that_came_before_the_start_is_not_taken_again(start: Start, tmp_path: Path) -> None:
