@@ -56,6 +56,13 @@ class Ingest:
         shares = tuple(PlanShare(plan, carried, TYPES) for plan, carried in enumerate(plans))
         self.journal.resubscribe(FeedIdentity("f", "binance", symbols, TYPES, shares))
 
+    def subscribe_types(self, at_secs: int, *plans: tuple[str, ...]) -> None:
+        """From here on the plans carry these data types of BTC, and there may be frames of no others."""
+        self._begin(at_secs)
+        shares = tuple(PlanShare(plan, (BTC,), types) for plan, types in enumerate(plans) if types)
+        types = tuple(dict.fromkeys(name for carried in plans for name in carried))
+        self.journal.resubscribe(FeedIdentity("f", "binance", (BTC,), types, shares))
+
     def say(self, at_secs: int, *symbols: str) -> None:
         """A book and the next trade of each symbol."""
         self._begin(at_secs)
@@ -247,3 +254,27 @@ def test_a_list_that_changed_over_a_restart_drops_what_left(world: Market) -> No
     for at_secs in range(11, 1_000, 20):
         second.say(at_secs, BTC)
     assert {row[0] for row in gaps(world, "trade", "book_snapshot")} == {BTC}
+
+
+def test_a_data_type_that_leaves_ends_without_a_gap_and_what_still_comes_is_not_stored(world: Market) -> None:
+    ingest = Ingest(world, BTC)
+    ingest.say(1, BTC)
+    read(world)
+    ingest.subscribe_types(2, ("trade",))
+    for at_secs in range(3, 2_000, 20):
+        ingest.say(at_secs, BTC)
+    assert gaps(world, "trade", "book_snapshot", "undecoded", "_") == []
+    assert (stored(world, BTC), world.trades[BTC]) == (world.trades[BTC] + 1, 101)
+
+
+def test_a_data_type_that_joins_is_stored_and_no_other_has_a_gap(world: Market) -> None:
+    ingest = Ingest(world, BTC)
+    ingest.subscribe_types(1, ("trade",))
+    read(world)
+    ingest.say(2, BTC)
+    ingest.subscribe_types(3, ("trade",), ("book_snapshot",))
+    ingest.connect(4, 2, plan=1)
+    read(world)
+    ingest.say(5, BTC)
+    assert gaps(world, "trade", "book_snapshot", "undecoded", "_") == []
+    assert stored(world, BTC) == 3
