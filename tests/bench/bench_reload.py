@@ -1,0 +1,106 @@
+"""What it costs to record other symbols: 50 of 200 leave and return ten times under load. Numbers only.
+
+    .venv/bin/python -m tests.bench.bench_reload                     by a newer configuration, and by a restart each time
+    .venv/bin/python -m tests.bench.bench_reload --rounds 1 --symbols 40 --leaving 10     does it work?
+
+The exchange is the simulator, which counts the trades of each symbol without a hole. What is shown is what the archive has
+of the symbols that stay.
+"""
+
+import argparse
+import json
+import re
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tests.whole.changing import Account, Changing, account
+from tests.whole.running import PATIENT, Exchange, Recorder
+
+STOPPED = 0
+HEADS = ("changed by", "trades stored", "missing", "double", "gap rows", "longest hole, s", "connections")
+
+
+class Load(argparse.Namespace):
+    """What is recorded, and how often it changes."""
+
+    symbols: int
+    leaving: int
+    rounds: int
+    rate: float
+    secs: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All symbols."""
+        return tuple(f"S{number:03}USDT" for number in range(self.symbols))
+
+
+def by_configuration(recorded: Recorder) -> Callable[[Sequence[str]], None]:
+    """Hand a newer configuration to the running ingest."""
+    feed = Changing(recorded)
+    return lambda symbols: feed.take(symbols=tuple(symbols))
+
+
+def by_restart(recorded: Recorder) -> Callable[[Sequence[str]], None]:
+    """Stop the recorder, and start it with another configuration."""
+
+    def change(symbols: Sequence[str]) -> None:
+        stop(recorded)
+        text = recorded.config_path.read_text("utf-8")
+        text = re.sub(r"^symbols = .*$", f"symbols = {json.dumps(list(symbols))}", text, flags=re.MULTILINE)
+        recorded.config_path.write_text(text, "utf-8")
+        recorded.start()
+        recorded.wait_for_messages(1)
+
+    return change
+
+
+def stop(recorded: Recorder) -> None:
+    """Stop it in order."""
+    if (code := recorded.stop()) != STOPPED:
+        raise SystemExit(f"the recorder ended with {code}: {recorded.log_path.read_text('utf-8')[-2_000:]}")
+
+
+def measured(load: Load, changing: Callable[[Recorder], Callable[[Sequence[str]], None]]) -> tuple[Account, int]:
+    """What the archive has of the symbols that stay, and how many connections were opened."""
+    with tempfile.TemporaryDirectory(prefix="bench-reload-") as folder:
+        market = Exchange(Path(folder), "--symbols", ",".join(load.names), "--rate", str(load.rate), log=False)
+        feed = {"symbols": list(load.names), "data_types": ["trade"]}
+        recorded = Recorder(Path(folder), market.ws_url, feed=feed, silence=PATIENT["silence"]).start()
+        try:
+            recorded.wait_for_messages(1)
+            change = changing(recorded)
+            for _ in range(load.rounds):
+                change(load.names[load.leaving :])
+                time.sleep(load.secs)
+                change(load.names)
+                time.sleep(load.secs)
+            connections = int(market.stats()["connections_total"])
+            stop(recorded)
+            return account(recorded, load.names[load.leaving :]), connections
+        finally:
+            recorded.end()
+            market.stop()
+
+
+def main() -> None:
+    """Measure both ways and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--symbols", type=int, default=200)
+    parser.add_argument("--leaving", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rate", type=float, default=10.0, help="messages per second and symbol, roughly")
+    parser.add_argument("--secs", type=float, default=2.0, help="between two changes")
+    load = parser.parse_args(namespace=Load())
+    print(f"| {' | '.join(HEADS)} |\n|---{'|---:' * (len(HEADS) - 1)}|")
+    for name, changing in (("a newer configuration", by_configuration), ("a restart", by_restart)):
+        found, connections = measured(load, changing)
+        numbers = (found.stored, found.missing, found.double, found.gap_rows)
+        shown = " | ".join(f"{number:,}" for number in numbers)
+        print(f"| {name} | {shown} | {found.longest_hole_secs:.1f} | {connections} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
