@@ -37,6 +37,9 @@ class FeedLines:
         self._readers = readers
         self._silence: dict[int, dict[int, LineSilence]] = {plan_number: {} for plan_number in plans}
         """By plan and line."""
+        self._elsewhere: dict[int, CarriedPlan] = {}
+        """Plans at another address, for streams that never spoke."""
+        self._ws_url = feed.ws_url
         self._other_address_trials: list[tuple[int, ConnectionTrial]] = []
         """Connections on trial at another address, each with the plan whose streams never spoke."""
 
@@ -99,8 +102,24 @@ class FeedLines:
         for plan in change.joined.values():
             plan_number = self._context.first_data.add(plan, second_try=False)
             self._plans[plan_number], self._silence[plan_number] = CarriedPlan(plan), {}
+        self._change_elsewhere(change)
         self._readers.renew_outdated()
         self.start_missing()
+
+    def _change_elsewhere(self, change: PlanChange) -> None:
+        """Let what leaves also leave its other address, and let that follow another address of the feed."""
+        ws_url, earlier = change.selection.ws_url, self._ws_url
+        self._ws_url = ws_url
+        for number, carried in list(self._elsewhere.items()):
+            keys = () if carried.edition.plan is None else carried.edition.plan.keys
+            kept = [key for key in keys if key not in change.left]
+            if len(kept) == len(keys) and ws_url == earlier:
+                continue
+            plans = self._context.adapter.elsewhere(kept, ws_url) if kept else []
+            plan = next((plan for plan in plans if set(plan.keys) == set(kept)), None)
+            carried.change(plan, renew=ws_url != earlier)
+            if plan is None:
+                del self._elsewhere[number]
 
     def check_first_data(self, secs: float) -> None:
         """`secs` have passed: try streams that have never spoken at another address, once for each stream.
@@ -123,7 +142,7 @@ class FeedLines:
         trials = self._other_address_trials
         for plan_number, trial in trials:
             if trial.is_kept:
-                for silence in self._silence[plan_number].values():
+                for silence in self._silence.get(plan_number, {}).values():
                     silence.stop_watching(trial.wanted)
         self._other_address_trials = [(plan_number, trial) for plan_number, trial in trials if trial.is_pending]
 
@@ -133,7 +152,8 @@ class FeedLines:
         state = LineReport(line=self._feed.lines, plan=other_number, streams=other_plan.streams)
         trial = ConnectionTrial(other_plan.keys)
         self._other_address_trials.append((plan_number, trial))
-        self._start(CarriedPlan(other_plan), other_plan.keys, state, trial)
+        self._elsewhere[other_number] = CarriedPlan(other_plan)
+        self._start(self._elsewhere[other_number], other_plan.keys, state, trial)
 
     def _keys(self, plan_number: int) -> tuple[StreamKey, ...]:
         plan = self._plans[plan_number].edition.plan

@@ -149,7 +149,10 @@ class Feed:
         lines: int = 1,
         config_number: int = 0,
         longest_delay_secs: float = 0.2,
+        first_data_timeout_secs: float = 60.0,
+        other_urls: Sequence[str] = (),
     ) -> None:
+        self._other_urls = other_urls
         self._limits = LIMITS._replace(streams_per_connection=streams_per_connection)
         feed = FeedConfig(
             exchange="plain", name="f", ws_url=url, symbols=symbols, exclude=exclude, data_types=data_types, lines=lines
@@ -157,6 +160,7 @@ class Feed:
         ingest = IngestConfig(
             reconnect_base_delay_secs=longest_delay_secs / 4, reconnect_max_delay_secs=longest_delay_secs
         )
+        ingest = replace(ingest, first_data_timeout_secs=first_data_timeout_secs)
         journal = JournalConfig(fsync_interval_secs=0.05, min_free_bytes=0)
         self.config = Config(data_dir=data_dir, feed=(feed,), ingest=ingest, journal=journal)
         self.bell = Bell()
@@ -220,7 +224,9 @@ class Feed:
 
     def _run(self) -> None:
         try:
-            process.record(self._context, self.config.feed[0], Listing(limits=self._limits))
+            process.record(
+                self._context, self.config.feed[0], Listing(limits=self._limits, other_urls=self._other_urls)
+            )
         except Exception as error:  # noqa: BLE001 (raised again in the test's thread)
             self._error = error
 

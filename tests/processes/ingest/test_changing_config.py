@@ -211,6 +211,24 @@ def test_a_line_that_waits_for_its_next_attempt_tries_another_address_at_once(st
     assert exchange.asked == ["A"]
 
 
+def test_a_stream_that_comes_from_elsewhere_leaves_there_too(start: Start, exchange: Exchange) -> None:
+    exchange.silent |= {"B", "C"}
+    other = exchange.beside()
+    feed = start("A", "B", "C", first_data_timeout_secs=0.2, other_urls=[f"{other.url}/B,C"])
+    wait_for_more(feed, "A", "B", "C")
+    take(feed, symbols=("A", "C"))
+    wait_for(lambda: len(other.asked) == 2)
+    wait_for(lambda: 2 in feed.disconnects())
+    wait_for_more(feed, "A", "C")
+    take(feed, symbols=("A",))
+    wait_for(lambda: len(stands(feed)) == 1)
+    wait_for_more(feed, "A")
+    assert len(other.asked) == 2
+    assert feed.event("line_without_reader") == []
+    feed.stop()
+    other.close()
+
+
 def test_intervals_and_limits_are_taken_without_touching_a_connection(start: Start, exchange: Exchange) -> None:
     feed = start("A", "B")
     wait_for_more(feed, "A")
