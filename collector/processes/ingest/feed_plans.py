@@ -28,6 +28,15 @@ class Selection(NamedTuple):
     """Streams of the subscription that have to wait, because an old connection still brings them."""
 
 
+class Returning(NamedTuple):
+    """Streams that an old connection may still bring; a second one would bring copies."""
+
+    held: frozenset[StreamKey]
+    """What has to wait."""
+    left: frozenset[StreamKey]
+    """What that connection was made for: the same streams, or such as come with them."""
+
+
 class PlanChange(NamedTuple):
     """What joins and leaves. A plan keeps its number and all other streams."""
 
@@ -57,15 +66,23 @@ class FeedPlans:
         """The first ones are numbered as the adapter divides the streams."""
         self._left_at: dict[StreamKey, float] = {}
 
-    def returning(self, subscription: Subscription) -> frozenset[StreamKey]:
-        """Those of these streams that left, and that an old connection may still bring."""
-        symbols, data_types = map(frozenset, subscription)
-        return frozenset(key for key in self._left_at if key.symbol in symbols and key.data_type in data_types)
+    def returning(self, subscription: Subscription) -> Returning:
+        """Which streams of this subscription an old connection may still bring."""
+        carried = self._carried()
+        joining = [key for key in self._keys(subscription) if key not in carried] if self._left_at else []
+        if not joining:
+            return Returning(frozenset(), frozenset())
+        left = {key: self._topic(key) for key in self._left_at}
+        # With a topic that a plan still carries they join that plan, and its connections are told apart.
+        known = set(left.values()).difference(map(self._topic, carried))
+        held = {key: topic for key in joining if (topic := self._topic(key)) in known}
+        topics = set(held.values())
+        return Returning(frozenset(held), frozenset(key for key, topic in left.items() if topic in topics))
 
     def change(self, selection: Selection, first_number: int) -> PlanChange:
         """How to record this from now on; new plans are numbered from `first_number`. `take` makes it so."""
         ws_url = selection.ws_url
-        wanted = {key: None for share in self._adapter.shares(selection.subscription) for key in share}
+        wanted = dict.fromkeys(self._keys(selection.subscription))
         kept = {number: [key for key in plan.keys if key in wanted] for number, plan in self.numbered.items()}
         after, new = self._joined_by(kept, [key for key in wanted if key not in selection.held])
         is_moved = ws_url != self.selection.ws_url
@@ -82,31 +99,32 @@ class FeedPlans:
         left = frozenset(key for plan in self.numbered.values() for key in plan.keys if key not in wanted)
         return PlanChange(selection, joined, narrowed, renewed, left)
 
+    def _keys(self, subscription: Subscription) -> list[StreamKey]:
+        return [key for share in self._adapter.shares(subscription) for key in share]
+
+    def _carried(self) -> set[StreamKey]:
+        return {key for plan in self.numbered.values() for key in plan.keys}
+
     def _joined_by(self, kept: Mapping[int, _Keys], wanted: _Keys) -> tuple[dict[int, _Keys], list[_Keys]]:
         """What each plan carries, and what new ones do, once those of the streams that no plan has are taken up."""
         carried = {key for keys in kept.values() for key in keys}
         joining = [key for key in wanted if key not in carried]
         if not joining:
             return dict(kept), []
-        after, rest = self._to_their_topics(kept, joining)
+        # Also where a stream leaves in whose topic another one comes: its connection still brings both.
+        number_of = self._by_topic({number: plan.keys for number, plan in self.numbered.items()}, joining)
+        after, rest = _added(kept, joining, number_of)
         new: dict[int, _Keys] = {}
         for _, symbols, data_types in _shares(0, rest):
             for share in self._adapter.shares(Subscription(symbols, data_types)):
-                new, alone = self._to_their_topics(new, share)
+                new, alone = _added(new, share, self._by_topic(new, share))
                 new |= {len(new): alone} if alone else {}
         return self._with_room(after, kept, new.values())
 
-    def _to_their_topics(self, known: Mapping[int, _Keys], joining: _Keys) -> tuple[dict[int, _Keys], _Keys]:
-        """Add streams where they come with what is subscribed anyway: a second connection with it would bring copies.
-
-        Returns what each plan carries then, and the streams that come with nothing.
-        """
+    def _by_topic(self, known: Mapping[int, _Keys], joining: _Keys) -> dict[StreamKey, int]:
+        """Where streams come with what is subscribed anyway: a second connection with it would bring copies."""
         plan_of = {self._topic(key): number for number, keys in known.items() for key in keys}
-        number_of = {key: plan_of.get(self._topic(key)) for key in joining}
-        after: dict[int, _Keys] = {
-            number: [*keys, *(key for key in joining if number_of[key] == number)] for number, keys in known.items()
-        }
-        return after, [key for key in joining if number_of[key] is None]
+        return {key: plan_of[topic] for key in joining if (topic := self._topic(key)) in plan_of}
 
     def _topic(self, key: StreamKey) -> object:
         """The same for streams that come with one subscription: connections for either alone would be the same."""
@@ -175,6 +193,16 @@ class FeedPlans:
             **change.joined,
         }
         return ((number, plan) for number, plan in plans.items() if plan is not None)
+
+
+def _added(
+    known: Mapping[int, _Keys], joining: _Keys, number_of: Mapping[StreamKey, int]
+) -> tuple[dict[int, _Keys], _Keys]:
+    """What each plan carries with those that join it, and what joins none."""
+    after = {
+        number: [*keys, *(key for key in joining if number_of.get(key) == number)] for number, keys in known.items()
+    }
+    return dict(after), [key for key in joining if key not in number_of]
 
 
 def _types(keys: Iterable[StreamKey]) -> tuple[str, ...]:

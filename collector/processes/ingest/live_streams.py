@@ -39,10 +39,10 @@ class LiveStreams:
         if self._unwanted and self._readers.let_go(self._unwanted):
             self._unwanted = frozenset()
         selection = Selection(orders.subscription, orders.feed.ws_url)
-        returning = self._plans.returning(selection.subscription)
-        if returning and not self._readers.let_go(returning):
-            # Two connections would bring copies of each message.
-            selection = selection._replace(held=returning)
+        if selection != self._plans.selection:
+            held, left = self._plans.returning(selection.subscription)
+            if held and not self._readers.let_go(left):
+                selection = selection._replace(held=held)
         if selection != self._plans.selection and not self._change(selection, orders):
             return False
         return not selection.held

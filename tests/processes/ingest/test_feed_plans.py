@@ -4,7 +4,9 @@ from collector.config import FeedConfig
 from collector.domain.records import StreamKey
 from collector.exchanges.adapter import ConnectionPlan, Subscription
 from collector.exchanges.registry import adapter
-from collector.processes.ingest.feed_plans import FeedPlans, PlanChange, Selection
+from collector.processes.ingest.feed_plans import FeedPlans, PlanChange, Returning, Selection
+
+NOTHING = Returning(frozenset(), frozenset())
 
 
 class Plans:
@@ -107,13 +109,14 @@ def test_another_address_renews_every_plan_and_the_journal_says_nothing_else() -
 def test_a_stream_that_is_held_joins_later() -> None:
     plans = Plans("binance", ("AUSDT", "BUSDT"), ("trade",))
     plans.record(("AUSDT",), ("trade",))
-    assert plans.plans.returning(Subscription(("BUSDT",), ("trade",))) == {StreamKey("binance", "BUSDT", "trade")}
+    back = frozenset({StreamKey("binance", "BUSDT", "trade")})
+    assert plans.plans.returning(Subscription(("AUSDT", "BUSDT"), ("trade",))) == (back, back)
     change = plans.record(("AUSDT", "BUSDT"), ("trade",), held=("BUSDT trade",))
     assert (change.joined, change.renewed) == ({}, {})
     assert plans.identity.symbols == ("AUSDT", "BUSDT")
     change = plans.record(("AUSDT", "BUSDT"), ("trade",))
     assert [names(plan) for plan in change.joined.values()] == [["BUSDT trade"]]
-    assert plans.plans.returning(Subscription(("BUSDT",), ("trade",))) == frozenset()
+    assert plans.plans.returning(Subscription(("AUSDT", "BUSDT"), ("trade",))) == NOTHING
 
 
 def test_what_left_is_forgotten_once_no_connection_can_bring_it() -> None:
@@ -122,7 +125,28 @@ def test_what_left_is_forgotten_once_no_connection_can_bring_it() -> None:
     plans.now = 3 * 86_400.0
     plans.record(("AUSDT", "CUSDT"), ("trade",))
     assert plans.identity.symbols == ("AUSDT", "CUSDT")
-    assert plans.plans.returning(Subscription(("BUSDT",), ("trade",))) == frozenset()
+    assert plans.plans.returning(Subscription(("BUSDT",), ("trade",))) == NOTHING
+
+
+def test_a_stream_that_comes_with_one_that_leaves_takes_its_place() -> None:
+    plans = Plans("bybit_linear", ("AUSDT",), ("trade", "mark_price"))
+    change = plans.record(("AUSDT",), ("trade", "funding_rate"))
+    assert names(change.renewed[0]) == ["AUSDT funding_rate", "AUSDT trade"]
+    assert (change.joined, change.narrowed) == ({}, {})
+
+
+def test_a_stream_that_comes_with_one_that_left_waits_as_that_one_would() -> None:
+    plans = Plans("bybit_linear", ("AUSDT", "BUSDT"), ("mark_price",))
+    plans.record(("AUSDT",), ("mark_price",))
+    held, left = plans.plans.returning(Subscription(("AUSDT", "BUSDT"), ("funding_rate",)))
+    assert held == {StreamKey("bybit_linear", "BUSDT", "funding_rate")}
+    assert left == {StreamKey("bybit_linear", "BUSDT", "mark_price")}
+
+
+def test_a_stream_that_returns_to_a_topic_that_stayed_need_not_wait() -> None:
+    plans = Plans("bybit_linear", ("AUSDT",), ("mark_price", "funding_rate"))
+    plans.record(("AUSDT",), ("mark_price",))
+    assert plans.plans.returning(Subscription(("AUSDT",), ("mark_price", "funding_rate"))) == NOTHING
 
 
 def test_polled_data_types_need_no_plan() -> None:
