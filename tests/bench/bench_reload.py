@@ -67,7 +67,7 @@ def measured(load: Load, changing: Callable[[Recorder], Callable[[Sequence[str]]
     """What the archive has of the symbols that stay, and how many connections were opened."""
     with tempfile.TemporaryDirectory(prefix="bench-reload-") as folder:
         market = Exchange(Path(folder), "--symbols", ",".join(load.names), "--rate", str(load.rate), log=False)
-        feed = {"symbols": list(load.names), "data_types": ["trade"]}
+        feed = {"symbols": list(load.names), "data_types": ["trade", "book_delta", "book_ticker"]}
         recorded = Recorder(Path(folder), market.ws_url, feed=feed, silence=PATIENT["silence"]).start()
         try:
             recorded.wait_for_messages(1)
