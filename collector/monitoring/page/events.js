@@ -14,6 +14,7 @@ const PLAIN = {
   gap: "A gap was found", http_listening: "The page is served", frame_undecodable: "A frame could not be decoded", stopping: "Stopping", writer_paused: "The writer waits for room on the disk", writer_resumed: "The writer goes on",
   rest_failed: "Repair gets no answer", rest_recovered: "Repair gets answers again", rest_banned: "The exchange bans requests for a while", rest_refused: "A request of repair was refused",
   segment_replaced: "A segment was replaced by its Parquet files", stream_never_spoke: "Streams without any message",
+  connection_unanswering: "A connection does not answer, another is tried",
   streams_overdue: "Streams are overdue, another connection is tried",
 };
 const GOOD = new Set(["recording", "health_reason_gone", "resumed", "commit_recovered", "writer_resumed", "ping_recovered", "rest_recovered", "store_back"]);

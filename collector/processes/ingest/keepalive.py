@@ -1,10 +1,13 @@
-"""Whether a connection is alive: a silent one is pinged, and is dead once it does not answer."""
+"""Whether a connection is alive: a silent one is pinged, doubtful while it does not answer, and dead in the end."""
 
 from enum import Enum, auto
 from typing import Final
 
-PING_AFTER: Final = 0.5
+PING_AFTER: Final = 0.25
 """Share of the timeout after which a silent connection is pinged; the rest is the time to answer."""
+
+DOUBT_AFTER: Final = 0.5
+"""Share of the timeout after which a connection that has not answered is doubtful."""
 
 
 class KeepaliveAction(Enum):
@@ -12,6 +15,8 @@ class KeepaliveAction(Enum):
 
     NOTHING = auto()
     PING = auto()
+    DOUBT = auto()
+    """Open another connection beside this one, which may be dead."""
     DEAD = auto()
 
 
@@ -28,24 +33,27 @@ class Keepalive:
         self.last_received_at = now
         """When anything was last received."""
         self._pinged_at: float | None = None
+        self._is_doubtful = False
 
     def note_received(self, now: float) -> None:
         """Something was received."""
-        self.last_received_at, self._pinged_at = now, None
+        self.last_received_at, self._pinged_at, self._is_doubtful = now, None, False
 
     def wait_secs(self, now: float) -> float:
         """How long there is nothing to do if nothing is received."""
-        waited_since = self.last_received_at if self._pinged_at is None else self._pinged_at
-        share = PING_AFTER if self._pinged_at is None else 1 - PING_AFTER
-        return max(0.0, waited_since + self.timeout_secs * share - now)
+        if self._pinged_at is None:
+            return max(0.0, self.last_received_at + self.timeout_secs * PING_AFTER - now)
+        share = (1.0 if self._is_doubtful else DOUBT_AFTER) - PING_AFTER
+        return max(0.0, self._pinged_at + self.timeout_secs * share - now)
 
     def check(self, now: float) -> KeepaliveAction:
-        """What to do now; `PING` is returned once each time the connection falls silent."""
-        ping_after_secs = self.timeout_secs * PING_AFTER
+        """What to do now; `PING` and `DOUBT` are returned once each time the connection falls silent."""
+        if self.wait_secs(now) > 0:
+            return KeepaliveAction.NOTHING
         if self._pinged_at is None:
-            if now - self.last_received_at < ping_after_secs:
-                return KeepaliveAction.NOTHING
             self._pinged_at = now
             return KeepaliveAction.PING
-        is_dead = now - self._pinged_at >= self.timeout_secs - ping_after_secs
-        return KeepaliveAction.DEAD if is_dead else KeepaliveAction.NOTHING
+        if not self._is_doubtful:
+            self._is_doubtful = True
+            return KeepaliveAction.DOUBT
+        return KeepaliveAction.DEAD

@@ -32,6 +32,7 @@ from collector.processes.ingest.session_events import (
     SessionEvent,
     StreamsOverdue,
     TakenOver,
+    Unanswering,
 )
 from collector.reports import LineReport
 from collector.storage.journal.format import RecordKind
@@ -46,8 +47,9 @@ class LineReader:
     connection is read until the new one brings every stream that should speak (see `takeover`), so a renewal leaves no hole,
     only duplicates.
 
-    Trial: while streams are silent beyond their limits, a successor is tried beside this reader. It takes over, as in a
-    renewal, if it brings one of those streams or if this connection ends; else it is given up, and nothing was lost.
+    Trial: while streams are silent beyond their limits, or the connection does not answer a ping, a successor is tried
+    beside this reader. It takes over, as in a renewal, if it brings one of those streams or if this connection ends; else
+    it is given up, and nothing was lost.
     """
 
     def __init__(
@@ -210,7 +212,9 @@ class LineReader:
             case RenewalDue(reason, age_secs):
                 self._begin_renewal(reason, age_secs)
             case StreamsOverdue(keys):
-                self._begin_trial(keys)
+                self._try_for_overdue(keys)
+            case Unanswering(silent_secs):
+                self._try_for_all(silent_secs)
 
     def _note_opened(self) -> None:
         state, context = self.state, self._context
@@ -325,13 +329,24 @@ class LineReader:
         self._context.log.info("renewing", line=self.state.line, connection=self.state.connection, why=reason)
         self._start_successor(first_delay_secs=delay_secs)
 
-    def _begin_trial(self, overdue: frozenset[StreamKey]) -> None:
-        is_alone = not self._has_successor and self._predecessor is None
-        if is_alone and (self._started_trial is None or self._started_trial.is_given_up):
+    def _try_for_overdue(self, overdue: frozenset[StreamKey]) -> None:
+        if self._begin_trial(overdue):
             fields = {"line": self.state.line, "connection": self.state.connection, "count": len(overdue)}
             self._context.log.warning("streams_overdue", **fields, streams=_names(overdue))
-            self._started_trial = ConnectionTrial(overdue)
-            self._start_successor(trial=self._started_trial)
+
+    def _try_for_all(self, silent_secs: float) -> None:
+        if self._begin_trial(frozenset(self._dialled.keys)):
+            fields = {"line": self.state.line, "connection": self.state.connection}
+            self._context.log.warning("connection_unanswering", **fields, silent_secs=round(silent_secs, 1))
+
+    def _begin_trial(self, wanted: frozenset[StreamKey]) -> bool:
+        """Try a second connection for these streams, unless this one has another beside it already."""
+        has_trial = self._started_trial is not None and not self._started_trial.is_given_up
+        if self._has_successor or self._predecessor is not None or has_trial:
+            return False
+        self._started_trial = ConnectionTrial(wanted)
+        self._start_successor(trial=self._started_trial)
+        return True
 
     def _start_successor(self, *, first_delay_secs: float = 0.0, trial: ConnectionTrial | None = None) -> None:
         state = replace(self.state, connection=None, state="waiting", last_data_us=None)

@@ -26,6 +26,7 @@ from collector.processes.ingest.session_events import (
     SessionEvent,
     StreamsOverdue,
     TakenOver,
+    Unanswering,
 )
 from collector.processes.rest_adapters import sends_book_again
 from collector.reports import LineReport
@@ -255,6 +256,8 @@ class Session:
         self._connection.wait_secs = min(READ_WAIT_SECS, self._keepalive.wait_secs(now))
         if action is KeepaliveAction.PING:
             self._connection.ping()
+        if action is KeepaliveAction.DOUBT:
+            self._events.append(Unanswering(now - self._keepalive.last_received_at))
         if action is KeepaliveAction.DEAD:
             # It could be opened, so the exchange is reachable: a longer delay would only lose what is sent meanwhile.
             self._note_proven()

@@ -30,6 +30,13 @@ class StreamsOverdue(NamedTuple):
     keys: frozenset[StreamKey]
 
 
+class Unanswering(NamedTuple):
+    """The connection does not answer a ping and may be dead: a second one may bring its streams. May come many times."""
+
+    silent_secs: float
+    """How long nothing was received."""
+
+
 class SessionEnd(NamedTuple):
     """The connection is over. Comes last.
 
@@ -47,4 +54,4 @@ class SessionEnd(NamedTuple):
         return "restart" if self.reason == "stopped" else "disconnect"
 
 
-SessionEvent = Proven | TakenOver | RenewalDue | StreamsOverdue | SessionEnd
+SessionEvent = Proven | TakenOver | RenewalDue | StreamsOverdue | Unanswering | SessionEnd
