@@ -7,6 +7,7 @@ read. A torn tail counts as sound: a killed ingest leaves one.
 
 import argparse
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext, suppress
@@ -21,6 +22,7 @@ from collector.domain.errors import CollectorError, ConfigError
 from collector.domain.names import iso_time
 from collector.domain.redact import printable
 from collector.storage.journal.format import (
+    MAGIC,
     JournalHeader,
     Record,
     RecordKind,
@@ -62,10 +64,18 @@ class Inspection:
             self.header = decode_header(self._data)
         except CollectorError as error:
             self.error = str(error)
+        if not self._data.startswith(MAGIC[: len(self._data)]):
+            self.error = "not a journal file"
 
     def records(self) -> Iterator[Record]:
-        """Every sound record, in order; counts bytes between records as damaged, bytes after the last one as torn."""
-        offset, wanted_bytes = self.header.header_bytes if self.header else len(self._data), 0
+        """Every sound record, in order; counts bytes between records as damaged, bytes after the last one as torn.
+
+        Of a file whose head is not whole, all bytes are.
+        """
+        if self.header is None:
+            self.torn_bytes = 0 if self.error else len(self._data)
+            return
+        offset, wanted_bytes = self.header.header_bytes, 0
         while True:
             piece = self._data[offset : offset + max(PIECE_BYTES, wanted_bytes)]
             parsed = parse_records(piece, offset)
@@ -130,6 +140,8 @@ def state_of(summary: dict[str, Any]) -> str:
         return f"{summary['damaged_bytes']:,} bytes damaged"
     if summary["torn_bytes"]:
         return f"torn by {summary['torn_bytes']:,} bytes"
+    if summary["feed"] is None:
+        return "empty"
     return "closed" if summary["closed"] else "open"
 
 
@@ -179,11 +191,15 @@ def run(arguments: argparse.Namespace) -> int:
         summaries = list(_inspected_if_there(paths, records=arguments.records, write=write))
     if not summaries:
         raise ConfigError([f"there is no journal at {folder}"])
+    unsound = [summary for summary in summaries if summary["damaged_bytes"] or summary["error"]]
     if arguments.json:
         print(json.dumps(summaries, indent=1))
     elif not (arguments.records or arguments.frames):
         show_table(summaries, output_console())
-    return int(any(summary["damaged_bytes"] or summary["error"] for summary in summaries))
+    else:
+        for summary in unsound:
+            print(f"error: {printable(summary['file'])}: {state_of(summary)}", file=sys.stderr)
+    return int(bool(unsound))
 
 
 def _inspected_if_there(

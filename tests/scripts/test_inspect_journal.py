@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -72,6 +73,38 @@ def test_a_torn_tail_is_not_called_damage(tmp_path: Path) -> None:
     done = inspect(str(path))
     assert done.returncode == 1
     assert "damaged" in done.stdout
+
+
+@pytest.mark.parametrize("content", [b"garbage", b"root:x:0:0:root:/root:/bin/bash\n" * 9], ids=["short", "long"])
+@pytest.mark.parametrize("asked", ["--frames", "--records", "--json", ""])
+def test_a_file_that_is_no_journal_is_named_in_whatever_form_is_asked_for(
+    tmp_path: Path, content: bytes, asked: str
+) -> None:
+    path = tmp_path / "1.journal"
+    path.write_bytes(content)
+    done = inspect(str(path), *filter(None, [asked]))
+    assert done.returncode == 1
+    if asked in {"--frames", "--records"}:
+        assert (done.stdout, done.stderr) == ("", f"error: {path}: not a journal file\n")
+    else:
+        assert "not a journal file" in done.stdout
+
+
+def test_damage_between_frames_is_said_beside_them(tmp_path: Path) -> None:
+    path = journal(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"two", b"TWO"))
+    done = inspect(str(path), "--frames")
+    assert (done.returncode, "three" in done.stdout) == (1, True)
+    assert re.fullmatch(rf"error: {path}: [\d,]+ bytes damaged\n", done.stderr)
+
+
+@pytest.mark.parametrize(("kept", "state"), [(7, "torn by 7 bytes"), (0, "empty")])
+def test_a_head_that_was_not_written_whole_is_not_called_open(tmp_path: Path, kept: int, state: str) -> None:
+    path = journal(tmp_path)
+    path.write_bytes(path.read_bytes()[:kept])
+    done = inspect(str(path))
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[1].endswith(state)
 
 
 def test_frames_and_events_are_shown_without_escapes(tmp_path: Path) -> None:
