@@ -1,8 +1,10 @@
 """Asks an exchange once for its instruments, for a person who waits."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from functools import partial
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from collector.domain.errors import StopError, UndecodableError
 from collector.domain.redact import printable
@@ -11,6 +13,8 @@ from collector.feed.rest import RestError, RestResponse
 from collector.processes.list_pages import ListPages
 from collector.processes.rest_adapters import read_response
 from collector.storage.instrument_files import ListedInstrument
+
+Told = TypeVar("Told")
 
 _OK: Final = 200
 _SHOWN: Final = 200
@@ -55,6 +59,25 @@ def ask_volumes(exchange: str, rest: RestAdapter, client: Client) -> Mapping[str
         except UndecodableError as error:
             raise ListingError(f"{exchange}'s volumes cannot be read: {error}") from error
     return found
+
+
+def within(secs: float, exchange: str, ask: Callable[[], Told]) -> Told:
+    """What `ask` returns. Raises ListingError if it takes longer than `secs`, and leaves it to itself then; what it raises
+    otherwise. A server that sends a byte now and then keeps the timeouts of a request from passing.
+    """
+    told: Future[Told] = Future()
+
+    def run() -> None:
+        try:
+            told.set_result(ask())
+        except BaseException as error:  # noqa: BLE001 -- raised again below
+            told.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return told.result(secs)
+    except TimeoutError as error:
+        raise ListingError(f"{exchange} gave no whole answer in time") from error
 
 
 def _answer(exchange: str, rest: RestAdapter, client: Client, get: Get) -> bytes:

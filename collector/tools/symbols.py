@@ -1,6 +1,7 @@
 """Asks an exchange for its instruments and prints each as it is written in a
 configuration: its symbol, kind, whether it trades now, and the value traded in
 24 hours where the exchange tells. No key is needed, and nothing is recorded.
+All of it must come within a minute.
 
 Exit code: 0, 1 when nothing matches, 2 when the exchange gives no list.
 """
@@ -11,7 +12,9 @@ import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from rich.table import Table
@@ -23,7 +26,7 @@ from collector.domain.symbol_choice import is_exact, matcher
 from collector.exchanges.registry import adapter, data_types
 from collector.feed.rest import RestClient
 from collector.processes.context import SystemClock
-from collector.processes.listing import ListingError, ask_instruments, ask_volumes
+from collector.processes.listing import ListingError, ask_instruments, ask_volumes, within
 from collector.storage.instrument_files import ListedInstrument
 from collector.terminal.console import output_console
 
@@ -33,6 +36,9 @@ EXAMPLES = """examples:
   %(prog)s bybit_linear --match 'BTC*' --kind future
   %(prog)s okx --trading --json | jq -r '.[].symbol'
 """
+ANSWER_SECS = 60.0
+"""How long to wait for all pages of the list, and for the volumes, together."""
+
 KINDS = ("spot", "perpetual", "future", "option")
 
 
@@ -80,9 +86,10 @@ def _ask(exchange: str, rest_url: str) -> list[ListedInstrument]:
         client = RestClient(rest_url or rest.limits.url, SystemClock())
     except ValueError as error:
         raise ConfigError([str(error)]) from error
-    listed = ask_instruments(exchange, rest, client)
+    until = monotonic() + ANSWER_SECS
+    listed = within(ANSWER_SECS, exchange, partial(ask_instruments, exchange, rest, client))
     try:
-        volumes = ask_volumes(exchange, rest, client)
+        volumes = within(max(0.0, until - monotonic()), exchange, partial(ask_volumes, exchange, rest, client))
     except ListingError as error:
         print(f"note: without volumes: {printable(str(error))}", file=sys.stderr)
         volumes = {}
