@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from collector.config import Config, FeedConfig
 from collector.domain.redact import printable
-from collector.domain.symbol_choice import Choice, Instrument, choose
+from collector.domain.symbol_choice import Choice, Instrument, Wanted, choose, is_exact
 from collector.exchanges.registry import adapter
 from collector.feed.rest import RestClient
 from collector.processes.context import SystemClock
@@ -87,9 +87,20 @@ def lines(config: Config, answers: Mapping[str, Answer]) -> Iterator[str]:
         if feed.wanted.needs_list:
             found = symbols_of(feed, answers)
             entries = " ".join(feed.symbols)
-            yield f"symbols   {feed.name}: {len(found)} of {len(answer.instruments)} match {entries}: {_named(found)}"
+            which = f": {_named(found)}" if found else ""
+            yield f"symbols   {feed.name}: {len(found)} of {len(answer.instruments)} match {entries}{which}"
+            yield from _without_match(feed, answer.instruments)
         else:
             yield f"symbols   {feed.name}: all are listed by {feed.exchange}"
+
+
+def _without_match(feed: FeedConfig, instruments: list[Instrument]) -> Iterator[str]:
+    """A warning for each pattern and `top:N` that would record nothing now."""
+    but = f" but {' '.join(feed.exclude)}" if feed.exclude else ""
+    for entry in feed.wanted.entries:
+        alone = choose(Wanted((entry,), feed.exclude), instruments, Choice(), SystemClock.now_us())
+        if not is_exact(entry) and (alone is None or not alone.symbols):
+            yield f"warning   {feed.name}: nothing that trades matches {entry}{but}"
 
 
 def _answer(answers: Mapping[str, Answer], feed: FeedConfig) -> Answer:

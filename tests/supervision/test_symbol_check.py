@@ -60,6 +60,25 @@ def test_a_pattern_says_how_many_match_and_the_first_of_them(tmp_path: Path, ser
     ]
 
 
+@pytest.mark.parametrize(
+    ("symbols", "exclude", "expected"),
+    [
+        (("*FOO",), (), "nothing that trades matches *FOO"),
+        (("BTCUSDT", "*FOO"), (), "nothing that trades matches *FOO"),
+        (("LUNA*",), (), "nothing that trades matches LUNA*"),
+        (("*",), ("*",), "nothing that trades matches * but *"),
+        (("top:3",), ("*USDT", "BTC*"), "nothing that trades matches top:3 but *USDT BTC*"),
+    ],
+)
+def test_an_entry_that_would_record_nothing_is_a_warning(
+    tmp_path: Path, server: BybitLists, symbols: tuple[str, ...], exclude: tuple[str, ...], expected: str
+) -> None:
+    lines = check(config(tmp_path, feed(server.endpoint_url, *symbols, exclude=exclude)))
+    assert told(lines, "warning") == [f"warning   bybit_linear: {expected}"]
+    (line,) = told(lines, "symbols")
+    assert line.endswith(f" match {' '.join(symbols)}" if symbols != ("BTCUSDT", "*FOO") else ": BTCUSDT")
+
+
 def test_the_most_traded_are_found(tmp_path: Path, server: BybitLists) -> None:
     lines = check(config(tmp_path, feed(server.endpoint_url, "top:2")))
     assert told(lines, "symbols") == ["symbols   bybit_linear: 2 of 5 match top:2: BTCUSDT ETHUSDT"]
