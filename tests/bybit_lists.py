@@ -20,10 +20,11 @@ LISTED: Mapping[str, tuple[str, str, str]] = {
 class BybitLists(JsonServer):
     """`asked` has the targets of all requests."""
 
-    def __init__(self, *, with_volumes: bool = True, code: int = 0) -> None:
+    def __init__(self, *, with_volumes: bool = True, code: int = 0, with_bad_entry: bool = False) -> None:
         self.asked: list[str] = []
         self._with_volumes = with_volumes
         self._code = code
+        self._bad: list[Any] = [{"symbol": None}] if with_bad_entry else []
         super().__init__(self._answer)
 
     def _answer(self, target: str) -> Any:
@@ -38,7 +39,7 @@ class BybitLists(JsonServer):
             {"symbol": symbol, "contractType": contract, "status": status}
             for symbol, (contract, status, _) in list(LISTED.items())[start : start + PAGE]
         ]
-        return {"list": items, "nextPageCursor": str(start + PAGE) if start + PAGE < len(LISTED) else ""}
+        return {"list": items + self._bad, "nextPageCursor": str(start + PAGE) if start + PAGE < len(LISTED) else ""}
 
     def _tickers(self) -> dict[str, Any] | None:
         if not self._with_volumes:

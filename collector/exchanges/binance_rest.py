@@ -14,7 +14,7 @@ from collector.domain.records import Envelope, StreamKey
 from collector.exchanges.reading import message_reader
 from collector.exchanges.rest_adapter import Get, Hole, Listing, ListPage, Page, Poll, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import book, items, message, messages, name, number, read_time
+from collector.exchanges.rest_reading import book, message, messages, name, number, read_time, readable
 from collector.exchanges.row_tables import row_table
 from collector.exchanges.times import from_ms
 
@@ -96,13 +96,12 @@ class BinanceRest(RestMarket):
 
     def read_list(self, get: Get, body: bytes) -> ListPage:
         """See `RestAdapter.read_list`."""
-        found = items(body, "symbols", "symbol", "contractType?", "status|contractStatus")
-        return ListPage(
-            [
-                Listing(name(symbol), contract_kind(contract), status == "TRADING", item)
-                for item, symbol, contract, status in found
-            ]
-        )
+        found = readable(body, "symbols", ("symbol", name), "contractType?", "status|contractStatus")
+        listings = [
+            Listing(symbol, contract_kind(contract), status == "TRADING", item)
+            for item, symbol, contract, status in found.entries
+        ]
+        return ListPage(listings, unread=found.unread)
 
     def volumes(self) -> tuple[Get, ...]:
         """The tickers of all symbols."""
@@ -110,10 +109,11 @@ class BinanceRest(RestMarket):
 
     def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
         """In the quote currency; COIN-M tells the base currency's amount and its average price."""
-        found = items(body, "", "symbol", "quoteVolume?", "baseVolume?", "weightedAvgPrice?")
+        told = (("quoteVolume|baseVolume", number), "quoteVolume?", ("weightedAvgPrice?", number))
         return {
-            name(symbol): number(base) * number(price) if quote_volume is None else number(quote_volume)
-            for _, symbol, quote_volume, base, price in found
+            symbol: amount * (price if quote_volume is None else 1.0)
+            for _, symbol, amount, quote_volume, price in readable(body, "", ("symbol", name), *told).entries
+            if quote_volume is not None or price is not None
         }
 
     def clock(self) -> Get:

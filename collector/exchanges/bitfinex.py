@@ -17,7 +17,6 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
-from collector.domain.errors import UndecodableError
 from collector.domain.records import Column, Envelope, IdRule, InstrumentRow, StreamKey
 from collector.exchanges.adapter import Control, ControlKind, Limits, Request
 from collector.exchanges.channel_ids import NO_SYMBOL, ChannelIdMarket, Explained
@@ -25,7 +24,7 @@ from collector.exchanges.market import Channel, noise, text
 from collector.exchanges.reading import Keys, listed, message_reader, several, shown, single
 from collector.exchanges.rest_adapter import Get, Listing, ListPage, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import items, name, number, texts
+from collector.exchanges.rest_reading import name, number, readable, readable_names
 from collector.exchanges.row_tables import row_table
 from collector.exchanges.times import from_ms
 from collector.exchanges.typed_rows import UNREADABLE, RowReaders, book_columns
@@ -231,9 +230,9 @@ class BitfinexRest(RestMarket):
 
     def read_list(self, get: Get, body: bytes) -> ListPage:
         """Names without the `t` of symbols; all of them trade."""
-        return ListPage(
-            [Listing(f"t{pair}", _kind(pair), is_trading=True, payload=item) for item, pair in _pairs(body)]
-        )
+        found = readable_names(body, "0")
+        listings = [Listing(f"t{pair}", _kind(pair), is_trading=True, payload=item) for item, pair in found.entries]
+        return ListPage(listings, unread=found.unread)
 
     def volumes(self) -> tuple[Get, ...]:
         """The tickers of everything."""
@@ -241,19 +240,12 @@ class BitfinexRest(RestMarket):
 
     def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
         """In the quote currency; the exchange tells the base currency's amount. Loans are left out."""
-        found = items(body, "", ("0", name), "7?", "8?")
+        found = readable(body, "", ("0", name), ("7?", number), ("8?", number)).entries
         return {
-            symbol: number(last) * number(volume)
+            symbol: last * volume
             for _, symbol, last, volume in found
             if symbol.startswith("t") and last is not None and volume is not None
         }
-
-
-def _pairs(body: bytes) -> list[tuple[bytes, str]]:
-    try:
-        return [(item, _READ_TEXT(item)) for item in texts(body, "0")]
-    except UNREADABLE as error:
-        raise UndecodableError("not a list of names") from error
 
 
 class Bitfinex(ChannelIdMarket):

@@ -22,7 +22,7 @@ from collector.exchanges.places import Place, places
 from collector.exchanges.reading import each, id_of_text, listed, several, shown, single
 from collector.exchanges.rest_adapter import Get, Listing, ListPage, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import items, name, number
+from collector.exchanges.rest_reading import name, number, readable
 from collector.exchanges.row_tables import level, marked, row_table
 from collector.exchanges.times import from_rfc3339
 from collector.exchanges.typed_rows import UNREADABLE
@@ -172,14 +172,13 @@ class BitmexRest(RestMarket):
 
     def read_list(self, get: Get, body: bytes) -> ListPage:
         """Without kinds of instruments that the recorder has no word for."""
-        where = ("symbol", ("typ?", _KINDS.get), ("state?", "Open".__eq__))
-        return ListPage(
-            [
-                Listing(name(symbol), kind, is_open is True, item)
-                for item, symbol, kind, is_open in items(body, "", *where)
-                if kind is not None
-            ]
-        )
+        found = readable(body, "", ("symbol", name), ("typ?", _KINDS.get), ("state?", "Open".__eq__))
+        listings = [
+            Listing(symbol, kind, is_open is True, item)
+            for item, symbol, kind, is_open in found.entries
+            if kind is not None
+        ]
+        return ListPage(listings, unread=found.unread)
 
     def volumes(self) -> tuple[Get, ...]:
         """The same list has them."""
@@ -187,8 +186,8 @@ class BitmexRest(RestMarket):
 
     def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
         """In the quote currency."""
-        listed_volumes = items(body, "", "symbol", "foreignNotional24h?")
-        return {name(symbol): number(value) for _, symbol, value in listed_volumes if value is not None}
+        found = readable(body, "", ("symbol", name), ("foreignNotional24h?", number)).entries
+        return {symbol: value for _, symbol, value in found if value is not None}
 
 
 _HEAD: Final = places(

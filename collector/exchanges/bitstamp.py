@@ -19,7 +19,7 @@ from collector.exchanges.places import Place, places, present
 from collector.exchanges.reading import message_reader, several, shown, single
 from collector.exchanges.rest_adapter import Get, Listing, ListPage, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import book, items, name, number
+from collector.exchanges.rest_reading import book, name, number, readable
 from collector.exchanges.row_tables import decimal_step, row_table
 from collector.exchanges.times import from_secs, from_us
 from collector.exchanges.typed_rows import UNREADABLE
@@ -156,13 +156,12 @@ class BitstampRest(RestMarket):
 
     def read_list(self, get: Get, body: bytes) -> ListPage:
         """The older list `trading-pairs-info`, which has spot alone, calls the symbol `url_symbol`."""
-        where = ("market_symbol|url_symbol", "market_type?", "trading")
-        return ListPage(
-            [
-                Listing(name(symbol), _kind(market_type), trading == "Enabled", item)
-                for item, symbol, market_type, trading in items(body, "", *where)
-            ]
-        )
+        found = readable(body, "", ("market_symbol|url_symbol", name), "market_type?", "trading")
+        listings = [
+            Listing(symbol, _kind(market_type), trading == "Enabled", item)
+            for item, symbol, market_type, trading in found.entries
+        ]
+        return ListPage(listings, unread=found.unread)
 
     def volumes(self) -> tuple[Get, ...]:
         """The tickers of all markets."""
@@ -170,10 +169,8 @@ class BitstampRest(RestMarket):
 
     def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
         """In the quote currency; the ticker spells a symbol `BTC/USD-PERP` that is `btcusd-perp` everywhere else."""
-        return {
-            name(market).replace("/", "").lower(): number(volume) * number(average)
-            for _, market, volume, average in items(body, "", "market|pair", "volume", "vwap")
-        }
+        found = readable(body, "", ("market|pair", name), ("volume", number), ("vwap", number)).entries
+        return {market.replace("/", "").lower(): volume * average for _, market, volume, average in found}
 
 
 class Bitstamp(Market):

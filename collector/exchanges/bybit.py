@@ -20,7 +20,7 @@ from collector.exchanges.places import Place, places
 from collector.exchanges.reading import id_of_text, last_part, listed, several, shown, single
 from collector.exchanges.rest_adapter import Get, Listing, ListPage, Refusal, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import items, name, number, read_json
+from collector.exchanges.rest_reading import name, number, read_json, readable
 from collector.exchanges.row_tables import row_table
 from collector.exchanges.times import from_ms, from_ns
 from collector.exchanges.typed_rows import UNREADABLE
@@ -176,12 +176,13 @@ class BybitRest(RestMarket):
 
     def read_list(self, get: Get, body: bytes) -> ListPage:
         """See `RestAdapter.read_list`."""
+        found = readable(body, "result.list", ("symbol", name), ("contractType?", name), "status")
         listings = [
-            Listing(name(symbol), _kind(contract) if contract else "spot", status == "Trading", item)
-            for item, symbol, contract, status in items(body, "result.list", "symbol", "contractType?", "status")
+            Listing(symbol, _kind(contract) if contract else "spot", status == "Trading", item)
+            for item, symbol, contract, status in found.entries
         ]
         (cursor,) = read_json(body, "result.nextPageCursor?")
-        return ListPage(listings, self._list(cursor) if cursor else None)
+        return ListPage(listings, self._list(cursor) if cursor else None, found.unread)
 
     def volumes(self) -> tuple[Get, ...]:
         """The tickers of all symbols."""
@@ -189,7 +190,8 @@ class BybitRest(RestMarket):
 
     def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
         """The turnover, in the quote currency."""
-        return {name(symbol): number(value) for _, symbol, value in items(body, "result.list", "symbol", "turnover24h")}
+        found = readable(body, "result.list", ("symbol", name), ("turnover24h", number)).entries
+        return {symbol: value for _, symbol, value in found}
 
     def clock(self) -> Get:
         """The server's time."""

@@ -20,7 +20,7 @@ from collector.exchanges.places import places
 from collector.exchanges.reading import message_reader, shown, single, witness
 from collector.exchanges.rest_adapter import Get, Hole, Listing, ListPage, Page, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import entries, items, messages, name, number, read_json
+from collector.exchanges.rest_reading import messages, name, number, read_json, readable, readable_values
 from collector.exchanges.row_tables import level, marked, row_table
 from collector.exchanges.times import from_rfc3339
 from collector.exchanges.typed_rows import UNREADABLE
@@ -129,11 +129,12 @@ class CoinbaseRest(RestMarket):
 
     def read_list(self, get: Get, body: bytes) -> ListPage:
         """A product may be online and not traded."""
+        found = readable(body, "", ("id", name), "status?", "trading_disabled?")
         listings = [
-            Listing(name(symbol), "spot", status == "online" and not disabled, item)
-            for item, symbol, status, disabled in items(body, "", "id", "status?", "trading_disabled?")
+            Listing(symbol, "spot", status == "online" and not disabled, item)
+            for item, symbol, status, disabled in found.entries
         ]
-        return ListPage(listings)
+        return ListPage(listings, unread=found.unread)
 
     def volumes(self) -> tuple[Get, ...]:
         """The statistics of all products; the request is not documented."""
@@ -141,10 +142,10 @@ class CoinbaseRest(RestMarket):
 
     def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
         """Of products that are quoted in dollars: the volume times the last price."""
-        stats = entries(body, "", "stats_24hour.volume?", "stats_24hour.last?")
+        stats = readable_values(body, "", ("stats_24hour.volume?", number), ("stats_24hour.last?", number))
         return {
-            symbol: number(volume) * number(price)
-            for symbol, volume, price in stats
+            symbol: volume * price
+            for symbol, volume, price in stats.entries
             if symbol.endswith(_DOLLARS) and volume is not None and price is not None
         }
 

@@ -22,7 +22,7 @@ from collector.exchanges.places import Place, places
 from collector.exchanges.reading import Keys, listed, message_reader, shown, single
 from collector.exchanges.rest_adapter import Get, Hole, Listing, ListPage, Page, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import items, messages, name, number, read_json
+from collector.exchanges.rest_reading import messages, name, number, read_json, readable
 from collector.exchanges.row_tables import level, marked, row_table
 from collector.exchanges.times import from_ms, from_rfc3339
 from collector.exchanges.typed_rows import UNREADABLE, RowReaders
@@ -144,15 +144,16 @@ class CoinbaseAdvancedRest(RestMarket):
 
     def read_list(self, get: Get, body: bytes) -> ListPage:
         """Without aliases: `BTC-USDC` has no stream of its own, and would bring that of `BTC-USD`."""
-        places_of = ("product_id", "status?", "trading_disabled?", "is_disabled?", "alias?")
+        places_of = (("product_id", name), "status?", "trading_disabled?", "is_disabled?", "alias?")
+        found = readable(body, "products", *places_of)
         listings = [
-            Listing(name(symbol), "spot", status == "online" and not (disabled or closed), item)
-            for item, symbol, status, disabled, closed, alias in items(body, "products", *places_of)
+            Listing(symbol, "spot", status == "online" and not (disabled or closed), item)
+            for item, symbol, status, disabled, closed, alias in found.entries
             if not alias
         ]
         has_next, cursor = read_json(body, "pagination.has_next?", "pagination.next_cursor?")
         following = f"{_PRODUCTS}?{urlencode({**_SPOT, 'cursor': cursor})}"
-        return ListPage(listings, Get(following, 1) if has_next and cursor else None)
+        return ListPage(listings, Get(following, 1) if has_next and cursor else None, found.unread)
 
     def volumes(self) -> tuple[Get, ...]:
         """The list of products tells it."""
@@ -160,8 +161,9 @@ class CoinbaseAdvancedRest(RestMarket):
 
     def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
         """Of products that are quoted in dollars."""
-        products = items(body, "products", "product_id", "quote_currency_id?", "approximate_quote_24h_volume?")
-        return {name(symbol): number(value) for _, symbol, quote, value in products if quote in _DOLLARS and value}
+        told = (("quote_currency_id?", name), "approximate_quote_24h_volume?")
+        found = readable(body, "products", ("product_id", name), *told).entries
+        return {symbol: number(value) for _, symbol, quote, value in found if quote in _DOLLARS and value}
 
     def clock(self) -> Get:
         """The server's time."""

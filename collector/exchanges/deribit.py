@@ -20,7 +20,7 @@ from collector.exchanges.places import places
 from collector.exchanges.reading import id_after, listed, message_reader, several, shown, single
 from collector.exchanges.rest_adapter import Get, Hole, Listing, ListPage, Page, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import items, messages, name, number, read_json
+from collector.exchanges.rest_reading import messages, name, number, read_json, readable
 from collector.exchanges.row_tables import level, row_table
 from collector.exchanges.times import from_ms
 from collector.exchanges.typed_rows import UNREADABLE
@@ -198,14 +198,13 @@ class DeribitRest(RestMarket):
 
     def read_list(self, get: Get, body: bytes) -> ListPage:
         """See `RestAdapter.read_list`. Combinations of instruments are left out."""
-        found = items(body, "result", ("instrument_name", name), "is_active?", "kind?")
-        return ListPage(
-            [
-                Listing(symbol, _kind(symbol), is_active is True, item)
-                for item, symbol, is_active, kind in found
-                if kind not in {"future_combo", "option_combo"}
-            ]
-        )
+        found = readable(body, "result", ("instrument_name", name), "is_active?", ("kind?", name))
+        listings = [
+            Listing(symbol, _kind(symbol), is_active is True, item)
+            for item, symbol, is_active, kind in found.entries
+            if kind not in {"future_combo", "option_combo"}
+        ]
+        return ListPage(listings, unread=found.unread)
 
     def volumes(self) -> tuple[Get, ...]:
         """The summaries of the currencies that contracts settle in."""
@@ -214,7 +213,7 @@ class DeribitRest(RestMarket):
 
     def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
         """In USD; what has no such value counts as not traded."""
-        found = items(body, "result", ("instrument_name", name), ("volume_usd?", number))
+        found = readable(body, "result", ("instrument_name", name), ("volume_usd?", number)).entries
         return {symbol: value or 0.0 for _, symbol, value in found}
 
     def clock(self) -> Get:

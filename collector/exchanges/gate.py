@@ -19,7 +19,7 @@ from collector.exchanges.places import places, present
 from collector.exchanges.reading import message_reader, shown, single
 from collector.exchanges.rest_adapter import Get, Listing, ListPage, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import book, items, name, number, read_json
+from collector.exchanges.rest_reading import book, name, number, read_json, readable
 from collector.exchanges.row_tables import decimal_step, row_table
 from collector.exchanges.times import from_decimal_ms, from_ms, from_secs
 from collector.exchanges.typed_rows import UNREADABLE
@@ -139,12 +139,9 @@ class GateRest(RestMarket):
 
     def read_list(self, get: Get, body: bytes) -> ListPage:
         """A pair that can only be bought, or only be sold, trades."""
-        return ListPage(
-            [
-                Listing(name(symbol), "spot", status != "untradable", item)
-                for item, symbol, status in items(body, "", "id", "trade_status")
-            ]
-        )
+        found = readable(body, "", ("id", name), "trade_status")
+        listings = [Listing(symbol, "spot", status != "untradable", item) for item, symbol, status in found.entries]
+        return ListPage(listings, unread=found.unread)
 
     def volumes(self) -> tuple[Get, ...]:
         """The tickers of all pairs."""
@@ -152,7 +149,8 @@ class GateRest(RestMarket):
 
     def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
         """In the quote currency."""
-        return {name(pair): number(volume) for _, pair, volume in items(body, "", "currency_pair", "quote_volume")}
+        found = readable(body, "", ("currency_pair", name), ("quote_volume", number)).entries
+        return {pair: volume for _, pair, volume in found}
 
     def clock(self) -> Get:
         """The server's time."""

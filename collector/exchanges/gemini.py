@@ -19,7 +19,7 @@ from collector.exchanges.places import Place, places, present
 from collector.exchanges.reading import Keys, listed, shown, single
 from collector.exchanges.rest_adapter import Get, Listing, ListPage, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import items, name
+from collector.exchanges.rest_reading import name, readable
 from collector.exchanges.row_tables import level, marked, row_table
 from collector.exchanges.times import from_ms
 from collector.exchanges.typed_rows import UNREADABLE
@@ -98,13 +98,12 @@ class GeminiRest(RestMarket):
 
     def read_list(self, get: Get, body: bytes) -> ListPage:
         """In capitals, as frames have the symbols."""
-        where = ("symbol", ("product_type?", _KINDS.get), ("status?", _TRADING.get))
-        return ListPage(
-            [
-                Listing(name(symbol).upper(), kind or "spot", is_trading is True, item)
-                for item, symbol, kind, is_trading in items(body, "", *where)
-            ]
-        )
+        found = readable(body, "", ("symbol", name), ("product_type?", _KINDS.get), ("status?", _TRADING.get))
+        listings = [
+            Listing(symbol.upper(), kind or "spot", is_trading is True, item)
+            for item, symbol, kind, is_trading in found.entries
+        ]
+        return ListPage(listings, unread=found.unread)
 
 
 class Gemini(Market):

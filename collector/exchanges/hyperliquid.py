@@ -20,7 +20,7 @@ from collector.exchanges.places import places
 from collector.exchanges.reading import listed, several, shown, single
 from collector.exchanges.rest_adapter import Get, Listing, ListPage, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import items, name, number
+from collector.exchanges.rest_reading import items, name, number, readable
 from collector.exchanges.row_tables import level, row_table
 from collector.exchanges.times import from_ms
 from collector.exchanges.typed_rows import UNREADABLE
@@ -125,8 +125,9 @@ class HyperliquidRest(RestMarket):
     def read_list(self, get: Get, body: bytes) -> ListPage:
         """See `RestAdapter.read_list`."""
         kind = "spot" if "spotMeta" in get.body else "perpetual"
-        found = items(body, "universe", ("name", name), "isDelisted?")
-        return ListPage([Listing(coin, kind, is_delisted is not True, item) for item, coin, is_delisted in found])
+        found = readable(body, "universe", ("name", name), "isDelisted?")
+        listings = [Listing(coin, kind, is_delisted is not True, item) for item, coin, is_delisted in found.entries]
+        return ListPage(listings, unread=found.unread)
 
     def volumes(self) -> tuple[Get, ...]:
         """The contexts of all perpetuals and spot pairs."""
@@ -135,7 +136,8 @@ class HyperliquidRest(RestMarket):
     def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
         """The turnover, in the quote currency. The contexts of perpetuals follow their list and have no names."""
         if "spotMeta" in get.body:
-            return {coin: value for _, coin, value in items(body, "1", ("coin", name), ("dayNtlVlm", number))}
+            pairs = readable(body, "1", ("coin", name), ("dayNtlVlm", number)).entries
+            return {coin: value for _, coin, value in pairs}
         coins = [coin for _, coin in items(body, "0.universe", ("name", name))]
         values = [value for _, value in items(body, "1", ("dayNtlVlm", number))]
         if len(coins) != len(values):

@@ -29,7 +29,7 @@ from collector.exchanges.places import Place, places
 from collector.exchanges.reading import listed, message_reader, shown, single
 from collector.exchanges.rest_adapter import Get, Hole, Listing, ListPage, Page, Refusal, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import entries, items, messages, name, number, read_json, texts
+from collector.exchanges.rest_reading import messages, name, number, read_json, readable, readable_values, texts
 from collector.exchanges.row_tables import level, row_table
 from collector.exchanges.times import from_decimal_secs, from_rfc3339, from_secs
 from collector.exchanges.typed_rows import UNREADABLE
@@ -184,12 +184,13 @@ class KrakenRest(RestMarket):
 
     def read_list(self, get: Get, body: bytes) -> ListPage:
         """Pairs without a `wsname` have no streams."""
+        found = readable(body, "result", ("wsname?", name), "status?")
         listings = [
-            Listing(_symbol(name(wsname)), "spot", status in ("online", None), item)
-            for item, wsname, status in items(body, "result", "wsname?", "status?")
-            if wsname
+            Listing(_symbol(wsname), "spot", status in ("online", None), item)
+            for item, wsname, status in found.entries
+            if wsname is not None
         ]
-        return ListPage(listings)
+        return ListPage(listings, unread=found.unread)
 
     def volumes(self) -> tuple[Get, ...]:
         """The tickers of all pairs."""
@@ -198,10 +199,10 @@ class KrakenRest(RestMarket):
     def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
         """Of pairs that are quoted in dollars: the volume times its average price."""
         found = {}
-        for pair, volume, price in entries(body, "result", "v.1", "p.1"):
+        for pair, volume, price in readable_values(body, "result", ("v.1", number), ("p.1", number)).entries:
             if match := _DOLLARS.fullmatch(pair):
                 symbol = _symbol(f"{match['old'] or match['base']}/{match['quote'] or 'USD'}")
-                found[symbol] = number(volume) * number(price)
+                found[symbol] = volume * price
         return found
 
     def clock(self) -> Get:

@@ -20,7 +20,7 @@ from collector.exchanges.places import places
 from collector.exchanges.reading import each, several, shown, single
 from collector.exchanges.rest_adapter import Get, Listing, ListPage, Refusal, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import items, name, number, read_json
+from collector.exchanges.rest_reading import name, number, read_json, readable
 from collector.exchanges.row_tables import OneLevel, level, row_table
 from collector.exchanges.times import from_ms, from_rfc3339
 from collector.exchanges.typed_rows import UNREADABLE
@@ -169,12 +169,13 @@ class KrakenFuturesRest(RestMarket):
 
     def read_list(self, get: Get, body: bytes) -> ListPage:
         """Without the indices. The list once had the symbols in lower case; frames never had."""
+        found = readable(body, "instruments", ("symbol", name), "tradeable")
         listings = [
             Listing(symbol.upper(), kind, tradeable is True, item)
-            for item, symbol, tradeable in items(body, "instruments", "symbol", "tradeable")
-            if (kind := _kind(name(symbol))) is not None
+            for item, symbol, tradeable in found.entries
+            if (kind := _kind(symbol)) is not None
         ]
-        return ListPage(listings)
+        return ListPage(listings, unread=found.unread)
 
     def volumes(self) -> tuple[Get, ...]:
         """The tickers of all products."""
@@ -182,8 +183,8 @@ class KrakenFuturesRest(RestMarket):
 
     def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
         """In the quote currency."""
-        tickers = items(body, "tickers", "symbol", "volumeQuote?")
-        return {name(symbol).upper(): number(value) for _, symbol, value in tickers if value is not None}
+        tickers = readable(body, "tickers", ("symbol", name), ("volumeQuote?", number)).entries
+        return {symbol.upper(): value for _, symbol, value in tickers if value is not None}
 
     def clock(self) -> Get:
         """Every response has the time; this one is short."""

@@ -21,7 +21,7 @@ from collector.exchanges.places import Place, places, present
 from collector.exchanges.reading import message_reader, shown, single
 from collector.exchanges.rest_adapter import Get, Listing, ListPage, Refusal, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import book, items, name, number, read_json
+from collector.exchanges.rest_reading import book, name, number, read_json, readable
 from collector.exchanges.row_tables import level, row_table
 from collector.exchanges.times import from_ms, from_ns
 from collector.exchanges.typed_rows import UNREADABLE
@@ -160,12 +160,9 @@ class KucoinRest(RestMarket):
 
     def read_list(self, get: Get, body: bytes) -> ListPage:
         """See `RestAdapter.read_list`."""
-        return ListPage(
-            [
-                Listing(name(symbol), "spot", is_enabled is True, item)
-                for item, symbol, is_enabled in items(body, "data", "symbol", "enableTrading")
-            ]
-        )
+        found = readable(body, "data", ("symbol", name), "enableTrading")
+        listings = [Listing(symbol, "spot", is_enabled is True, item) for item, symbol, is_enabled in found.entries]
+        return ListPage(listings, unread=found.unread)
 
     def volumes(self) -> tuple[Get, ...]:
         """The tickers of all symbols."""
@@ -173,11 +170,8 @@ class KucoinRest(RestMarket):
 
     def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
         """In the quote currency; a symbol that never traded has none."""
-        return {
-            name(symbol): number(volume)
-            for _, symbol, volume in items(body, "data.ticker", "symbol", "volValue?")
-            if volume is not None
-        }
+        found = readable(body, "data.ticker", ("symbol", name), ("volValue?", number)).entries
+        return {symbol: volume for _, symbol, volume in found if volume is not None}
 
     def clock(self) -> Get:
         """The server's time."""

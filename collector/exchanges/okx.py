@@ -27,7 +27,7 @@ from collector.exchanges.places import places
 from collector.exchanges.reading import Keys, listed, message_reader, shown
 from collector.exchanges.rest_adapter import Get, Listing, ListPage, Refusal, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import book, items, name, read_json
+from collector.exchanges.rest_reading import book, name, read_json, readable
 from collector.exchanges.row_tables import level, row_table
 from collector.exchanges.times import from_ms
 from collector.exchanges.typed_rows import UNREADABLE
@@ -221,14 +221,13 @@ class OkxRest(RestMarket):
 
     def read_list(self, get: Get, body: bytes) -> ListPage:
         """See `RestAdapter.read_list`."""
-        found = items(body, "data", ("instId", name), ("instType", name), "state")
-        return ListPage(
-            [
-                Listing(symbol, _KINDS[kind], state == "live", item)
-                for item, symbol, kind, state in found
-                if kind in _KINDS
-            ]
-        )
+        found = readable(body, "data", ("instId", name), ("instType", name), "state")
+        listings = [
+            Listing(symbol, _KINDS[kind], state == "live", item)
+            for item, symbol, kind, state in found.entries
+            if kind in _KINDS
+        ]
+        return ListPage(listings, unread=found.unread)
 
     def volumes(self) -> tuple[Get, ...]:
         """The tickers of all pairs, swaps and futures."""
@@ -236,11 +235,9 @@ class OkxRest(RestMarket):
 
     def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
         """In the quote currency; of swaps and futures the exchange tells only the base currency's amount."""
-        found = items(body, "data", ("instId", name), "instType", "volCcy24h", "last")
-        return {
-            symbol: _number_or_zero(volume) * (1.0 if kind == "SPOT" else _number_or_zero(last))
-            for _, symbol, kind, volume, last in found
-        }
+        amounts = (("volCcy24h", _number_or_zero), ("last", _number_or_zero))
+        found = readable(body, "data", ("instId", name), "instType", *amounts).entries
+        return {symbol: volume * (1.0 if kind == "SPOT" else last) for _, symbol, kind, volume, last in found}
 
     def clock(self) -> Get:
         """The server's time."""

@@ -73,6 +73,12 @@ def may_be_absent(place: Place) -> bool:
     return any(text.endswith(_OPTIONAL) or "|" in text for text in ((where,) if isinstance(where, str) else where))
 
 
+def may_be_null(place: Place) -> bool:
+    """Whether none of the places that may have this value, or one of these values, needs to have it."""
+    where = place if isinstance(place, str) else place[0]
+    return any(text.endswith(_OPTIONAL) for text in ((where,) if isinstance(where, str) else where))
+
+
 def present(_: object) -> bool:
     """For a place whose value says nothing but that it is there."""
     return True

@@ -82,11 +82,20 @@ class Listing(NamedTuple):
     """Its own text, from which `Adapter.columns` makes the row of data type `instrument`."""
 
 
+class Unread(NamedTuple):
+    """Entries of a list that cannot be read: how many, and what is wrong with the first."""
+
+    number: int = 0
+    first: str = ""
+
+
 class ListPage(NamedTuple):
     """A part of the exchange's instruments, and the request for the next part, if there is one."""
 
     listings: list[Listing]
     following: Get | None = None
+    unread: Unread = Unread()
+    """Entries that are left out."""
 
 
 class Poll(NamedTuple):
@@ -156,7 +165,9 @@ class RestAdapter(Protocol):
         ...
 
     def read_list(self, get: Get, body: bytes) -> ListPage:
-        """The instruments in a response to one of `lists`, or to a following request. Raises UndecodableError."""
+        """The instruments in a response to one of `lists`, or to a following request. An entry that cannot be read is left
+        out. Raises UndecodableError if none can be read, and for any other body.
+        """
         ...
 
     def volumes(self) -> tuple[Get, ...]:
@@ -164,7 +175,9 @@ class RestAdapter(Protocol):
         ...
 
     def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
-        """The value traded in 24 hours by symbol, comparable among them. Raises UndecodableError."""
+        """The value traded in 24 hours by symbol, comparable among them. An entry that cannot be read is left out. Raises
+        UndecodableError if none can be read, and for any other body.
+        """
         ...
 
     def clock(self) -> Get | None:

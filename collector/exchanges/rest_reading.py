@@ -1,8 +1,8 @@
 """Reads values from the bodies of REST responses, by their places (see `places`)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from msgspec import Raw, ValidationError
 from msgspec.json import Decoder
@@ -12,8 +12,9 @@ from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.domain.times import NO_TIME_US
 from collector.exchanges.message_places import MessageReader
-from collector.exchanges.places import Place, Places, may_be_absent, places
+from collector.exchanges.places import Place, Places, may_be_null, places
 from collector.exchanges.reading import shown
+from collector.exchanges.rest_adapter import Unread
 from collector.exchanges.typed_rows import UNREADABLE, RowReaders, is_finite
 
 
@@ -32,15 +33,40 @@ def items(body: bytes, list_at: str, *where: Place) -> Iterator[tuple[Any, ...]]
         yield text, *read(text)
 
 
-def entries(body: bytes, object_at: str, *where: Place) -> Iterator[tuple[Any, ...]]:
-    """Of each value of an object its key, then its values at these places; an empty `object_at` means the body itself.
+class Readable(NamedTuple):
+    """Entries as `items` yields them, without those that cannot be read."""
 
-    Raises UndecodableError.
-    """
-    read = _reader(where)
+    entries: list[tuple[Any, ...]]
+    unread: Unread
+
+
+def readable(body: bytes, list_at: str, *where: Place) -> Readable:
+    """As `items`, but an entry that cannot be read costs only itself. Raises UndecodableError if none can be read."""
+    return _readable([(text, text) for text in texts(body, list_at)], _reader(where))
+
+
+def readable_values(body: bytes, object_at: str, *where: Place) -> Readable:
+    """The same of an object's values, each with its key."""
     values = _values(body, object_at)
-    for key, text in values.items() if isinstance(values, dict) else ():
-        yield key, *read(bytes(text))
+    pairs = values.items() if isinstance(values, dict) else ()
+    return _readable([(key, bytes(text)) for key, text in pairs], _reader(where))
+
+
+def readable_names(body: bytes, list_at: str) -> Readable:
+    """The same of a list of names: the text of each, and the name."""
+    return _readable([(text, text) for text in texts(body, list_at)], lambda text: (name(_read(_ANYTHING, text)),))
+
+
+def _readable(labelled: Iterable[tuple[Any, bytes]], read: Callable[[bytes], tuple[Any, ...]]) -> Readable:
+    found, unread = list[tuple[Any, ...]](), Unread()
+    for label, text in labelled:
+        try:
+            found.append((label, *read(text)))
+        except UndecodableError as error:
+            unread = Unread(unread.number + 1, unread.first or str(error))
+    if unread.number and not found:
+        raise UndecodableError(unread.first)
+    return Readable(found, unread)
 
 
 def texts(body: bytes, list_at: str) -> list[bytes]:
@@ -124,14 +150,15 @@ def _values(body: bytes, where: str) -> list[Raw] | dict[str, Raw]:
 
 
 _VALUES: Final = Decoder(list[Raw] | dict[str, Raw])
+_ANYTHING: Final = Decoder(Any)
 
 
 @cache
 def _reader(where: tuple[Place, ...]) -> Callable[[bytes], tuple[Any, ...]]:
-    """Reads the values at these places; one that must be there may not be null either."""
+    """Reads the values at these places; one that must be there may not be null either, nor may all alternatives of one."""
     found = places({str(number): place for number, place in enumerate(where)})
     decoder, getters = Decoder(found.struct), tuple(found.getters.values())
-    needed = [at for at, place in enumerate(where) if not may_be_absent(place)]
+    needed = [at for at, place in enumerate(where) if not may_be_null(place)]
 
     def read(text: bytes) -> tuple[Any, ...]:
         message = _read(decoder, text)

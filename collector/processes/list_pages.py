@@ -4,7 +4,7 @@ from collections import deque
 from typing import Final
 
 from collector.domain.errors import UndecodableError
-from collector.exchanges.rest_adapter import Get, Listing, RestAdapter
+from collector.exchanges.rest_adapter import Get, Listing, RestAdapter, Unread
 from collector.processes.rest_adapters import read_response
 from collector.storage.instrument_files import MAX_INSTRUMENTS, ListedInstrument
 
@@ -20,6 +20,8 @@ class ListPages:
         self._waiting = deque(rest.lists())
         self._read = 0
         self._found: dict[str, Listing] = {}
+        self.unread = Unread()
+        """Entries of the pages so far that could not be read, and are left out."""
 
     def next(self) -> Get | None:
         """The request for a page, the same until its answer is taken; None if the list is whole."""
@@ -28,7 +30,7 @@ class ListPages:
     def take(self, body: bytes) -> list[Listing]:
         """Read the answer to the request. Raises UndecodableError, also if the pages have no end: the list is then lost."""
         get = self._waiting[0]
-        listings, following = read_response(lambda: self._rest.read_list(get, body))
+        listings, following, unread = read_response(lambda: self._rest.read_list(get, body))
         before = len(self._found)
         # Only its row needs an instrument's own text, and the caller makes it now.
         self._found.update((listing.symbol, listing._replace(payload=b"")) for listing in listings)
@@ -40,6 +42,7 @@ class ListPages:
                 raise UndecodableError("a list whose pages have no end")
             self._waiting.append(following)
         self._waiting.popleft()
+        self.unread = Unread(self.unread.number + unread.number, self.unread.first or unread.first)
         return listings
 
     def found(self, volumes: dict[str, float]) -> list[ListedInstrument]:

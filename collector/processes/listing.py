@@ -4,11 +4,11 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from collector.domain.errors import StopError, UndecodableError
 from collector.domain.redact import printable
-from collector.exchanges.rest_adapter import Get, RestAdapter
+from collector.exchanges.rest_adapter import Get, RestAdapter, Unread
 from collector.feed.rest import RestError, RestResponse
 from collector.processes.list_pages import ListPages
 from collector.processes.rest_adapters import read_response
@@ -35,8 +35,15 @@ class ListingError(StopError):
     exit_code = 2
 
 
-def ask_instruments(exchange: str, rest: RestAdapter, client: Client) -> list[ListedInstrument]:
-    """The exchange's instruments by symbol, without their volumes. Raises ListingError."""
+class Listed(NamedTuple):
+    """An exchange's instruments by symbol, and what could not be read of its list."""
+
+    instruments: list[ListedInstrument]
+    unread: Unread
+
+
+def ask_instruments(exchange: str, rest: RestAdapter, client: Client) -> Listed:
+    """The exchange's instruments, without their volumes. Raises ListingError."""
     pages = ListPages(rest)
     if pages.next() is None:
         raise ListingError(f"{exchange} has no list of instruments")
@@ -46,7 +53,7 @@ def ask_instruments(exchange: str, rest: RestAdapter, client: Client) -> list[Li
             pages.take(body)
         except UndecodableError as error:
             raise ListingError(f"{exchange}'s list of instruments cannot be read: {error}") from error
-    return sorted(pages.found({}), key=lambda each: each.symbol)
+    return Listed(sorted(pages.found({}), key=lambda each: each.symbol), pages.unread)
 
 
 def ask_volumes(exchange: str, rest: RestAdapter, client: Client) -> Mapping[str, float]:

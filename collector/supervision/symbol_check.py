@@ -119,7 +119,7 @@ def _ask_into(answers: dict[Place, Answer], place: Place, with_volumes: bool) ->
         return
     client = RestClient(rest_url or rest.limits.url, SystemClock())
     try:
-        listed = ask_instruments(exchange, rest, client)
+        listed, _ = ask_instruments(exchange, rest, client)
         volumes = ask_volumes(exchange, rest, client) if with_volumes else {}
     except ListingError as error:
         answers[place] = Answer([], printable(str(error)))

@@ -87,7 +87,9 @@ def _ask(exchange: str, rest_url: str) -> list[ListedInstrument]:
     except ValueError as error:
         raise ConfigError([str(error)]) from error
     until = monotonic() + ANSWER_SECS
-    listed = within(ANSWER_SECS, exchange, partial(ask_instruments, exchange, rest, client))
+    listed, unread = within(ANSWER_SECS, exchange, partial(ask_instruments, exchange, rest, client))
+    if unread.number:
+        print(f"note: without entries that cannot be read: {unread.number}: {printable(unread.first)}", file=sys.stderr)
     try:
         volumes = within(max(0.0, until - monotonic()), exchange, partial(ask_volumes, exchange, rest, client))
     except ListingError as error:

@@ -91,6 +91,28 @@ def test_an_answer_is_a_refusal_or_none_or_undecodable(exchange: str) -> None:
         assert refusal is None or (isinstance(refusal[0], Refusal) and isinstance(refusal[1], str))
 
 
+LISTS: Final = (
+    b'{"symbol":"tBTCUSD","instId":"A-B","instrument_name":"A","id":"A","product_id":"A","name":"A","wsname":"A/B",'
+    b'"market_symbol":"a","pair":"a","status":"online","state":"live","instType":"SPOT","trade_status":"tradable",'
+    b'"trading":"Enabled","enableTrading":true,"kind":"spot","is_active":true,"tradeable":true,"typ":"FFWCSX"}'
+)
+"""An instrument that each exchange's list may have; Kraken's futures have symbols such as `PF_XBTUSD`."""
+
+
+@pytest.mark.parametrize("bad", [b"null", b"7", b'{"symbol":null,"wsname":""}', b"[]", b'{"symbol":7,"wsname":7}'])
+@pytest.mark.parametrize("exchange", [name for name in EXCHANGES if rest_of(name).lists()])
+def test_an_entry_that_cannot_be_read_costs_the_list_only_itself(exchange: str, bad: bytes) -> None:
+    rest = rest_of(exchange)
+    good = b'"BTCUSD"' if exchange == "bitfinex" else LISTS
+    if exchange == "kraken_futures":
+        good = good.replace(b"tBTCUSD", b"PF_XBTUSD")
+    for get in rest.lists():
+        bodies = [wrap.replace(b"%s", b"%b,%b" % (good, bad)) for wrap in WRAPS if b"[%s]" in wrap]
+        pages = [page for body in bodies if (page := read_or_none(partial(rest.read_list, get), body)) is not None]
+        found = [(len(page.listings), page.unread.number, bool(page.unread.first)) for page in pages]
+        assert found == [(1, 1, True)], get.target
+
+
 @pytest.mark.parametrize("exchange", EXCHANGES)
 def test_listed_symbols_are_names(exchange: str) -> None:
     rest = rest_of(exchange)

@@ -9,7 +9,8 @@ from collector.domain.times import NO_TIME_US
 from collector.exchanges import typed_rows
 from collector.exchanges.places import places
 from collector.exchanges.reading import Keys, Read, each, listed, several, single, witness
-from collector.exchanges.rest_reading import entries, items, texts
+from collector.exchanges.rest_adapter import Unread
+from collector.exchanges.rest_reading import items, readable, readable_names, readable_values, texts
 from collector.exchanges.row_tables import OneLevel, level, marked, row_table
 from collector.exchanges.times import from_ms
 from collector.exchanges.typed_rows import UNREADABLE, RowReaders
@@ -121,11 +122,27 @@ def test_the_values_of_an_object_are_read_like_a_list() -> None:
 
 
 def test_the_values_of_an_object_can_be_read_with_their_keys() -> None:
-    assert list(entries(b'{"r":{"a":{"x":1},"b":{"x":2}}}', "r", "x")) == [("a", 1), ("b", 2)]
-    assert list(entries(b'{"a":{"x":1}}', "", "x")) == [("a", 1)]
+    assert readable_values(b'{"r":{"a":{"x":1},"b":{"x":2}}}', "r", "x").entries == [("a", 1), ("b", 2)]
+    assert readable_values(b'{"a":{"x":1},"b":{}}', "", "x").entries == [("a", 1)]
     for body in (b'{"a":{}}', b"[1", b"5"):
         with pytest.raises(UndecodableError):
-            list(entries(body, "", "x"))
+            readable_values(body, "", "x")
+
+
+def test_an_entry_that_cannot_be_read_costs_only_itself() -> None:
+    found = readable(b'{"r":[{"x":1},{"x":null},7,{"x":2}]}', "r", "x")
+    assert found.entries == [(b'{"x":1}', 1), (b'{"x":2}', 2)]
+    assert found.unread == Unread(2, 'not the expected response: {"x":null}')
+    assert readable_names(b'["A",null,"","B"]', "") == (
+        [(b'"A"', "A"), (b'"B"', "B")], Unread(2, "not a name: None")
+    )  # fmt: skip
+
+
+def test_a_list_without_any_entry_that_can_be_read_is_none() -> None:
+    assert readable(b"[]", "", "x") == ([], Unread())
+    for body in (b"[7]", b'[{"x":null},{}]', b'{"r":5}'):
+        with pytest.raises(UndecodableError):
+            readable(body, "", "x")
 
 
 def test_an_object_that_may_be_null_has_no_values_then() -> None:

@@ -267,6 +267,21 @@ def test_a_failed_refresh_keeps_the_last_list(begin: Begin, exchange: Exchange, 
     assert after.asked_us > before.asked_us
 
 
+def test_an_entry_that_cannot_be_read_is_left_out_of_the_list_and_logged(
+    begin: Begin, exchange: Exchange, tmp_path: Path
+) -> None:
+    sound = {"symbol": "NEW-USD", "status": "Trading"}
+    exchange.wrong["/list?cursor=2"] = {"list": [{"symbol": None, "status": "Trading"}, sound, 7]}
+    world = begin("instrument")
+    repair = world.repair()
+    found = read_instruments(tmp_path, "toy")
+    assert found is not None
+    assert [each.symbol for each in found.instruments] == ["BTC-USD", "ETH-USD", "NEW-USD"]
+    assert repair.numbers.answers == {"list": 1}
+    assert not failures(repair)
+    assert world.events.count("list_entries_unread") == 1
+
+
 def test_a_server_that_fails_is_asked_again_for_the_same_page(begin: Begin, exchange: Exchange, tmp_path: Path) -> None:
     world = begin("instrument")
     exchange.wrong["/list?cursor=2"] = None

@@ -10,7 +10,7 @@ import pytest
 
 from collector.cli import main
 from collector.tools import symbols
-from tests.bybit_lists import BybitLists
+from tests.bybit_lists import LISTED, BybitLists
 from tests.loopback_server import HttpServer, QuietHandler
 from tests.ports import keep_port
 
@@ -134,6 +134,16 @@ def test_without_volumes_the_list_is_printed_all_the_same(tmp_path: Path, capsys
         ["BTCUSDT", "perpetual", "trading"],
     ]
     assert said.err.startswith("note: without volumes: bybit_linear refused: HTTP 503")
+
+
+def test_entries_that_cannot_be_read_are_counted_and_all_others_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with BybitLists(with_bad_entry=True) as server:
+        assert main(told(tmp_path, server.endpoint_url)) == 0
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == 1 + len(LISTED)
+    assert said.err == 'note: without entries that cannot be read: 3: not the expected response: {"symbol": null}\n'
 
 
 def test_an_unknown_exchange_is_named_with_those_that_are_known(capsys: pytest.CaptureFixture[str]) -> None:

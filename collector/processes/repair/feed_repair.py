@@ -140,11 +140,19 @@ class FeedRepair:
             self._polled.take_poll(job.stream, answer)
             self._answers["poll"] += 1
         elif job.kind == "list":
-            self._answers["list"] += self._polled.take_list(answer)
+            self._process_list(answer)
         elif isinstance(job.request, TradesRequest):
             self._process_page(job.request, answer)
         else:
             self._process_book(job.stream, job.request, answer)
+
+    def _process_list(self, answer: RestResponse) -> None:
+        unread = self._polled.take_list(answer)
+        if unread is None:
+            return
+        self._answers["list"] += 1
+        if unread.number:
+            self._log.warning("list_entries_unread", "", entries=unread.number, first=unread.first)
 
     def _process_clock(self, answer: RestResponse) -> None:
         half_step_us = self._rest.clock_step_us // 2

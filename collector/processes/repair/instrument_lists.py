@@ -4,7 +4,7 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from collector.domain.clock import Clock
-from collector.exchanges.rest_adapter import Get, Listing, RestAdapter
+from collector.exchanges.rest_adapter import Get, Listing, RestAdapter, Unread
 from collector.processes.list_pages import ListPages
 from collector.processes.rest_adapters import read_response
 from collector.storage.instrument_files import VERSION, InstrumentList
@@ -18,6 +18,8 @@ class Read(NamedTuple):
 
     listings: list[Listing]
     whole: InstrumentList | None
+    unread: Unread = Unread()
+    """Entries that the whole list is without."""
 
 
 class InstrumentLists:
@@ -59,9 +61,9 @@ class InstrumentLists:
             self._volume_gets.popleft()
         if self._pages.next() or self._volume_gets:
             return Read(listings, None)
-        instruments = self._pages.found(self._volumes)
+        instruments, unread = self._pages.found(self._volumes), self._pages.unread
         self._pages = None
-        return Read(listings, InstrumentList(VERSION, self._exchange, self._clock.now_us(), instruments))
+        return Read(listings, InstrumentList(VERSION, self._exchange, self._clock.now_us(), instruments), unread)
 
     def give_up(self) -> float:
         """The exchange refuses a request, or its answer cannot be read; returns the seconds until the next refresh."""

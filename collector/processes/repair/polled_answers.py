@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from collector.domain.errors import RetryError
 from collector.domain.records import INSTRUMENT, StreamKey
 from collector.domain.repair_protocol import RepairAnswer
-from collector.exchanges.rest_adapter import Listing, RestAdapter
+from collector.exchanges.rest_adapter import Listing, RestAdapter, Unread
 from collector.feed.rest import RestResponse
 from collector.processes.repair.instrument_lists import InstrumentLists
 from collector.processes.repair.polls import Polls
@@ -49,18 +49,19 @@ class PolledAnswers:
         if message is not None:
             self._journal.append(answer.received_ns, self.about(stream), answer.body)
 
-    def take_list(self, answer: RestResponse) -> bool:
-        """Append the recorded instruments of a part of the list, and keep the list once it is whole; returns whether it is.
+    def take_list(self, answer: RestResponse) -> Unread | None:
+        """Append the recorded instruments of a part of the list, and keep the list once it is whole. Returns None until then,
+        and then what it is without.
 
         Raises UndecodableError; RetryError if the disk does not take it: the list is then asked for anew.
         """
         if self._lists is None:
             raise ValueError("nobody asked for a list")
-        listings, whole = self._lists.take(answer.body)
+        listings, whole, unread = self._lists.take(answer.body)
         try:
             self._append_recorded(listings, answer.received_ns, self._lists.refresh_secs)
             if whole is None:
-                return False
+                return None
             self._write_list(whole)
         except RetryError:
             self._lists.start_over()
@@ -69,7 +70,7 @@ class PolledAnswers:
             self._lists.start_over()
             raise RetryError(f"the list of instruments cannot be written: {error}") from error
         self.listed_us = whole.asked_us
-        return True
+        return unread
 
     def _append_recorded(self, listings: Sequence[Listing], received_ns: int, every_secs: float) -> None:
         recorded = set(self._symbols())

@@ -12,7 +12,7 @@ from collector.exchanges.market import Channel, Market
 from collector.exchanges.reading import message_reader, single
 from collector.exchanges.rest_adapter import Get, Hole, Listing, ListPage, Page, Poll, Refusal, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import items, messages, read_json
+from collector.exchanges.rest_reading import items, messages, read_json, readable
 from collector.exchanges.row_tables import row_table
 from collector.exchanges.times import from_ms
 
@@ -112,12 +112,10 @@ class Listed(RestMarket):
         return (Get("/list?cursor=", 1),)
 
     def read_list(self, get: Get, body: bytes) -> ListPage:
-        listings = [
-            Listing(symbol, "spot", status == "Trading", text)
-            for text, symbol, status in items(body, "list", "symbol", "status")
-        ]
+        found = readable(body, "list", "symbol", "status")
+        listings = [Listing(symbol, "spot", status == "Trading", text) for text, symbol, status in found.entries]
         (cursor,) = read_json(body, "next?")
-        return ListPage(listings, Get(f"/list?cursor={cursor}", 1) if cursor else None)
+        return ListPage(listings, Get(f"/list?cursor={cursor}", 1) if cursor else None, found.unread)
 
     def volumes(self) -> tuple[Get, ...]:
         return (Get("/volumes", 1),)
