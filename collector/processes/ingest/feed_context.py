@@ -84,6 +84,7 @@ class FeedContext:
         """Go by this configuration from now on."""
         self.config = config.ingest
         self.questions = Questions(self.adapter, feed, config.data_dir / "run", self.clock)
+        self.hosts = hosts(feed, self.adapter)
         self.books_at_once.rest = fetched_by(config, feed, self.adapter)
         self.checkpoint_secs = checkpoint_secs(config)
 
@@ -91,6 +92,11 @@ class FeedContext:
 def fetched_by(config: Config, feed: FeedConfig, adapter: Adapter) -> RestAdapter | None:
     """What repair fetches for the feed by; None if it fetches nothing."""
     return repairable_adapters(config, lambda _exchange: adapter).get(feed.name)
+
+
+def hosts(feed: FeedConfig, adapter: Adapter) -> Sequence[str]:
+    """The exchange's hosts for the feed's lines; none if the feed has an address of its own."""
+    return () if feed.ws_url else adapter.hosts
 
 
 def checkpoint_secs(config: Config) -> float:
@@ -122,7 +128,7 @@ def make_feed_context(
         ),
         slots=LiveSlots(run_folder / name, limits.live),
         questions=Questions(adapter, feed, run_folder, context.clock),
-        hosts=() if feed.ws_url else adapter.hosts,
+        hosts=hosts(feed, adapter),
         gate=gate,
         clock=context.clock,
         log=context.log,

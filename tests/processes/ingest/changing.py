@@ -43,6 +43,8 @@ TOPICS = {"trade": "", "book_ticker": "@best", "mark_price": "@mark", "funding_r
 class Listing(PlainAdapter):
     """A connection names its topics in its URL, each frame its topic."""
 
+    hosts: tuple[str, ...] = ()
+
     def plan(self, subscription: Subscription, ws_url: str) -> list[ConnectionPlan]:
         topics: dict[str, list[StreamKey]] = {}
         for symbol, data_type in product(*subscription):
@@ -53,7 +55,9 @@ class Listing(PlainAdapter):
         return [self.connection([key for group in part for key in group], ws_url) for part in parts]
 
     def connection(self, keys: Sequence[StreamKey], ws_url: str) -> ConnectionPlan:
-        return ConnectionPlan(f"{ws_url}/{','.join(dict.fromkeys(map(topic_of, keys)))}", (), tuple(keys))
+        return ConnectionPlan(
+            f"{ws_url or ''.join(self.hosts[:1])}/{','.join(dict.fromkeys(map(topic_of, keys)))}", (), tuple(keys)
+        )
 
     def speakers(self, subscription: Subscription) -> Speakers:
         streams: dict[bytes, list[StreamKey]] = {}
@@ -151,7 +155,9 @@ class Feed:
         longest_delay_secs: float = 0.2,
         first_data_timeout_secs: float = 60.0,
         other_urls: Sequence[str] = (),
+        hosts: tuple[str, ...] = (),
     ) -> None:
+        self._hosts = hosts
         self._other_urls = other_urls
         self._limits = LIMITS._replace(streams_per_connection=streams_per_connection)
         feed = FeedConfig(
@@ -224,9 +230,9 @@ class Feed:
 
     def _run(self) -> None:
         try:
-            process.record(
-                self._context, self.config.feed[0], Listing(limits=self._limits, other_urls=self._other_urls)
-            )
+            adapter = Listing(limits=self._limits, other_urls=self._other_urls)
+            adapter.hosts = self._hosts
+            process.record(self._context, self.config.feed[0], adapter)
         except Exception as error:  # noqa: BLE001 (raised again in the test's thread)
             self._error = error
 

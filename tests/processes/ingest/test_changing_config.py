@@ -185,6 +185,26 @@ def test_another_address_is_taken_without_a_hole(start: Start, exchange: Exchang
     other.close()
 
 
+def test_an_address_of_its_own_is_for_every_line_and_without_it_each_has_its_host_again(
+    start: Start, exchange: Exchange
+) -> None:
+    second, own = exchange.beside(), exchange.beside()
+    feed = start("A", url="", lines=2, hosts=(exchange.url, second.url))
+    wait_for(lambda: (exchange.asked, second.asked) == (["A"], ["A"]))
+    wait_for_more(feed, "A")
+    take(feed, ws_url=own.url)
+    wait_for(lambda: len(feed.disconnects()) == 2)
+    assert own.asked == ["A", "A"]
+    take(feed, ws_url="")
+    wait_for(lambda: len(feed.disconnects()) == 4)
+    assert (exchange.asked, second.asked) == (["A", "A"], ["A", "A"])
+    assert is_unbroken(feed.trades("A"))
+    assert feed.event("connect_failed") == []
+    feed.stop()
+    second.close()
+    own.close()
+
+
 def test_while_another_address_does_not_answer_the_old_connection_records_on(start: Start, exchange: Exchange) -> None:
     feed = start("A")
     wait_for_more(feed, "A")
