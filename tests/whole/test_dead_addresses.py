@@ -1,15 +1,12 @@
 """The exchange's name has addresses that swallow whatever is sent to them, as its resolver really says."""
 
-import os
-import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pytest
-
 from tests.dial.names import DeadAddress
+from tests.whole.networks import with_hosts
 from tests.whole.running import Exchange, Recorder, wait_for
 
 NAME = "exchange.test"
@@ -17,21 +14,10 @@ DEAD, LIVE = ["127.0.0.2", "127.0.0.3"], "127.0.0.4"
 HOSTS = "".join(f"{host} {NAME}\n" for host in [*DEAD, LIVE]) + "127.0.0.1 localhost\n"
 
 
-def with_hosts(path: Path) -> list[str]:
-    """A command that runs another with this as /etc/hosts, in a mount namespace of its own."""
-    path.write_text(HOSTS, "utf-8")
-    command = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', str(path)]
-    tried = subprocess.run([*command, "true"], capture_output=True, text=True, check=False, encoding="utf-8")
-    if tried.returncode:
-        refuse = pytest.fail if os.environ.get("CI") else pytest.skip
-        refuse(f"no hosts file of one's own can be mounted here: {tried.stderr.strip()}")
-    return command
-
-
 def test_dead_addresses_of_the_exchange_do_not_stop_recording(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
 ) -> None:
-    within = with_hosts(tmp_path / "hosts")
+    within = with_hosts(tmp_path / "hosts", HOSTS)
     source = exchange("--host", LIVE, "--symbols", "BTCUSDT", "--rate", "50")
     ws, rest = urlsplit(source.ws_url), urlsplit(source.rest_url)
     with ExitStack() as undo:
