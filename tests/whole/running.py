@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -64,11 +64,11 @@ def fetch(url: str) -> tuple[int, bytes]:
 
 
 class Exchange:
-    """The simulator as a process of its own."""
+    """The simulator as a process of its own; `within` is a command that runs another somewhere else."""
 
-    def __init__(self, folder: Path, *arguments: str, log: bool = True) -> None:
+    def __init__(self, folder: Path, *arguments: str, log: bool = True, within: Sequence[str] = ()) -> None:
         self.sent_log = folder / "sent.jsonl"
-        command = [sys.executable, "-m", "collector.simulator", "--exit-with-parent"]
+        command = [*within, sys.executable, "-m", "collector.simulator", "--exit-with-parent"]
         command += ["--sent-log", str(self.sent_log)] if log else []
         # With PYTHONSAFEPATH it would not look for the package in its working directory.
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
