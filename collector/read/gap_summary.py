@@ -142,8 +142,10 @@ def _add(summary: StreamSummary, row: LedgerRow) -> bool:
     if gap.status == "repaired" or not (is_loss or is_doubt):
         return False
     summary.losses += is_loss
-    summary.missing_ids += gap.missing or 0
-    summary.uncounted += gap.missing is None
+    # What was not checked is counted in messages that are there; how many are missing is not known.
+    missing = None if is_unchecked else gap.missing
+    summary.missing_ids += missing or 0
+    summary.uncounted += missing is None
     return True
 
 

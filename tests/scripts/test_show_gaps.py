@@ -444,7 +444,14 @@ def test_a_book_that_was_not_checked_is_not_verified_and_a_wrong_one_is_broken(r
         if cause is not None:
             row = gap(f"a{number}", kind="checksum", cause=cause, stream_type="book_delta", expected_id=None)
             archive(tmp_path, row, symbol=symbol, exchange="kraken", segment=f"20261123T13000{number}Z-000001")
-    assert states(run(tmp_path, "--json")) == {
+    shown = run(tmp_path, "--json")
+    assert [(one["missing_ids"], one["uncounted"]) for one in shown.streams.values()] == [
+        (0, 1),
+        (0, 1),
+        (3, 0),
+        (0, 0),
+    ]
+    assert states(shown) == {
         "A/USD": "unverifiable",
         "B/USD": "unverifiable",
         "C/USD": "broken",
