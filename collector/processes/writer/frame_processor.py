@@ -192,6 +192,9 @@ class FrameProcessor:
             if is_numbered:
                 ticket = ticket_of(adapter, text)
                 self.ledger.tickets.follow(header.identity, record.connection, record.line, ticket, receipt.received_us)
+                if ticket is None and not isinstance(found, UndecodableError) and found:
+                    keys = {message.stream for message in found}
+                    self.ledger.tickets.not_numbered(header.identity, record.connection, keys, receipt.received_us)
             if frame.binary and isinstance(found, UndecodableError):
                 text = frame.data
             self._intake.frame(receipt, adapter, frame.offset, text, found)

@@ -20,6 +20,7 @@ from tests.processes.writer.toy_exchange import NAME, RULES, Toy, at, frame, mes
 
 UNPROVEN = ["book_snapshot", "liquidation", "trade"]
 """The data types whose ids prove nothing."""
+PROVEN = [name for name, rule in RULES.items() if rule.proves_continuity]
 Row = tuple[Any, ...]
 
 
@@ -111,6 +112,20 @@ def test_a_number_that_repeats_or_goes_back_is_out_of_order_in_one_row(tickets: 
     feed.numbered(*tickets, second=1)
     rows = feed.told("out_of_order")
     assert [(row[0], row[2], row[3]) for row in rows] == [(UNKNOWN, "3", str(tickets[1]) if tickets[1] < 3 else "2")]
+    assert feed.told() == []
+
+
+def test_messages_in_frames_without_a_number_leave_their_stream_unproven() -> None:
+    feed = Feed()
+    feed.tell(*(frame(message("liquidation", None)) for _ in range(9)), second=1)
+    feed.tell(frame(message("trade", 2, sent=at(2)), message("trade", 3, sent=at(2))), second=2)
+    feed.tell(
+        frame(control="pong"),
+        frame(other=1),
+        frame(*(message(one, 2, first=2, sent=at(2)) for one in PROVEN)),
+        second=3,
+    )
+    assert [(row[0], row[6]) for row in feed.told("checksum")] == [("liquidation", "unknown"), ("trade", "unknown")]
     assert feed.told() == []
 
 

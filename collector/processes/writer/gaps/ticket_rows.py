@@ -4,7 +4,7 @@ The number left out proves that a frame was lost, not of which stream. So every 
 own ids would not show it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from collector.domain.gap_stretches import GapStretch, event_gap
@@ -55,6 +55,13 @@ class TicketRows:
         elif last is not None and ticket <= last:
             self._out_of_order(identity, last + 1, ticket, at_us)
         memory.ticket, memory.ticket_us = ticket, at_us
+
+    def not_numbered(self, identity: FeedIdentity, connection: int, keys: Collection[StreamKey], at_us: int) -> None:
+        """Count messages in a frame that has no number, though the exchange was asked for one: nothing proves their streams."""
+        state = self._feeds.state(identity.feed)
+        for key, _, _ in self._unproven(identity, connection):
+            if key in keys:
+                self._feeds.rows.count(state.stretches, GapStretch(key, "checksum", "unknown", at_us, at_us, 1))
 
     def begin_anew(self, feed: str) -> None:
         """Note that frames of the feed were refused: what is missing has its rows."""
