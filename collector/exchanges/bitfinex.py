@@ -31,7 +31,9 @@ from collector.exchanges.typed_rows import UNREADABLE, RowReaders, book_columns
 
 Number_co = TypeVar("Number_co", covariant=True)
 
-_COUNT_AND_TIME: Final = 65_536 + 32_768
+_COUNT: Final = 65_536
+"""The flag that asks for the count of arrays."""
+_COUNT_AND_TIME: Final = _COUNT + 32_768
 """The flags that ask for both."""
 
 
@@ -200,6 +202,8 @@ class _Event(Struct, gc=False):
     status: str = ""
     code: int | None = None
     text: str = msgspec.field(name="msg", default="")
+    flags: int = _COUNT
+    """Those in force, in an answer to `conf`."""
 
     @property
     def topic(self) -> str:
@@ -290,12 +294,12 @@ class Bitfinex(ChannelIdMarket):
             event = _READ_EVENT(frame)
         except UNREADABLE:
             return noise(frame)
-        kind = _KINDS.get(event.event)
         if event.event == "conf":
-            kind = ControlKind.ACK if event.status == "OK" else ControlKind.ERROR
+            return _configured(event)
+        kind = _KINDS.get(event.event)
         if event.code in _CLOSING and event.event == "info":
             kind = ControlKind.SHUTDOWN
-        told = f"{event.code} {event.text}" if event.code is not None else event.topic
+        told = f"{event.code} {event.text} {event.topic}".strip() if event.code is not None else event.topic
         return noise(frame) if kind is None else Control(kind, shown(told))
 
     def subscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
@@ -313,9 +317,20 @@ class Bitfinex(ChannelIdMarket):
         return Explained(event.channel_id, event.topic if event.event == "subscribed" else "")
 
 
-_TICKET: Final = re.compile(rb'\[.*(?:\]|"hb"|"cs",-?[0-9]+),([0-9]{1,18})(?:,[^][]*)?\]\s*', re.DOTALL)
-"""Tried from the end of a frame, because a book may be long."""
+_TICKET: Final = re.compile(rb'\[.*(?:\]|"hb"|"cs",-?[0-9]+),([0-9]{1,12})(?:,[^][]*)?\]\s*', re.DOTALL)
+"""Tried from the end of a frame, because a book may be long. A number of 13 digits is the time in ms: an exchange that does
+not count sends it in the count's place, and no connection has so many frames.
+"""
 _CONTENT: Final = re.compile(rb"\[\s*[0-9]+\s*,(.*\])[^][]*\]\s*", re.DOTALL)
+
+
+def _configured(event: _Event) -> Control:
+    """What the answer to `conf` means: without a count nothing shows a lost frame."""
+    if event.status != "OK":
+        return Control(ControlKind.ERROR, shown(f"{event.code} {event.text} conf"))
+    if not event.flags & _COUNT:
+        return Control(ControlKind.ERROR, f"conf: frames are not counted, flags {event.flags}")
+    return Control(ControlKind.ACK, "conf")
 
 
 def _argument(topic: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ from collector.domain.records import (
     StreamKey,
     TradeRow,
 )
-from collector.exchanges.adapter import ControlKind, Conversation, Subscription
+from collector.exchanges.adapter import Control, ControlKind, Conversation, Subscription
 from collector.exchanges.bitfinex import Bitfinex
 from collector.exchanges.rest_adapter import Listing
 from tests.conftest import Lines
@@ -229,6 +229,9 @@ def test_speakers_learn_what_ids_stand_for() -> None:
         (b'[6959,[[216,2,31.52],[218.75,1,-13.3]],10,1564617600541,"book","BTCUSD"]', 10),
         (b"[6959,[],10]", 10),
         (b"[225206,[215350,0,1]]", None),
+        (b"[225206,[215350,0,1],1564617600784]", None),
+        (b'[89,"te",[382489563,1564617600709,0.00705845,10087.98969503],1564617600784]', None),
+        (b'[204928,"hb",1564617600784]', None),
         (b'{"event":"info","version":2}', None),
         (b"", None),
     ],
@@ -289,6 +292,25 @@ def test_a_connection_asks_for_the_count_and_subscribes_a_channel_a_request() ->
 def test_what_is_no_data(frame: bytes, kind: ControlKind) -> None:
     assert kind_of(BITFINEX, frame) is kind
     assert conversation()(frame) == []
+
+
+@pytest.mark.parametrize(
+    ("frame", "told"),
+    [
+        (
+            b'{"event":"error","msg":"symbol: invalid","code":10300,"channel":"book","symbol":"tX"}',
+            "10300 symbol: invalid book tX",
+        ),
+        (
+            b'{"event":"error","msg":"key: invalid","code":10300,"channel":"status","key":"deriv:tX"}',
+            "10300 key: invalid status deriv:tX",
+        ),
+        (b'{"event":"conf","status":"OK","flags":32768}', "conf: frames are not counted, flags 32768"),
+        (b'{"event":"conf","status":"FAILED","code":10000,"msg":"conf: invalid"}', "10000 conf: invalid conf"),
+    ],
+)
+def test_a_refusal_names_what_was_refused(frame: bytes, told: str) -> None:
+    assert BITFINEX.control(frame) == Control(ControlKind.ERROR, told)
 
 
 def test_what_cannot_be_understood_is_noise_and_undecodable() -> None:
