@@ -57,7 +57,7 @@ def rows(recorder: Recorder, symbol: str) -> list[KeyedRow]:
         )
         for row in recorder.table("book_delta", symbol)
     ]
-    return sorted(found, key=lambda row: (row.key, not row.row.is_snapshot))
+    return sorted(found, key=lambda row: (row.key, row.row.is_snapshot))
 
 
 def stretches(recorder: Recorder, symbols: list[str]) -> Iterator[list[Stretch]]:
