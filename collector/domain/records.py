@@ -101,6 +101,7 @@ GAP_KINDS: Final = (
     "budget",
     "undecodable",
     "damaged",
+    "book_unknown",
 )
 GAP_CAUSES: Final = ("disconnect", "exchange", "restart", "disk_budget", "parse", "disk", "unknown")
 GAP_STATUSES: Final = ("open", "repaired", "partly_repaired", "unrepairable")

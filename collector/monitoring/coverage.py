@@ -35,7 +35,7 @@ _CELL_US: Final = CELL_SECS * 1_000_000
 _MAX_SETBACK_CELLS: Final = 12
 """After a clock was set back by more than this the cells would be mislabelled: they are forgotten."""
 
-_NO_LOSS: Final = frozenset({"reset", "out_of_order", "duplicate_conflict"})
+_NO_LOSS: Final = frozenset({"reset", "out_of_order", "duplicate_conflict", "book_unknown"})
 """Kinds of gap in which nothing is missing."""
 
 

@@ -25,6 +25,10 @@ LASTING: Final = "lasting"
 STATUSES: Final = ("repaired", "partly_repaired", "unrepairable", "open", LASTING)
 
 
+_LOSE_NOTHING: Final = frozenset({"reset", "book_unknown"})
+"""Kinds of rows that are final once they are over, although no message is missing."""
+
+
 class Incident(NamedTuple):
     """Rows of one exchange and one cause that belong together in time, the earliest first; never empty."""
 
@@ -68,9 +72,9 @@ class Incident(NamedTuple):
 
     @property
     def outcomes(self) -> Counter[str]:
-        """The statuses of its rows, except that a reset which is over counts as `reset`: nothing of it can be repaired."""
+        """The statuses of its rows, except that what is over and has lost nothing counts by its kind: it needs no repair."""
         return Counter(
-            row.gap.kind if row.gap.kind == "reset" and status(row) == "unrepairable" else status(row)
+            row.gap.kind if row.gap.kind in _LOSE_NOTHING and status(row) == "unrepairable" else status(row)
             for row in self.rows
         )
 

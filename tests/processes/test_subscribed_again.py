@@ -41,7 +41,7 @@ def test_a_broken_book_is_subscribed_again_and_its_snapshot_asks_for_no_other(tm
         peer = server.accept(message(1, "snapshot"), message(2), message(9))
         assert len(texts(peer, 1)) == 1
         wait_for(lambda: len(recording.frames()) == 3)
-        assert [kind for kind, _ in write(recording)] == ["sequence"]
+        assert [kind for kind, _ in write(recording)] == ["sequence", "book_unknown"]
         requests = tmp_path / "repair/plain~books"
         assert len(list(requests.glob("*.request"))) == 1
 

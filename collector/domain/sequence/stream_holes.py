@@ -26,6 +26,10 @@ class StreamHoles:
         judged = (hole for hole in self._progress.holes if hole.state != "pending")
         return max(((hole.next_id, hole.until_us) for hole in judged), default=(0, 0))
 
+    def cause_of(self, next_id: int) -> str:
+        """The cause of the hole that ends before this id."""
+        return next((hole.cause for hole in self._progress.holes[::-1] if hole.next_id == next_id), "unknown")
+
     def add(self, first_id: int, next_id: int, received_us: int) -> None:
         """Add a hole: `next_id` has come, and the ids from `first_id` up to it are missing."""
         progress = self._progress

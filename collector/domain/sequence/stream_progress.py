@@ -4,6 +4,7 @@ import msgspec
 
 from collector.domain.counts import StreamCounts
 from collector.domain.gap_stretches import RowAllowance
+from collector.domain.sequence.book_unknown import BookUnknown
 from collector.domain.sequence.echoes import Echoes
 from collector.domain.sequence.hole import Hole
 from collector.domain.sequence.line_places import LinePlaces
@@ -51,6 +52,8 @@ class StreamProgress(msgspec.Struct, array_like=True):
     """Where each line stands, once several have stood at once."""
     books: tuple[tuple[int, int], ...] = ()
     """When the newest whole books of the series were received, and up to which id they go; 0 where they have none."""
+    book_unknown: BookUnknown | None = None
+    """Set while updates have no book to apply them to."""
 
 
 def next_series(ended: StreamProgress, first: int, last: int, sent_us: int | None, received_us: int) -> StreamProgress:
@@ -58,5 +61,5 @@ def next_series(ended: StreamProgress, first: int, last: int, sent_us: int | Non
     return StreamProgress(
         ended.series + 1, last, sent_us, received_us, first, allowance=ended.allowance, activity=ended.activity,
         restarted_us=received_us, connection=ended.connection, joined_us=ended.joined_us, ahead_us=ended.ahead_us,
-        snapshots=ended.snapshots, lines=ended.lines.restarted(),
+        snapshots=ended.snapshots, lines=ended.lines.restarted(), book_unknown=ended.book_unknown,
     )  # fmt: skip

@@ -18,7 +18,6 @@ from collector.processes.writer.book_checks import BookChecks, Checked
 from collector.processes.writer.frame_reading import is_control
 from collector.processes.writer.gaps.ledger import GapLedger
 from collector.processes.writer.polled_rows import POLLED_LINE, PolledRows
-from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.streams import StreamState, StreamTable
 from collector.storage.journal.format import FeedIdentity, JournalHeader, Record, connection_in_head
 
@@ -73,13 +72,10 @@ def _whole(frame: bytes) -> bytes:
 class MessageIntake:
     """Judges and takes one message after another, in the order of receipt."""
 
-    def __init__(
-        self, streams: StreamTable, ledger: GapLedger, requests: RepairRequests, counts: Counts, checks: BookChecks
-    ) -> None:
+    def __init__(self, streams: StreamTable, ledger: GapLedger, counts: Counts, checks: BookChecks) -> None:
         self._checks = checks
         self._streams = streams
         self._ledger = ledger
-        self._requests = requests
         self._counts = counts
         self._backfill = Backfill(streams, ledger)
         self._polled = PolledRows(streams, ledger.first_message)
@@ -113,7 +109,7 @@ class MessageIntake:
                     )
                     self._counts.messages += 1
                     if about.answer == "snapshot":
-                        self._book_came(stream, message_id, receipt.received_us)
+                        self._ledger.books.came(stream, receipt.received_us, message_id)
         except UndecodableError as error:
             self.undecoded(receipt, offset, answer, str(error))
 
@@ -204,7 +200,7 @@ class MessageIntake:
             stream = self._begin_stream(receipt, adapter, envelope)
         if message_id is None:
             message_id = made_id
-            if not is_snapshot and self._is_echo(stream, receipt, payload, adapter.content):
+            if self._is_repeated(stream, receipt, payload, adapter.content, is_book=is_snapshot):
                 self._copy(stream, payload, received_us)
                 return
         else:
@@ -222,8 +218,8 @@ class MessageIntake:
                 return
             if verdict is not Verdict.NEW:
                 self._note_verdict(verdict, stream, message_id, received_us)
-        if stream.is_silent:
-            self._ledger.end_silence(stream, received_us)
+        if stream.is_silent or stream.awaits_book:
+            self._ledger.spoke(stream, received_us)
         self._store(stream, message_id, received_us, exchange_us, line, payload)
         stream.last_received_us = received_us
         self._counts.messages += 1
@@ -234,12 +230,8 @@ class MessageIntake:
         received_us, connection = receipt.received_us, receipt.connection
         alone = self._ledger.is_alone(receipt.identity.feed, connection & _NUMBER_MASK)
         verdict = stream.dedup.judge_snapshot(message_id, sent_us, received_us, digest, connection, alone=alone)
-        self._book_came(stream, message_id, received_us)
+        self._ledger.books.came(stream, received_us, message_id)
         return verdict
-
-    def _book_came(self, stream: StreamState, message_id: int, received_us: int) -> None:
-        stream.book_came(received_us, message_id)
-        self._requests.book_came(stream)
 
     def _begin_stream(self, receipt: Receipt, adapter: Adapter, envelope: Envelope) -> StreamState:
         """Add the stream of its first message, and request a book unless that is one."""
@@ -248,7 +240,8 @@ class MessageIntake:
         self._ledger.first_message(stream, receipt.received_us)
         self._ledger.begin_lines(stream, receipt.connection & _NUMBER_MASK)
         if message_id is not None and not is_snapshot:
-            self._requests.request_book(stream, message_id if first_id is None else first_id, receipt.received_us)
+            from_id = message_id if first_id is None else first_id
+            self._ledger.books.needed(stream, from_id, receipt.received_us, "restart")
         return stream
 
     def _witness(self, stream: StreamState | None, envelope: Envelope, received_us: int) -> None:
@@ -272,6 +265,14 @@ class MessageIntake:
         stream.duplicate_bytes += len(payload)
         stream.last_received_us = received_us
         self.batch.touched[stream.stream_id] = stream
+
+    def _is_repeated(
+        self, stream: StreamState, receipt: Receipt, payload: bytes, content: Callable[[bytes], bytes], *, is_book: bool
+    ) -> bool:
+        """Whether a message without an id is a copy; a whole book is none, because each connection begins with one."""
+        if is_book:
+            self._ledger.books.came(stream, receipt.received_us, None)
+        return not is_book and self._is_echo(stream, receipt, payload, content)
 
     def _is_echo(
         self, stream: StreamState, receipt: Receipt, payload: bytes, content: Callable[[bytes], bytes]

@@ -42,7 +42,7 @@ class RunIntake:
             on_progress()
             is_apart = column.key in mixed or column.key.data_type in adapter.checks
             stream = None if is_apart else self._streams.get(column.key)
-            stretch = None if stream is None or stream.is_silent else received.stretch(column)
+            stretch = None if stream is None or stream.is_silent or stream.awaits_book else received.stretch(column)
             if stream is not None and stretch is not None and stream.dedup.judge_together(stretch):
                 new.append((stream, stretch, column.frames))
             else:

@@ -65,6 +65,8 @@ class StreamState:
     last_id: int | None = None
     """Id of its newest message."""
     last_received_us: int | None = None
+    awaits_book: bool = False
+    """Whether nothing of it came since no connection carried it, and no id would show what is missing of its book."""
     last_durable_us: int | None = None
     durable_received_us: int | None = None
     """When the newest durable message was received over a socket."""
@@ -83,13 +85,15 @@ class StreamState:
         """When the first whole book came that the update `from_id`, received at `at_us`, fits to, and its id; None if none did.
 
         Where ids prove continuity, any book that reaches the update will do: it may have been asked for before the break
-        was proven. Elsewhere only one that came later.
+        was proven. Elsewhere, and where `from_id` is no id but `at_us`, too, only one that came later.
         """
-        # Messages of one read have one time, so their ids tell which came first.
         return next((book for book in self.dedup.progress.books if self._fits(book, from_id, at_us)), None)
 
     def _fits(self, book: tuple[int, int], from_id: int, at_us: int) -> bool:
-        return book >= (at_us, from_id - 1) or (self.rule.proves_continuity and book[1] >= from_id - 1)
+        if self.rule.proves_continuity and from_id != at_us:
+            return book[1] >= from_id - 1
+        # Messages of one read have one time, so their ids tell which came first.
+        return book >= (at_us, from_id - 1)
 
     def note_stored(self, durable_us: int) -> None:
         """Note that everything counted so far is durable now."""
@@ -277,6 +281,7 @@ class StreamTable:
         silence_limit = SilenceLimit(self._silence, activity.learned)
         is_silent = activity.silent_since_us is not None
         stream = self._by_key[key] = StreamState(stream_id, key, feed, rule, dedup, silence_limit, is_silent)
+        stream.awaits_book = progress.book_unknown is not None and not progress.book_unknown.since_us
         if progress.counts.run_id == self._run_id:
             stream.resume(progress.counts)
         self._next_id = max(self._next_id, stream_id + 1)

@@ -227,9 +227,16 @@ class World(ProcessHarness):
         )
 
     def ledger(self, data_type: str = "trade") -> list[tuple[Any, ...]]:
-        """Expected id, missing, status and repairer of each row of a data type."""
+        """Expected id, missing, status and repairer of each row of a data type, without those of missing books."""
         return self.query(
-            f"SELECT expected_id, missing, status, repaired_by FROM gaps WHERE stream_type = '{data_type}' ORDER BY row"
+            "SELECT expected_id, missing, status, repaired_by FROM gaps"
+            f" WHERE stream_type = '{data_type}' AND kind != 'book_unknown' ORDER BY row"
+        )
+
+    def books_unknown(self) -> list[tuple[Any, ...]]:
+        """Cause, first update without a book, the book's id, start and end of each row of missing books."""
+        return self.query(
+            "SELECT cause, expected_id, actual_id, started_at, ended_at FROM gaps WHERE kind = 'book_unknown' ORDER BY row"
         )
 
 

@@ -56,7 +56,8 @@ class ProcessorWorld:
         )
         self._stored: list[Messages] = []
         self.gaps: list[tuple[str, str, Gap]] = []
-        """Rows of the ledger: exchange, symbol, row."""
+        """Rows of the ledger: exchange, symbol, row; without those of missing books, which most tests do not send."""
+        self.book_rows: list[Gap] = []
         self.requests: list[Request] = []
         self.messages: list[tuple[int, int]] = []
         """Stream and id of each stored message."""
@@ -106,7 +107,8 @@ class ProcessorWorld:
     def commit(self) -> int:
         """Take the batch that the writer would store; returns the number of bytes of state in it."""
         batch = self.processor.batch
-        self.gaps += batch.gaps
+        self.gaps += [row for row in batch.gaps if row[2].kind != "book_unknown"]
+        self.book_rows += [gap for _, _, gap in batch.gaps if gap.kind == "book_unknown"]
         self.requests += [request for requests in batch.requests.values() for request in requests]
         rows = rows_of(batch.messages.values())
         self._stored += batch.messages.values()
@@ -121,6 +123,7 @@ class ProcessorWorld:
     def forget_what_was_stored(self) -> None:
         """Forget everything that was committed, to save memory."""
         self.gaps.clear()
+        self.book_rows.clear()
         self.requests.clear()
         self.messages.clear()
         self.payloads.clear()

@@ -209,7 +209,7 @@ class TestWitness:
     @pytest.mark.parametrize("id_", [1, 5, None])
     def test_what_has_come_changes_nothing(self, id_: int | None) -> None:
         feed = Feed()
-        feed.tell(*(update(number) for number in range(1, 6)), second=5)
+        feed.tell(snapshot(0), *(update(number) for number in range(1, 6)), second=5)
         feed.commit()
         feed.tell(frame(message("book_delta", id_, witness=True, sent=at(100))), second=100)
         assert feed.progress().last_id == 5

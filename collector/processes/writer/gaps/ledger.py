@@ -1,6 +1,6 @@
 """The gap ledger: everything that can lose a message, and the rows it causes.
 
-Holes in ids (`sequence_gap_rows`), outages (`outage_rows`), silence (`silence_watch`), refused frames
+Holes in ids (`sequence_gap_rows`), missing books (`book_rows`), outages (`outage_rows`), silence (`silence_watch`), refused frames
 (`refusal_rows`), damaged journals (`damage_rows`), lost frames (`ticket_rows`), and, in this file, undecodable frames, conflicts, and ids that step
 back or start again.
 """
@@ -14,6 +14,7 @@ from collector.domain.repair_protocol import is_rest_journal
 from collector.exchanges.adapter import Adapter
 from collector.processes.writer.batch import CommitBatch, Counts
 from collector.processes.writer.feed_state_version_1 import carry_over
+from collector.processes.writer.gaps.book_rows import BookRows
 from collector.processes.writer.gaps.damage_rows import DamageRows
 from collector.processes.writer.gaps.feed_state import LOOK_US, ConnectionMemory, FeedState
 from collector.processes.writer.gaps.feed_table import FeedTable
@@ -52,12 +53,13 @@ class GapLedger:
         self._requests = requests
         self._rows = PendingGapRows(streams, counts)
         self._feeds = FeedTable(streams, feeds, adapter_of, self._rows)
-        self.holes = SequenceGapRows(streams, self._rows, requests)
-        self._outages = OutageRows(self._feeds)
+        self.books = BookRows(streams, self._feeds, requests)
+        self.holes = SequenceGapRows(streams, self._rows, requests, self.books)
+        self._outages = OutageRows(self._feeds, self.books)
         self._silence = SilenceWatch(self._rows)
         self._refusals = RefusalRows(self._feeds, streams, requests, counts)
         self._damage = DamageRows(self._feeds)
-        self.tickets = TicketRows(self._feeds, requests, counts)
+        self.tickets = TicketRows(self._feeds, self.books, counts)
         self._first_message_limit_us = streams.first_message_limit_secs * 1e6
         self._identities: dict[str, FeedIdentity] = {}
 
@@ -99,6 +101,7 @@ class GapLedger:
             state.looked_us = received_us
             self._rows.end_stretches(state.stretches, received_us)
             self._check_silence(feed, state, received_us)
+            self.books.look(feed, received_us)
         self.holes.record_received(feed, received_us)
 
     def quiet_us(self, feed: str) -> tuple[int, int]:
@@ -130,16 +133,19 @@ class GapLedger:
     def update(self, now_us: int) -> None:
         """Bring the rows of everything that lasts up to date before a seal, because they leave with the segment."""
         self.holes.update(now_us)
+        self.books.update(now_us)
         for feed in list(self.feeds):
             self._rows.update_stretches(self._feeds.state(feed).stretches, now_us)
 
     def close(self, now_us: int) -> None:
-        """End the rows of everything that lasts, except silences, for a stop, once everything has been read.
+        """End the rows of everything that lasts, except silences and missing books, for a stop, once everything has been read.
 
-        If it continues after the restart it gets new rows; a silence lasts until the stream's next message.
+        If it continues after the restart it gets new rows; a silence lasts until the stream's next message, and a book is
+        missing until one comes.
         """
         self.holes.settle(now_us, all_due=True)
         self.holes.update(now_us)
+        self.books.update(now_us)
         for feed in list(self.feeds):
             self._refusals.stop(feed, now_us)
             self._rows.close_rows(self._feeds.state(feed).stretches, now_us)
@@ -163,7 +169,10 @@ class GapLedger:
         """Add a row because the book of a line is not what the exchange's checksum says, and request a fresh one."""
         gap = event_gap(stream.key, "checksum", "exchange", at_us, at_us, series=stream.dedup.progress.series)
         self._feeds.add_gap(stream.feed, stream.key, gap._replace(line=line), at_us)
-        self._requests.request_book(stream, at_us, at_us)
+        if stream.is_redundant:
+            self._requests.request_book(stream, at_us, at_us)  # the book of all lines together may be right
+        else:
+            self.books.needed(stream, at_us, at_us, "exchange")
 
     def not_checked(self, stream: StreamState, at_us: int, *, lacks_book: bool) -> None:
         """Count a message of a book that no checksum was held against, though its exchange sends them.
@@ -194,7 +203,7 @@ class GapLedger:
         self._feeds.add_gap(stream.feed, stream.key, gap, at_us)
         known_from_id = stream.dedup.progress.known_from_id
         if known_from_id <= message_id:  # else the series begins with a snapshot, which is a whole book
-            self._requests.request_book(stream, known_from_id, at_us)
+            self.books.needed(stream, known_from_id, at_us, "exchange")
         self.holes.series_ended(stream, at_us)
 
     def stepped_back(self, stream: StreamState, message_id: int, at_us: int) -> None:
@@ -224,9 +233,12 @@ class GapLedger:
         if activity is not None:
             self._silence.close_unspoken(stream.key, activity, at_us)
 
-    def end_silence(self, stream: StreamState, at_us: int) -> None:
-        """Note that a silent stream has a message again: close its silence."""
-        self._silence.end_silence(stream, at_us)
+    def spoke(self, stream: StreamState, at_us: int) -> None:
+        """Note that a stream that is silent, or awaits its book, has a message again: close its silence."""
+        if stream.awaits_book:
+            self.books.update_came(stream, at_us)
+        if stream.is_silent:
+            self._silence.end_silence(stream, at_us)
 
     def _open_connection(self, feed: str, in_head: int) -> int:
         """The number of the open connection that a record's head names so; 0 if there is none."""
@@ -268,6 +280,7 @@ class GapLedger:
                 self._silence.close_unspoken(key, activity, until_us)
             else:
                 self._silence.drop(stream, until_us)
+                self.books.drop(stream, until_us)
         if handover.previous_feed != feed:
             self._rows.close_stretches(self._feeds.state(handover.previous_feed).stretches, begun_us)
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from collector.domain.gap_stretches import event_gap
 from collector.domain.silence import Outage
+from collector.processes.writer.gaps.book_rows import BookRows
 from collector.processes.writer.gaps.feed_table import FeedTable
 from collector.processes.writer.gaps.stream_ownership import Member
 from collector.storage.journal.format import FeedIdentity
@@ -16,8 +17,9 @@ SILENT: Final = "silent"
 class OutageRows:
     """Follows the connections of every feed as they open and end."""
 
-    def __init__(self, feeds: FeedTable) -> None:
+    def __init__(self, feeds: FeedTable, books: BookRows) -> None:
         self._feeds = feeds
+        self._books = books
 
     def connected(self, identity: FeedIdentity, line: int, at_us: int, info: Mapping[str, Any]) -> None:
         """Note that a connection has opened, which ends the outages of its streams.
@@ -33,6 +35,8 @@ class OutageRows:
             if outage is not None:
                 self._feeds.mark_suspect(member, outage.cause)
                 self._add_row(identity, member, outage, outage.until_us)
+                if member.stream is not None:
+                    self._books.lost(member.stream, at_us, outage.cause)
 
     def disconnected(self, identity: FeedIdentity, line: int, at_us: int, info: Mapping[str, Any]) -> None:
         """Note that a connection has ended; it may have been dead for some time before."""

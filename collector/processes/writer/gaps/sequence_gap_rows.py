@@ -11,6 +11,7 @@ from collector.domain.records import IdRule
 from collector.domain.sequence.hole import DueRow
 from collector.domain.sequence.hole_rules import max_requested
 from collector.domain.sequence.reach import has_snapshot
+from collector.processes.writer.gaps.book_rows import BookRows
 from collector.processes.writer.gaps.feed_state import LOOK_US
 from collector.processes.writer.gaps.pending_gap_rows import PendingGapRows
 from collector.processes.writer.repair_requests import RepairRequests
@@ -25,7 +26,8 @@ _EVER_US: Final = 1 << 62
 class SequenceGapRows:
     """Tracks the streams that have holes, and those with a hole whose row may be due."""
 
-    def __init__(self, streams: StreamTable, rows: PendingGapRows, requests: RepairRequests) -> None:
+    def __init__(self, streams: StreamTable, rows: PendingGapRows, requests: RepairRequests, books: BookRows) -> None:
+        self._books = books
         self._streams = streams
         self._rows = rows
         self._requests = requests
@@ -69,7 +71,7 @@ class SequenceGapRows:
             broken = stream.dedup.holes.broken_until
             # After a hole that ends in a snapshot the book is whole again.
             if broken > before and not has_snapshot(stream.dedup.progress, broken[0] - 1):
-                self._requests.request_book(stream, *broken)
+                self._books.needed(stream, *broken, stream.dedup.holes.cause_of(broken[0]))
             if not stream.dedup.holes.unsettled:
                 del self._watched[stream.stream_id]
 

@@ -10,10 +10,10 @@ from typing import Final
 from collector.domain.gap_stretches import GapStretch, event_gap
 from collector.domain.records import UNKNOWN, StreamKey
 from collector.processes.writer.batch import Counts
+from collector.processes.writer.gaps.book_rows import BookRows
 from collector.processes.writer.gaps.feed_state import ConnectionMemory
 from collector.processes.writer.gaps.feed_table import FeedTable
 from collector.processes.writer.gaps.stream_ownership import Member
-from collector.processes.writer.repair_requests import RepairRequests
 from collector.storage.journal.format import FeedIdentity, connection_in_head
 
 BOOKS_US: Final = 5_000_000
@@ -23,9 +23,9 @@ BOOKS_US: Final = 5_000_000
 class TicketRows:
     """Follows the numbers of the frames of every connection."""
 
-    def __init__(self, feeds: FeedTable, requests: RepairRequests, counts: Counts) -> None:
+    def __init__(self, feeds: FeedTable, books: BookRows, counts: Counts) -> None:
         self._feeds = feeds
-        self._requests = requests
+        self._books = books
         self._counts = counts
 
     def follow_all(self, identity: FeedIdentity, connection: int, tickets: Sequence[int | None], at_us: int) -> bool:
@@ -88,7 +88,7 @@ class TicketRows:
         memory.books_asked_us, memory.owes_books = at_us, False
         for _, stream, _ in self._unproven(identity, connection):
             if stream is not None:
-                self._requests.request_book(stream, at_us, at_us)
+                self._books.needed(stream, at_us, at_us, "exchange")
 
     def _out_of_order(self, identity: FeedIdentity, expected: int, ticket: int, at_us: int) -> None:
         place = StreamKey(identity.exchange, UNKNOWN, UNKNOWN)

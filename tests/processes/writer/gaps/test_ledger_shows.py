@@ -155,7 +155,7 @@ class Recorder:
         return sorted(self.world.query(f"SELECT {columns} FROM gaps WHERE kind = '{kind}'"))
 
     def kinds(self) -> set[str]:
-        return {kind for (kind,) in self.world.query("SELECT DISTINCT kind FROM gaps")}
+        return {kind for (kind,) in self.world.query("SELECT DISTINCT kind FROM gaps WHERE kind != 'book_unknown'")}
 
 
 def test_single_frames_and_bursts_removed(editing: Editing, world: World) -> None:

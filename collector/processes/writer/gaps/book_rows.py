@@ -1,0 +1,123 @@
+"""Rows of the gap ledger for books: the stretches in which updates came and no book that they can be applied to.
+
+A stretch begins with the first update after a break (a stream's first message, a hole in ids, a series that begins anew,
+lost frames, a wrong checksum) and ends with the first whole book that reaches it, wherever that comes from.
+"""
+
+from typing import Final
+
+from collector.domain.repair_protocol import BOOK
+from collector.domain.sequence.book_unknown import BookUnknown
+from collector.processes.writer.gaps.feed_table import FeedTable
+from collector.processes.writer.repair_requests import RepairRequests
+from collector.processes.writer.streams import StreamState, StreamTable
+
+LASTS_US: Final = 5_000_000
+"""A stretch that lasts longer has a row before it is over; a shorter one has one row in all."""
+
+
+class BookRows:
+    """Follows the books of all streams, and requests those that are missing."""
+
+    def __init__(self, streams: StreamTable, feeds: FeedTable, requests: RepairRequests) -> None:
+        self._feeds = feeds
+        self._requests = requests
+        self._unknown = {stream.stream_id: stream for stream in streams if stream.dedup.progress.book_unknown}
+
+    def needed(self, stream: StreamState, from_id: int, at_us: int, cause: str) -> None:
+        """Note that the update `from_id`, received at `at_us`, and all that follow need a whole book."""
+        self._requests.request_book(stream, from_id, at_us)
+        if stream.key.data_type != BOOK:
+            return
+        unknown = stream.dedup.progress.book_unknown
+        if unknown is not None and unknown.since_us:
+            unknown.from_id, unknown.broken_us, unknown.broken_series = from_id, at_us, stream.dedup.progress.series
+            self._feeds.rows.touch(stream)
+            return
+        unknown, book = _begun(stream, from_id, at_us, cause), stream.book_since(from_id, at_us)
+        if book is None:
+            self._watch(stream, unknown)
+        elif book[0] > at_us:
+            self._end(stream, unknown, book)
+
+    def lost(self, stream: StreamState, at_us: int, cause: str) -> None:
+        """Note that no connection carried the stream until `at_us`: where ids prove nothing, its next update has no book.
+
+        Where they do, a hole shows whether anything is missing.
+        """
+        if stream.key.data_type == BOOK and not stream.proves_continuity and stream.dedup.progress.book_unknown is None:
+            series = stream.dedup.progress.series
+            self._watch(stream, BookUnknown(0, cause, series, at_us, at_us, series))
+
+    def update_came(self, stream: StreamState, received_us: int) -> None:
+        """Note the first update of a stream that awaits its book."""
+        unknown, stream.awaits_book = stream.dedup.progress.book_unknown, False
+        if unknown is not None:
+            unknown.since_us = received_us
+
+    def came(self, stream: StreamState, received_us: int, last_id: int | None) -> None:
+        """Note a whole book, which goes up to that id."""
+        if stream.key.data_type != BOOK:
+            return
+        stream.book_came(received_us, last_id)
+        self._requests.book_came(stream)
+        unknown = stream.dedup.progress.book_unknown
+        if unknown is not None and _reaches(stream, unknown):
+            self._forget(stream)
+            if unknown.since_us:
+                self._end(stream, unknown, (received_us, last_id))
+
+    def look(self, feed: str, now_us: int) -> None:
+        """Write a row for each stretch of the feed that has lasted for a while."""
+        for stream in [stream for stream in self._unknown.values() if stream.feed == feed]:
+            self._report(stream, now_us, LASTS_US)
+
+    def update(self, now_us: int) -> None:
+        """Write a row for each stretch that has none."""
+        for stream in self._unknown.values():
+            self._report(stream, now_us, 0)
+
+    def drop(self, stream: StreamState, until_us: int) -> None:
+        """End the stretch of a stream that is not recorded any more."""
+        unknown = stream.dedup.progress.book_unknown
+        if unknown is not None:
+            self._forget(stream)
+            if unknown.since_us:
+                self._end(stream, unknown, (until_us, None))
+
+    def _report(self, stream: StreamState, now_us: int, lasts_us: int) -> None:
+        unknown = stream.dedup.progress.book_unknown
+        if unknown is None or not unknown.since_us or unknown.has_row:
+            return
+        # A clock that was set back does not put it off.
+        if not 0 <= now_us - unknown.since_us < lasts_us:
+            self._feeds.rows.add(stream.key, unknown.lasting(stream.key, now_us))
+
+    def _end(self, stream: StreamState, unknown: BookUnknown, book: tuple[int, int | None]) -> None:
+        row = unknown.ended(stream.key, *book)
+        if unknown.has_row:
+            self._feeds.rows.add(stream.key, row)
+        else:
+            self._feeds.add_gap(stream.feed, stream.key, row, row.detected_at)
+
+    def _watch(self, stream: StreamState, unknown: BookUnknown) -> None:
+        stream.dedup.progress.book_unknown, stream.awaits_book = unknown, not unknown.since_us
+        self._unknown[stream.stream_id] = stream
+        self._feeds.rows.touch(stream)
+
+    def _forget(self, stream: StreamState) -> None:
+        stream.dedup.progress.book_unknown, stream.awaits_book = None, False
+        self._unknown.pop(stream.stream_id, None)
+        self._feeds.rows.touch(stream)
+
+
+def _begun(stream: StreamState, from_id: int, at_us: int, cause: str) -> BookUnknown:
+    expected_id = from_id if stream.rule.proves_continuity else None
+    series = stream.dedup.progress.series
+    return BookUnknown(at_us, cause, series, from_id, at_us, series, expected_id)
+
+
+def _reaches(stream: StreamState, unknown: BookUnknown) -> bool:
+    """Whether the newest book ends the stretch: one of a series that began later does, because that begins with it."""
+    is_newer = stream.dedup.progress.series > unknown.broken_series
+    return is_newer or stream.book_since(unknown.from_id, unknown.broken_us) is not None
