@@ -87,6 +87,8 @@ class RepairAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     first: int = 0
     last: int = -1
     reason: str = ""
+    is_brief: bool = False
+    """Whether a book has only its best levels, because the weight for the whole one was not there."""
     every_secs: float = 0.0
     """How often a stream is polled."""
 

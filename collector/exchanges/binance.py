@@ -19,7 +19,7 @@ import msgspec
 from collector.domain.decimals import to_double
 from collector.domain.records import IdRule, StreamKey
 from collector.exchanges.adapter import Control, ControlKind, Limits, Request
-from collector.exchanges.binance_rest import REST_BOOK, BinanceRest, Endpoint, FuturesRest, always, contract_kind
+from collector.exchanges.binance_rest import REST_BOOK, BinanceRest, Brief, Endpoint, FuturesRest, always, contract_kind
 from collector.exchanges.market import Channel, Market, Topics, batches, text
 from collector.exchanges.places import Place
 from collector.exchanges.reading import Read, after, several, shown, single
@@ -300,6 +300,7 @@ class Binance(_Binance):
         "/api/v3",
         levels=5000,
         depth=250,
+        brief=Brief(100, 5),
         pages={"trade": Endpoint("historicalTrades", 25), "agg_trade": Endpoint("aggTrades", 4)},
         lists=20,
     )

@@ -56,21 +56,39 @@ _READ_ITEMS: Final = MappingProxyType(
 _READ_INTEREST: Final = message_reader(symbol="symbol", sent=("time?", from_ms))
 
 
+class Brief(NamedTuple):
+    """A book of few levels, and the weight of a request for it."""
+
+    levels: int
+    weight: int
+
+
 class BinanceRest(RestMarket):
     """The same requests under different paths, with different weights, which each host counts for itself."""
 
     def __init__(
-        self, limits: RestLimits, root: str, levels: int, depth: int, pages: Mapping[str, Endpoint], lists: int
+        self,
+        limits: RestLimits,
+        root: str,
+        levels: int,
+        depth: int,
+        brief: Brief,
+        pages: Mapping[str, Endpoint],
+        lists: int,
     ) -> None:
         """`levels` is the most levels a side of a snapshot, `depth` and `lists` the weights of a snapshot and of the list of
         instruments. `pages` are by data type; all take `fromId` and need no key.
         """
-        self.limits = limits
+        self.limits, self._brief = limits, brief
         self._root, self._levels, self._depth, self._pages, self._lists = root, levels, depth, pages, lists
 
     def snapshot(self, symbol: str) -> Get | None:
         """A request for the best levels; those beyond stay unknown until they change."""
         return self._get("depth", self._depth, symbol=symbol, limit=self._levels)
+
+    def brief_snapshot(self, symbol: str) -> Get | None:
+        """As many levels as the smallest weight gives."""
+        return self._get("depth", self._brief.weight, symbol=symbol, limit=self._brief.levels)
 
     def read_snapshot(self, stream: StreamKey, body: bytes) -> Envelope:
         """See `RestAdapter.read_snapshot`."""
@@ -135,7 +153,15 @@ class FuturesRest(BinanceRest):
     def __init__(self, url: str, budget: str, root: str) -> None:
         """Both markets have the same weights."""
         limits = RestLimits(url, budget, 2400, 60.0, "X-MBX-USED-WEIGHT-1M")
-        super().__init__(limits, root, levels=1000, depth=20, pages={"agg_trade": Endpoint("aggTrades", 20)}, lists=1)
+        super().__init__(
+            limits,
+            root,
+            levels=1000,
+            depth=20,
+            brief=Brief(50, 2),
+            pages={"agg_trade": Endpoint("aggTrades", 20)},
+            lists=1,
+        )
 
     def read_snapshot(self, stream: StreamKey, body: bytes) -> Envelope:
         """With the matching engine's time."""

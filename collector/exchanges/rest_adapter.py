@@ -125,6 +125,13 @@ class RestAdapter(Protocol):
         """
         ...
 
+    def brief_snapshot(self, symbol: str) -> Get | None:
+        """A request for the best levels of a book, which weighs far less than `snapshot`; None if there is none.
+
+        Its answer is read by `read_snapshot`.
+        """
+        ...
+
     def page(self, stream: StreamKey, hole: Hole, cursor: str) -> Get | None:
         """A request for a page of missing messages; `cursor` is that of the page before, or empty.
 

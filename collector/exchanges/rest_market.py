@@ -21,6 +21,10 @@ class RestMarket:
         """None."""
         return None
 
+    def brief_snapshot(self, symbol: str) -> Get | None:
+        """None."""
+        return None
+
     def page(self, stream: StreamKey, hole: Hole, cursor: str) -> Get | None:
         """None."""
         return None

@@ -41,9 +41,27 @@ class WeightBudget(SharedBudget[_Account]):
         self._window_secs = window_secs
         self._share = share
 
-    def take(self, weight: int) -> float:
-        """0.0 if a request of this weight may be sent now, which then counts; else the seconds to wait before the next call."""
-        return self._wait_secs(lambda account, now: self._take(account, weight, now))
+    def take(self, weight: int, keep: int = 0) -> float:
+        """0.0 if a request of this weight may be sent now, which then counts; else the seconds to wait before the next call.
+
+        It may be sent only if `keep` of our share is left after it.
+        """
+        return self._wait_secs(lambda account, now: self._take(account, weight, keep, now))
+
+    def spare(self) -> int:
+        """The weight of our share that may be used now; 0 also while another process holds the file."""
+
+        def left(account: _Account, now: float) -> int:
+            if account.ban_left_secs(now) > 0:
+                return 0
+            return self.allowed - sum(cost for _, cost in self._recent(account, now))
+
+        return max(0, self._change(left) or 0)
+
+    @property
+    def allowed(self) -> int:
+        """Our share: the weight that may be used in any window."""
+        return floor(self._share * self._weight)
 
     def note_used(self, used: int) -> float:
         """An answer gave the weight used by everybody in this window; 0.0 once noted, else the seconds to wait, as `take`."""
@@ -58,11 +76,11 @@ class WeightBudget(SharedBudget[_Account]):
         """The weight of our requests within the window; None while another process holds the file."""
         return self._change(lambda account, now: sum(cost for _, cost in self._recent(account, now)))
 
-    def _take(self, account: _Account, weight: int, now: float) -> float:
+    def _take(self, account: _Account, weight: int, keep: int, now: float) -> float:
         account.spent = self._recent(account, now)
         wait = max(
             account.ban_left_secs(now),
-            own_wait_secs(account.spent, now, weight, self._share * self._weight, self._window_secs),
+            own_wait_secs(account.spent, now, weight, self._share * self._weight - keep, self._window_secs),
             self._common_wait_secs(account, weight, now),
         )
         if wait == 0:

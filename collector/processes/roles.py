@@ -117,7 +117,7 @@ ROLES: tuple[Role, ...] = (
         stops_on_signal=True,
         journal_suffix=REST_SUFFIX,
         settings=(*_WHAT_FEEDS_BRING, "ingest", "journal", "repair", "book"),
-        nice=10,
+        nice=3,
         is_needed=_has_repairable_feeds,
     ),
     Role(

@@ -11,7 +11,7 @@ from collector.processes.roles import role_of
 
 def test_what_would_be_lost_goes_before_what_can_wait() -> None:
     ingest, writer, repair, archiver = (role_of(name).nice for name in ("ingest:x", "writer", "repair", "archiver"))
-    assert ingest < writer < min(repair, archiver)
+    assert ingest < repair < writer < archiver
     assert ingest == 0
 
 

@@ -626,3 +626,26 @@ def test_a_request_from_before_a_restarted_series_gives_way_to_that_of_the_new_o
     world.repair()
     assert world.waiting() == []
     assert world.exchange.kinds().count("depth BTCUSDT") == 1
+
+
+def test_a_book_of_few_levels_takes_no_better_ones_place(world: World) -> None:
+    """After a reconnect in which nothing was missed; where something was, it is stored."""
+    log, stream = world.new_repair()._journal, ("BTCUSDT", "book_delta", "snapshot")
+
+    def brief(last_id: int) -> None:
+        body = b'{"lastUpdateId":%d,"bids":[],"asks":[]}' % last_id
+        log.append(world.now_ns, RepairAnswer(*stream, is_brief=True), body)
+        log.sync()
+
+    world.receive(diff(101, 103))
+    brief(105)
+    world.write()
+    assert rest_lines(world.stored("book_delta")) == [105]
+    world.receive(diff(104, 108))
+    brief(110)
+    world.write()
+    assert rest_lines(world.stored("book_delta")) == [105]
+    world.receive(diff(109, 111), diff(120, 124))
+    brief(130)
+    world.write()
+    assert rest_lines(world.stored("book_delta")) == [105, 130]

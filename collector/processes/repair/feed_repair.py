@@ -15,7 +15,6 @@ from typing import Final, Literal, NamedTuple
 from collector.domain.clock import Clock, Every
 from collector.domain.errors import RetryError, UndecodableError
 from collector.domain.log import Log
-from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BookRequest, RepairAnswer, Request, TradesRequest
 from collector.exchanges.rest_adapter import RestAdapter
 from collector.feed.rest import RestResponse
@@ -113,6 +112,9 @@ class FeedRepair:
         except RetryLaterError as error:
             if error.tried:
                 self._queue.failed(job)
+            elif job.kind == "checkpoint":
+                self._queue.put_off_checkpoints(error.wait_secs)
+                return 0.0
             return error.wait_secs
         except RetryError as error:
             return self._client.failed(job.kind, "disk", str(error)).wait_secs
@@ -120,7 +122,7 @@ class FeedRepair:
 
     def _ask(self, job: Job) -> None:
         try:
-            answer = self._client.ask(job.kind, job.get)
+            answer = self._client.ask(job.kind, job.get, self._queue.kept_weight(job))
         except RefusedError as refusal:
             self._note_refusal(job, "refused", str(refusal), refusal.status)
             return
@@ -144,7 +146,7 @@ class FeedRepair:
         elif isinstance(job.request, TradesRequest):
             self._process_page(job.request, answer)
         else:
-            self._process_book(job.stream, job.request, answer)
+            self._process_book(job, job.request, answer)
 
     def _process_list(self, answer: RestResponse) -> None:
         unread = self._polled.take_list(answer)
@@ -166,17 +168,21 @@ class FeedRepair:
             self._queue.ask_clock_soon()
         self._newest_offset_us = offset_us
 
-    def _process_book(self, stream: StreamKey, request: BookRequest | None, answer: RestResponse) -> None:
+    def _process_book(self, job: Job, request: BookRequest | None, answer: RestResponse) -> None:
+        stream = job.stream
         book = read_response(lambda: self._rest.read_snapshot(stream, answer.body))
         if request is not None and (book.id is None or book.id + 1 < request.from_id):
             self._note_stale_book(request)
             return
         series = request.series if request else None
-        about = RepairAnswer(stream.symbol, stream.data_type, "snapshot", series)
+        about = RepairAnswer(stream.symbol, stream.data_type, "snapshot", series, is_brief=job.is_brief)
         self._journal.append(answer.received_ns, about, answer.body)
         if book.id is not None:
             self._queue.book_came(stream, Answer(series, book.id, answer.asked_ns // 1_000))
-        self._checkpoints.note(stream.symbol, self._clock.now_us())
+        if job.is_brief:
+            self._checkpoints.owe(stream.symbol)
+        else:
+            self._checkpoints.note(stream.symbol, self._clock.now_us())
         if request is not None:
             self._finish(request)
         else:

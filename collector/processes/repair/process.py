@@ -26,6 +26,8 @@ from collector.processes.disk_space import measure_space, shortage
 from collector.processes.feed_symbols import FeedSymbols
 from collector.processes.journals import journal_folder, open_rest_journal
 from collector.processes.repair.book_checkpoints import BookCheckpoints
+from collector.processes.repair.book_choice import BookChoice
+from collector.processes.repair.busy_streams import BusyStreams
 from collector.processes.repair.feed_repair import POLL_SECS, FeedRepair
 from collector.processes.repair.instrument_lists import InstrumentLists
 from collector.processes.repair.polled_answers import PolledAnswers
@@ -104,7 +106,11 @@ def make_feed_repair(
     lists = _lists(context, feed, rest_adapter)
     journal = RepairJournal(lambda: open_rest_journal(config, feed, clock.now_ns), space_shortage)
     inbox = RepairInbox(requests, aside_folder(config.data_dir), misfit_of(feed, rest_adapter))
-    queue = RequestQueue(feed.exchange, rest_adapter, inbox, checkpoints, polls, lists, clock, log)
+    busy = BusyStreams(config.data_dir / "run/stats/writer.json", clock.monotonic)
+    books = BookChoice(
+        rest_adapter, symbols if BOOK in feed.data_types else tuple, budget.spare, budget.allowed, busy.messages
+    )
+    queue = RequestQueue(feed.exchange, rest_adapter, inbox, checkpoints, polls, lists, clock, log, books=books)
     known = read_instruments(config.data_dir, feed.exchange) if lists else None
     polled = PolledAnswers(
         rest_adapter, journal, polls, lists, symbols if INSTRUMENT in feed.data_types else tuple,

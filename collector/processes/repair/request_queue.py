@@ -11,6 +11,7 @@ from collector.domain.records import INSTRUMENT, INT64_MAX, StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest, Request, TradesRequest
 from collector.exchanges.rest_adapter import Get, RestAdapter
 from collector.processes.repair.book_checkpoints import BookCheckpoints
+from collector.processes.repair.book_choice import BookChoice
 from collector.processes.repair.instrument_lists import InstrumentLists
 from collector.processes.repair.polls import Polls
 from collector.processes.repair.repair_inbox import RepairInbox
@@ -40,6 +41,9 @@ CLOCK_CONFIRM_SECS: Final = 5.0
 """How soon the exchange's clock is read again to confirm a surprising offset."""
 
 
+OWN_WAIT_SECS: Final = 10.0
+"""How long the exchange's clock and its list of instruments wait for books, which updates wait for."""
+
 LIST_DELAY_SECS: Final = 30.0
 """Delay before a request for the list of instruments is sent again after a failure, so that others have their turn."""
 
@@ -66,6 +70,13 @@ class Job(NamedTuple):
     get: Get
     stream: StreamKey
     request: Request | None = None
+    is_brief: bool = False
+    """Whether the answer is a book of few levels."""
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether updates come meanwhile that cannot be applied: it may use the weight that others leave alone."""
+        return self.kind in {"book", "clock", "list"}
 
     @property
     def name(self) -> str:
@@ -86,11 +97,15 @@ class RequestQueue:
         lists: InstrumentLists | None,
         clock: Clock,
         log: Log,
+        *,
+        books: BookChoice,
     ) -> None:
         self._exchange = exchange
         self._rest = rest
         self._inbox = inbox
+        self._choice = books
         self._checkpoints = checkpoints
+        self._checkpoints_at = 0.0
         self._polls = polls
         self._lists = lists
         self._clock = clock
@@ -111,24 +126,43 @@ class RequestQueue:
         """How many jobs wait, by kind, at the last call of `next`."""
 
     def next(self) -> Job | None:
-        """The next job: the clock when it is due, then the list of instruments, books, trades, checkpoints, polls; within a
-        kind those that failed come last.
+        """The next job: books, then the clock when it is due, the list of instruments, trades, checkpoints, polls; within a
+        kind those that failed come last. Clock and list go before books once they have waited for OWN_WAIT_SECS.
         """
         now = self._clock.monotonic()
         requests = self._read_inbox()
         books = self._newest_books([request for request in requests if isinstance(request, BookRequest)])
         trades = [request for request in requests if isinstance(request, TradesRequest)]
-        due = self._checkpoints.due(self._clock.now_us())
+        due = self._due_checkpoints(now)
         polls = self._polls.due(now)
         self.waiting = {"book": len(books), "trades": len(trades), "checkpoint": len(due), "poll": len(polls)}
         jobs = chain(
+            self._exchanges_own(now - OWN_WAIT_SECS),
+            (self._book_job(book, len(books)) for book in self._in_order(books)),
             self._exchanges_own(now),
-            map(self._job, sorted(books, key=self._rank)),
-            map(self._job, sorted(trades, key=self._rank)),
+            map(self._trades_job, sorted(trades, key=self._rank)),
             self._checkpoint_jobs(due),
             (Job("poll", self._polls.of(stream).get(stream.symbol), stream) for stream in polls),
         )
         return next((job for job in jobs if self._not_before.get(job.name, 0.0) <= now), None)
+
+    def _in_order(self, books: list[BookRequest]) -> list[BookRequest]:
+        by_age = sorted(books, key=lambda book: (book.asked_us, book.from_id))
+        return sorted(self._choice.busiest_first(by_age), key=lambda book: self._tries[book.name])
+
+    def _due_checkpoints(self, now: float) -> list[str]:
+        due = self._checkpoints.due(self._clock.now_us())
+        if now < self._checkpoints_at:
+            return []
+        return [*self._choice.busiest_symbols_first(self._exchange, BOOK, self._checkpoints.owed), *due]
+
+    def kept_weight(self, job: Job) -> int:
+        """The weight that a job leaves alone, for books that updates wait for."""
+        return 0 if job.is_urgent else self._choice.kept_weight()
+
+    def put_off_checkpoints(self, secs: float) -> None:
+        """There is no weight for a checkpoint now; others may be fetched meanwhile."""
+        self._checkpoints_at = self._clock.monotonic() + secs
 
     def _read_inbox(self) -> list[Request]:
         found = self._inbox.read()
@@ -264,15 +298,17 @@ class RequestQueue:
             if get is not None:
                 yield Job("checkpoint", get, stream)
 
-    def _job(self, request: Request) -> Job:
-        if isinstance(request, BookRequest):
-            return Job("book", _asked(request, self._rest.snapshot(request.stream.symbol)), request.stream, request)
+    def _book_job(self, request: BookRequest, waiting: int) -> Job:
+        chosen = self._choice.get(request, waiting)
+        get = _asked(request, None if chosen is None else chosen.get)
+        return Job("book", get, request.stream, request, chosen is not None and chosen.is_brief)
+
+    def _trades_job(self, request: TradesRequest) -> Job:
         get = self._rest.page(request.stream, hole_of(request), self.cursor(request))
         return Job("trades", _asked(request, get), request.stream, request)
 
-    def _rank(self, request: Request) -> tuple[int, int, int]:
-        first_id = request.from_id if isinstance(request, BookRequest) else request.first
-        return self._tries[request.name], request.asked_us, first_id
+    def _rank(self, request: TradesRequest) -> tuple[int, int, int]:
+        return self._tries[request.name], request.asked_us, request.first
 
     def _newest_books(self, books: list[BookRequest]) -> list[BookRequest]:
         """Keep one request a stream: the snapshot for the latest break serves earlier ones, too.

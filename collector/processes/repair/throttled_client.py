@@ -95,15 +95,17 @@ class ThrottledClient:
         self._bans = 0
         self.failures: Counter[tuple[str, str]] = Counter()
 
-    def ask(self, kind: str, get: Get) -> RestResponse:
+    def ask(self, kind: str, get: Get, keep: int = 0) -> RestResponse:
         """Send a request; returns the response that answers it. Raises RefusedError, RetryLaterError.
+
+        It is sent only if a weight of `keep` is left for others.
 
         403 may concern the request or the whole address: the request is refused, and later ones wait as for a ban.
         """
         left_secs = self._pause_until - self._clock.monotonic()
         if left_secs > 0:
             raise RetryLaterError("requests are paused", left_secs, tried=False)
-        self._take_weight(kind, get)
+        self._take_weight(kind, get, keep)
         try:
             answer = self._client.get(get.target, get.method, get.body)
         except RestError as error:
@@ -151,9 +153,9 @@ class ThrottledClient:
         meaning, text = refusal
         return (_STATUSES[meaning] if answer.status == _OK else answer.status), f"HTTP {answer.status}: {text}"
 
-    def _take_weight(self, kind: str, get: Get) -> None:
+    def _take_weight(self, kind: str, get: Get, keep: int) -> None:
         try:
-            wait_secs = self._budget.take(get.weight)
+            wait_secs = self._budget.take(get.weight, keep)
         except OSError as error:
             raise self.failed(kind, "disk", f"the rate limit file cannot be written: {error}") from error
         if wait_secs > 0:

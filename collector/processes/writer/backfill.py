@@ -28,7 +28,9 @@ class Backfill:
         if stream is None or answer.series not in {None, stream.dedup.progress.series}:
             return iter(())
         if answer.answer == "snapshot":
-            return ((stream, book) for book in messages)
+            # Where no book is missing, one of few levels would only take the place of a better one.
+            is_of_use = not answer.is_brief or stream.lacks_book
+            return ((stream, book) for book in messages if is_of_use)
         return self._missing(stream, answer, messages)
 
     def _missing(

@@ -76,6 +76,11 @@ class StreamState:
         """Whether its ids show what is missing: not where the exchange leaves them out of messages that should have one."""
         return self.rule.proves_continuity and self.dedup.progress.last_id is not None
 
+    @property
+    def lacks_book(self) -> bool:
+        """Whether no book goes with its newest updates, or a hole may still turn out to be one in its book."""
+        return self.dedup.progress.book_unknown is not None or self.dedup.holes.unsettled
+
     def book_came(self, received_us: int, last_id: int | None) -> None:
         """Note that a whole book came, which goes up to that id."""
         progress = self.dedup.progress

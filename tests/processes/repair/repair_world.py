@@ -31,6 +31,7 @@ START_NS = 1_700_000_040_000_000_000
 """The beginning of a minute."""
 
 WINDOW_SECS = 60.0
+BRIEF_LEVELS = 100
 
 _LOOKS = 60
 """Of a writer that is asked each time whether it shall stop: enough to store what it finds, twice."""
@@ -98,7 +99,8 @@ class FakeExchange:
                     "serverTime": (self._clock.now_ns // 1_000 + self.latency_ns // 2_000 + self.ahead_us) // 1_000
                 }
             case "/api/v3/depth":
-                return 250, {"lastUpdateId": self.last_update_ids[query["symbol"]], "bids": [["1", "2"]], "asks": []}
+                weight = 5 if int(query["limit"]) <= BRIEF_LEVELS else 250
+                return weight, {"lastUpdateId": self.last_update_ids[query["symbol"]], "bids": [["1", "2"]], "asks": []}
             case "/api/v3/historicalTrades":
                 ids = sorted(id_ for id_ in self.trades[query["symbol"]] if id_ >= int(query["fromId"]))
                 return 25, [rest_trade(id_) for id_ in ids[: int(query["limit"])]]

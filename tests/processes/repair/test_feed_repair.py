@@ -20,10 +20,13 @@ from collector.processes.repair.request_queue import (
     CLOCK_CONFIRM_SECS,
     CLOCK_SECS,
     EMPTY_TRIES,
+    OWN_WAIT_SECS,
     STALE_LATER_DELAY_SECS,
     STALE_TRIES,
 )
 from collector.processes.repair.retry_policy import MAX_DELAY_SECS, TRIES
+from collector.reports import StreamNumbers, WriterReport
+from collector.stats_files import stats_file
 from collector.storage.journal.format import RecordKind, decode_header, frames_of, parse_records
 from collector.storage.journal.writer import JournalWriter
 from tests.processes.repair.repair_world import World
@@ -371,13 +374,106 @@ def test_two_hundred_books_after_a_mass_reconnect_never_exceed_the_share(tmp_pat
     world.requests.put([book(5, symbol=symbol) for symbol in symbols])
     world.requests.put([trades(1, 3, symbol=symbol) for symbol in symbols[:20]])
     feed_repair = world.new_repair()
+    begun = world.secs
+    while any(name.startswith("book") for name in world.waiting()):
+        world.repair(feed_repair, for_secs=1)
+    assert world.secs - begun < 60
     while world.waiting():
         world.repair(feed_repair, for_secs=30)
-    assert len(answers(world)) == 200 + 2 * 20
     assert world.exchange.most_in_any_window() <= SHARE
-    kinds = without_clock(world.exchange.kinds())
-    assert [kind.split()[0] for kind in kinds] == ["depth"] * 200 + ["historicalTrades"] * 20
-    assert world.secs < (200 * 250 / SHARE + 2) * 60 + 30
+    kinds = [kind.split()[0] for kind in without_clock(world.exchange.kinds())]
+    assert kinds[:220] == ["depth"] * 200 + ["historicalTrades"] * 20
+    assert {about.symbol for about, _ in answers(world)[:200]} == set(symbols)
+
+
+def hundred_brief_books(world: World) -> FeedRepair:
+    """After as many breaks that there was no weight for whole books."""
+    symbols = world.config.feed[0].symbols
+    world.exchange.last_update_ids = dict.fromkeys(symbols, 9)
+    world.requests.put([book(5, symbol=symbol) for symbol in symbols])
+    feed_repair = world.new_repair()
+    while any(name.startswith("book") for name in world.waiting()):
+        world.repair(feed_repair)
+    return feed_repair
+
+
+@pytest.fixture
+def wide_world(tmp_path: Path) -> World:
+    return World(tmp_path, symbols=tuple(f"S{number}" for number in range(100)))
+
+
+def test_a_book_of_few_levels_is_followed_by_the_whole_one(wide_world: World) -> None:
+    world = wide_world
+    feed_repair = hundred_brief_books(world)
+    brief = {about.symbol for about, _ in answers(world) if about.is_brief}
+    assert len(brief) > 80
+    world.repair(feed_repair, for_secs=100 * 250 / SHARE * 120)
+    whole = {about.symbol for about, _ in answers(world) if not about.is_brief}
+    assert whole == set(world.config.feed[0].symbols)
+    assert world.exchange.most_in_any_window() <= SHARE
+    assert len(answers(world)) == 100 + len(brief)
+
+
+def test_whole_books_that_are_owed_outlive_a_restart(wide_world: World) -> None:
+    world = wide_world
+    feed_repair = hundred_brief_books(world)
+    world.sleep(10)
+    feed_repair.step()
+    feed_repair.close()
+    brief = sum(about.is_brief for about, _ in answers(world))
+    before = len(answers(world))
+    world.sleep(60)
+    world.repair(world.new_repair(), for_secs=60)
+    assert brief > 80
+    assert before < len(answers(world))
+
+
+def test_a_break_while_whole_books_are_fetched_gets_its_book_at_once(wide_world: World) -> None:
+    world = wide_world
+    feed_repair = hundred_brief_books(world)
+    world.repair(feed_repair, for_secs=300)
+    for number in range(20):
+        symbol = f"S{number}"
+        world.exchange.last_update_ids[symbol] = 109
+        world.requests.put([book(100, at=2, symbol=symbol)])
+        before = world.secs
+        world.repair(feed_repair)
+        assert world.waiting() == []
+        assert world.secs - before < 1
+    assert world.exchange.most_in_any_window() <= SHARE
+
+
+def test_the_busiest_streams_get_their_books_first(wide_world: World) -> None:
+    world = wide_world
+    symbols = world.config.feed[0].symbols
+    streams = [
+        StreamNumbers("binance", symbol, BOOK, messages=number * 37 % 100) for number, symbol in enumerate(symbols)
+    ]
+    stats_file(world.config.data_dir / "run/stats", "writer").write(WriterReport(streams=streams))
+    hundred_brief_books(world)
+    asked = [about.symbol for about, _ in answers(world)[:100]]
+    assert asked == sorted(symbols, key=lambda symbol: -(int(symbol[1:]) * 37 % 100))
+
+
+def test_one_book_is_fetched_whole_and_few_are(world: World) -> None:
+    world.exchange.last_update_ids["BTCUSDT"] = 9
+    world.requests.put([book(5)])
+    world.repair()
+    assert [about.is_brief for about, _ in answers(world)] == [False]
+
+
+def test_the_clock_waits_for_books_and_not_for_ever(wide_world: World) -> None:
+    world = wide_world
+    world.exchange.last_update_ids = dict.fromkeys(world.config.feed[0].symbols, 9)
+    world.requests.put([book(5, symbol="S1")])
+    feed_repair = world.repair()
+    assert world.exchange.kinds()[:2] == ["depth S1", "time"]
+    world.sleep(CLOCK_SECS + OWN_WAIT_SECS)
+    world.requests.put([book(100, symbol=symbol) for symbol in ("S2", "S3")])
+    world.exchange.last_update_ids.update(S2=109, S3=109)
+    world.repair(feed_repair)
+    first, *others = world.exchange.kinds()[2:]
+    assert (first, sorted(others)) == ("time", ["depth S2", "depth S3"])
 
 
 def test_each_book_is_stored_once_an_interval_spread_over_it(tmp_path: Path) -> None:
