@@ -630,11 +630,11 @@ def test_a_request_from_before_a_restarted_series_gives_way_to_that_of_the_new_o
 
 def test_a_book_of_few_levels_takes_no_better_ones_place(world: World) -> None:
     """After a reconnect in which nothing was missed; where something was, it is stored."""
-    log, stream = world.new_repair()._journal, ("BTCUSDT", "book_delta", "snapshot")
+    log = world.new_repair()._journal
 
     def brief(last_id: int) -> None:
         body = b'{"lastUpdateId":%d,"bids":[],"asks":[]}' % last_id
-        log.append(world.now_ns, RepairAnswer(*stream, is_brief=True), body)
+        log.append(world.now_ns, RepairAnswer("BTCUSDT", "book_delta", "snapshot", is_brief=True), body)
         log.sync()
 
     world.receive(diff(101, 103))

@@ -8,6 +8,7 @@ from typing import Final
 
 from collector.domain.repair_protocol import BOOK
 from collector.domain.sequence.book_unknown import BookUnknown
+from collector.domain.sequence.hole import REFUSED
 from collector.processes.writer.gaps.feed_table import FeedTable
 from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.streams import StreamState, StreamTable
@@ -41,13 +42,18 @@ class BookRows:
             self._end(stream, unknown, book)
 
     def lost(self, stream: StreamState, at_us: int, cause: str) -> None:
-        """Note that no connection carried the stream until `at_us`: where ids prove nothing, its next update has no book.
+        """Note that updates until `at_us` may be lost: where ids prove nothing, the next one has no book.
 
         Where they do, a hole shows whether anything is missing.
         """
         if stream.key.data_type == BOOK and not stream.proves_continuity and stream.dedup.progress.book_unknown is None:
             series = stream.dedup.progress.series
             self._watch(stream, BookUnknown(0, cause, series, at_us, at_us, series))
+
+    def refused(self, stream: StreamState, ended_us: int) -> None:
+        """Note that frames of a stream whose ids prove nothing were refused until then."""
+        self._requests.request_book(stream, ended_us, ended_us)
+        self.lost(stream, ended_us, REFUSED)
 
     def update_came(self, stream: StreamState, received_us: int) -> None:
         """Note the first update of a stream that awaits its book."""

@@ -57,7 +57,7 @@ class GapLedger:
         self.holes = SequenceGapRows(streams, self._rows, requests, self.books)
         self._outages = OutageRows(self._feeds, self.books)
         self._silence = SilenceWatch(self._rows)
-        self._refusals = RefusalRows(self._feeds, streams, requests, counts)
+        self._refusals = RefusalRows(self._feeds, streams, self.books, counts)
         self._damage = DamageRows(self._feeds)
         self.tickets = TicketRows(self._feeds, self.books, counts)
         self._first_message_limit_us = streams.first_message_limit_secs * 1e6

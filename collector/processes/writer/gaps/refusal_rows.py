@@ -7,9 +7,9 @@ from collector.domain.gap_stretches import event_gap
 from collector.domain.records import StreamKey
 from collector.domain.sequence.hole import REFUSED
 from collector.processes.writer.batch import Counts
+from collector.processes.writer.gaps.book_rows import BookRows
 from collector.processes.writer.gaps.feed_table import FeedTable
 from collector.processes.writer.gaps.stream_ownership import Member
-from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.format import FeedIdentity
 
@@ -17,10 +17,10 @@ from collector.storage.journal.format import FeedIdentity
 class RefusalRows:
     """Adds a row for each stream of the feed each time that frames were refused."""
 
-    def __init__(self, feeds: FeedTable, streams: StreamTable, requests: RepairRequests, counts: Counts) -> None:
+    def __init__(self, feeds: FeedTable, streams: StreamTable, books: BookRows, counts: Counts) -> None:
         self._feeds = feeds
         self._streams = streams
-        self._requests = requests
+        self._books = books
         self._counts = counts
 
     def begun(self, identity: FeedIdentity, info: Mapping[str, Any]) -> None:
@@ -38,7 +38,7 @@ class RefusalRows:
             self._refused(identity.feed, member, int(info["started_ns"]) // 1_000, ended_us)
             if member.stream is not None and not member.stream.proves_continuity:
                 # Where ids prove what is missing, the hole requests the book.
-                self._requests.request_book(member.stream, ended_us, ended_us)
+                self._books.refused(member.stream, ended_us)
 
     def cut_off(self, feed: str, member: Member, since_us: int, until_us: int) -> None:
         """End a refusal whose ingest was killed before it could say how many frames; the next one began at `until_us`."""

@@ -7,6 +7,7 @@ import pytest
 from collector.domain.gap_stretches import SINGLE_ROWS
 from collector.domain.repair_protocol import RepairAnswer
 from collector.processes.writer.gaps.book_rows import LASTS_US
+from collector.storage.journal.format import RecordKind
 from tests.processes.writer.processor_world import ProcessorWorld
 from tests.processes.writer.writer_harness import diff
 
@@ -42,6 +43,11 @@ class Feed(ProcessorWorld):
             (gap.cause, gap.expected_id, gap.actual_id, seconds(gap.started_at), seconds(gap.ended_at), gap.status)
             for gap in self.book_rows
         ]
+
+
+def kraken(kind: str) -> bytes:
+    data = '{"symbol":"BTC/USD","bids":[{"price":1.0,"qty":1.0}],"asks":[]}'
+    return f'{{"channel":"book","type":"{kind}","data":[{data}]}}'.encode()
 
 
 def seconds(at_us: int | None) -> float | None:
@@ -149,6 +155,18 @@ def test_stretches_that_come_too_fast_share_a_row() -> None:
     assert {gap.kind for gap in feed.book_rows} == {"book_unknown"}
 
 
+def test_after_frames_were_refused_the_first_update_has_no_book_where_ids_prove_nothing() -> None:
+    feed = ProcessorWorld("kraken", ("BTC/USD",), ("book_delta",), repaired=False)
+    feed.connect(1, at(0))
+    feed.receive(at(1.0), [kraken("snapshot")], 0, 1)
+    feed.happened(RecordKind.RESUMED, at(5.0), frames=3, bytes=30, started_ns=at(2.0) * 1_000)
+    feed.receive(at(6.0), [kraken("update")], 0, 1)
+    feed.receive(at(7.0), [kraken("snapshot")], 0, 1)
+    feed.commit()
+    told = [(gap.cause, gap.started_at, gap.ended_at) for gap in feed.book_rows]
+    assert told == [("disk_budget", at(6.0), at(7.0))]
+
+
 @pytest.mark.parametrize("begins_with_book", [True, False])
 def test_where_ids_prove_nothing_the_first_update_after_an_outage_has_no_book(*, begins_with_book: bool) -> None:
     """Kraken sends the whole book to whoever subscribes: nothing is unknown if it comes first."""
@@ -156,10 +174,6 @@ def test_where_ids_prove_nothing_the_first_update_after_an_outage_has_no_book(*,
 
     def tell(second: float, kind: str, number: int) -> None:
         feed.receive(at(second), [kraken(kind)], 0, number)
-
-    def kraken(kind: str) -> bytes:
-        data = '{"symbol":"BTC/USD","bids":[{"price":1.0,"qty":1.0}],"asks":[]}'
-        return f'{{"channel":"book","type":"{kind}","data":[{data}]}}'.encode()
 
     feed.connect(1, at(0))
     tell(1.0, "snapshot", 1)
