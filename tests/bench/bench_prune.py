@@ -74,6 +74,7 @@ def bench_prune(folder: Path, arguments: argparse.Namespace) -> None:
     selection = PruneSelection(date_of(FIRST_DAY + arguments.days - 1))
     old = OldDays(store, selection)
     objects = a_day * (arguments.days - 1)
+    assert objects, "one day stays"
     measured("prune: the survey", a_day * arguments.days, lambda: old.look(lambda _: None))
     measured("prune: verify, write down, remove", objects, lambda: prune(store, old, selection))
     measured("verify what is left", a_day * arguments.days, lambda: list(Verification(store).findings()))
@@ -86,16 +87,23 @@ def prune(store: DeletingDirectoryStore, old: OldDays, selection: PruneSelection
 
 def bench_local(folder: Path, arguments: argparse.Namespace) -> None:
     content = os.urandom(arguments.bytes)
-    manifest = manifest_of(FIRST_DAY, 0, arguments.streams, content)
-    staged = folder / "staging" / manifest.segment_id
-    for entry in manifest.objects:
-        write(staged / object_file_name(entry.key), content)
-    write(staged / MANIFEST_NAME, manifest.encode())
+    staged = [staged_set(folder / "staging", hour, arguments.streams, content) for hour in range(2)]
     archive = LocalArchive(folder / "local", lambda: None)
     archive.open()
-    measured("local copy: keep a set", arguments.streams, lambda: archive.add(staged))
-    (kept,) = archive.manifests(date_of(FIRST_DAY))
-    measured("local copy: remove it", arguments.streams, lambda: archive.remove(kept))
+    measured("local copy: the first set of a day", arguments.streams, lambda: archive.add(staged[0]))
+    measured("local copy: the next", arguments.streams, lambda: archive.add(staged[1]))
+    for name, kept in zip(("one of two", "the last"), archive.manifests(date_of(FIRST_DAY)), strict=True):
+        measured(f"local copy: remove {name}", arguments.streams, lambda kept=kept: archive.remove(kept))  # type: ignore[misc]
+
+
+def staged_set(staging: Path, segment: int, streams: int, content: bytes) -> Path:
+    """A set as the archiver stages it."""
+    manifest = manifest_of(FIRST_DAY, segment, streams, content)
+    folder = staging / manifest.segment_id
+    for entry in manifest.objects:
+        write(folder / object_file_name(entry.key), content)
+    write(folder / MANIFEST_NAME, manifest.encode())
+    return folder
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """A folder that holds copies of sets under the archive's keys: of each segment all files, or no manifest.
 
 A segment whose files come or go has its manifest in `_unfinished/`, where no reader of the archive looks. So after a kill at
-any moment a copy with a manifest is whole, and what is unfinished is known and removed.
+any moment a copy with a manifest is whole, and what is unfinished is known and removed. It is durable, too: all files of a segment are
+forced to disk at once, because a wait for each would take longer than the upload.
 """
 
 import errno
@@ -15,7 +16,7 @@ from collector.domain.errors import DamagedError
 from collector.domain.names import MANIFEST_FOLDER, OBJECT_SUFFIX, partition_in
 from collector.folders import matching
 from collector.storage.archive.manifest import decode_manifest
-from collector.storage.durable import sync, write_durably
+from collector.storage.durable import sync, sync_disk, write_durably
 from collector.storage.staging.staged_set import Upload, uploads_of
 from collector.storage.store.directory import DirectoryStore
 
@@ -53,7 +54,7 @@ class LocalArchive:
         if not self._unfinished.is_dir():
             if next(iter(matching(self._root, "*")), None) is not None:
                 return False
-            _make_folder(self._unfinished)
+            self._unfinished.mkdir(parents=True)
         for path in matching(self._unfinished, "*"):
             self._remove_files(path)
         self._sizes = {path.name: _object_bytes(path) for path in matching(self._root / MANIFEST_FOLDER, "*/*.json")}
@@ -75,7 +76,8 @@ class LocalArchive:
         for upload in objects:
             self._place(upload)
             self._tick()
-        _make_folder(target.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        sync_disk(self._root)
         going.replace(target)
         sync(target.parent)
         self._sizes[target.name] = sum(upload.info.size_bytes for upload in objects)
@@ -100,7 +102,7 @@ class LocalArchive:
 
     def _place(self, upload: Upload) -> None:
         target = self._root / upload.key
-        _make_folder(target.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
         try:
             os.link(upload.path, target)
@@ -108,9 +110,6 @@ class LocalArchive:
             if error.errno not in _NO_LINK:
                 raise
             self._copies.put(upload.key, upload.path, upload.info.sha256)
-        else:
-            sync(target)
-            sync(target.parent)
 
     def _remove_files(self, going: Path) -> None:
         for path in self._files_of(going):
@@ -139,13 +138,6 @@ def _object_bytes(manifest: Path) -> int:
 
 def _is_named(key: str, name: str) -> bool:
     return partition_in(key) is not None and key.endswith(f"/{name}{OBJECT_SUFFIX}")
-
-
-def _make_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        _make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        sync(folder.parent)
 
 
 def _remove_if_empty(folder: Path) -> None:

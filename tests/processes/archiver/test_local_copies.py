@@ -12,6 +12,7 @@ import pytest
 from collector.domain.names import time_us
 from collector.processes.archiver import finished_sets, process
 from collector.storage.archive.verify import Verification
+from collector.storage.durable import sync_disk
 from collector.storage.staging import local_archive
 from collector.storage.staging.local_archive import UNFINISHED
 from collector.storage.staging.staged_set import remove_set
@@ -94,6 +95,20 @@ def test_a_copy_takes_no_room_twice(world: World) -> None:
         world.run()
     assert links
     assert set(links) == {2}
+
+
+def test_a_copy_is_durable_before_it_counts_as_whole(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def looking(folder: Path) -> None:
+        sync_disk(folder)
+        seen.append((len(list(folder.rglob("*.parquet"))), len(list(folder.glob("_manifest/*/*.json")))))
+
+    monkeypatch.setattr(local_archive, "sync_disk", looking)
+    world.seal(0)
+    world.run()
+    assert seen == [(3, 0)]
+    assert len(copies(world)) == 4
 
 
 @pytest.mark.parametrize("code", [errno.EXDEV, errno.EPERM])
