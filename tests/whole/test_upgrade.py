@@ -16,13 +16,17 @@ from urllib.parse import parse_qs, urlsplit
 import pyarrow.parquet as pq
 import pytest
 
+from collector.domain.errors import NewerDataError
 from collector.storage.archive.object_check import differences
 from collector.storage.archive.verify import Verification
+from collector.storage.segment import file_format, positions_file
 from collector.storage.segment.file_format import SEGMENT_VERSION, STATE_VERSION
-from collector.storage.segment.positions_file import VERSION
+from collector.storage.segment.positions_file import VERSION, refuse_newer_positions_file
 from collector.storage.segment.seal import sealed_segments
 from collector.storage.store.directory import DirectoryStore
+from collector.storage.version_check import refuse_newer_data
 from tests.json_server import JsonServer
+from tests.processes.writer.writer_harness import START_NS, World, trade
 from tests.whole.accounts import gaps_of, rows_of
 from tests.whole.running import PATIENT, STOP_SECS, Recorder, wait_for
 
@@ -145,7 +149,8 @@ def test_trades_stored_by_an_older_version_keep_their_kind(left: Left, recorder:
             assert dated == [(row["kind"] == "none", row["kind"] != "none") for row in rows], (
                 "those were sent with T = 0"
             )
-    assert versions.keys() == {1, 2}, "a set that was made before, and segments that were not"
+    made_before = {"data_dir_v1": 1, "data_dir_v2": 2}[left.name]
+    assert versions.keys() == {made_before, 2}, "a set that was made before, and segments that were not"
 
 
 def test_data_of_an_older_version_gets_version_numbers(left: Left, recorder: Callable[..., Recorder]) -> None:
@@ -239,3 +244,22 @@ def repaired(data_dir: Path) -> list[int]:
     ]
     ranges = [(int(gap["expected_id"]), int(gap["actual_id"]) - 1) for gap in gaps if gap["kind"] == "sequence"]
     return listed(ranges)
+
+
+def test_the_version_before_other_exchanges_refuses_what_this_one_stores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Left("data_dir_v2").unpack(tmp_path / "older")
+    (opened,) = (tmp_path / "older").glob("*/segments/*.open.db")
+    with closing(sqlite3.connect(opened)) as db:
+        ((known,),) = db.execute("SELECT value FROM meta WHERE key = 'state_version'")
+    world = World(tmp_path / "newer")
+    world.journal().append_frames(START_NS, 0, [trade(1)])
+    world.run()
+    refuse_newer_data(world.config.data_dir)
+    for module in (file_format, positions_file):
+        monkeypatch.setattr(module, "STATE_VERSION", int(known))
+    with pytest.raises(NewerDataError, match=r"\.open\.db is of version 3, this program knows 2"):
+        refuse_newer_data(world.config.data_dir)
+    with pytest.raises(NewerDataError, match=r"positions\.json is of version 3, this program knows 2"):
+        refuse_newer_positions_file(world.config.data_dir / "segments")

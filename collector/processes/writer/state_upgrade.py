@@ -9,11 +9,14 @@ Step = Callable[[SegmentState], SegmentState]
 
 
 def _as_it_is(state: SegmentState) -> SegmentState:
-    """Version 2 decodes the bytes of version 1; `feed_state_version_1` moves its fields when a feed's journal is opened."""
+    """Each version decodes the bytes of the one before: fields were only added.
+
+    `feed_state_version_1` moves fields of version 1 when a feed's journal is opened.
+    """
     return state
 
 
-_STEPS: Final[Mapping[int, Step]] = {1: _as_it_is}
+_STEPS: Final[Mapping[int, Step]] = {1: _as_it_is, 2: _as_it_is}
 """Steps by the version they upgrade from."""
 
 

@@ -19,8 +19,9 @@ from collector.storage.segment.blocks import Block
 SEGMENT_VERSION: Final = 2
 """1: a message is a row of `messages`. 2: messages are in `blocks`."""
 
-STATE_VERSION: Final = 2
-"""To raise it, add an upgrade of the version before to `collector.processes.writer.state_upgrade`."""
+STATE_VERSION: Final = 3
+"""3: streams may be of any exchange and have the id rule `unique`, which programs of version 2 do not know. To raise it, add
+an upgrade of the version before to `collector.processes.writer.state_upgrade`."""
 
 STATE_VERSION_KEY: Final = "state_version"
 COUNTS_KEY: Final = "counts"
