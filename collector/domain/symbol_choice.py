@@ -155,6 +155,18 @@ def choose(wanted: Wanted, instruments: Iterable[Instrument], previous: Choice, 
     return Choice(tuple(dict.fromkeys([*exact, *listed])), wanted.top, ranked)
 
 
+def missing(instruments: Sequence[Instrument], recorded: Iterable[str]) -> frozenset[str]:
+    """The recorded symbols that the list does not have; none if nothing trades by it, because such a list says nothing."""
+    if not any(each.is_trading for each in instruments):
+        return frozenset()
+    return frozenset(recorded) - {each.symbol for each in instruments}
+
+
+def with_awaited(instruments: Sequence[Instrument], symbols: Collection[str]) -> list[Instrument]:
+    """The list, and as if they traded the symbols that it is the first to lack: the next one may have them again."""
+    return [*instruments, *(Instrument(symbol, is_trading=True, volume=None) for symbol in sorted(symbols))]
+
+
 def lost(wanted: Wanted, instruments: Iterable[Instrument], recorded: Iterable[str]) -> set[str]:
     """The symbols that are recorded because a list had them, and that do not trade by this list."""
     trading = {each.symbol for each in instruments if each.is_trading}

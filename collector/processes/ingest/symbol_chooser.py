@@ -8,7 +8,17 @@ from collector.config import FeedConfig
 from collector.domain.clock import Clock
 from collector.domain.errors import ConfigError
 from collector.domain.log import Log
-from collector.domain.symbol_choice import DOUBTED_SECS, Choice, Instrument, beside, choose, is_doubtful, lost
+from collector.domain.symbol_choice import (
+    DOUBTED_SECS,
+    Choice,
+    Instrument,
+    beside,
+    choose,
+    is_doubtful,
+    lost,
+    missing,
+    with_awaited,
+)
 from collector.exchanges.adapter import Adapter, Subscription
 from collector.storage.chosen_files import Watched, read_choice, write_choice
 from collector.storage.instrument_files import instruments_file, read_instruments
@@ -51,6 +61,8 @@ class SymbolChooser:
         self._list = Watched(instruments_file(data_dir, feed.exchange))
         self._refused: frozenset[str] = frozenset()
         self._doubt: _Doubt | None = None
+        self._missing: frozenset[str] = frozenset()
+        """Recorded symbols that the last list did not have: they leave if the next one has not, either."""
         self._choice = self._last_choice(recorded)
         self._is_saved = not recorded
         self.trouble = NO_LIST
@@ -87,10 +99,13 @@ class SymbolChooser:
             self._log.warning("list_unreadable", exchange=self._feed.exchange)
             return
         listed = [Instrument(each.symbol, each.is_trading, each.volume) for each in found.instruments]
-        choice = choose(self._feed.wanted, listed, self._choice, self._clock.now_us())
+        absent = missing(listed, self._choice.symbols)
+        awaited = with_awaited(listed, absent - self._missing)
+        choice = choose(self._feed.wanted, awaited, self._choice, self._clock.now_us())
         if choice is None:
             self.trouble = NO_VOLUMES
             return
+        self._missing = absent
         doubted = self._is_doubted(listed)
         if doubted:
             choice = beside(self._feed.wanted, choice, self._choice)

@@ -93,7 +93,7 @@ def test_what_is_delisted_is_gone_from_the_next_connection(start: Start, tmp_pat
     listed(tmp_path, "AUSDT", "BUSDT")
     feed = start("*USDT")
     wait_for(lambda: feed.trades("BUSDT"))
-    listed(tmp_path, "AUSDT")
+    listed(tmp_path, "AUSDT", "BUSDT", halted=("BUSDT",))
     wait_for(lambda: feed.event("symbols_changed"))
     seen = len(feed.trades("BUSDT"))
     wait_for(lambda: len(feed.trades("BUSDT")) > seen)
@@ -107,6 +107,20 @@ def test_what_is_delisted_is_gone_from_the_next_connection(start: Start, tmp_pat
     assert is_unbroken(feed.trades("AUSDT"))
 
 
+def test_one_list_that_comes_short_breaks_nothing(start: Start, tmp_path: Path, exchange: Exchange) -> None:
+    listed(tmp_path, "AUSDT", "BUSDT")
+    feed = start("*USDT")
+    wait_for(lambda: feed.trades("BUSDT"))
+    listed(tmp_path, "AUSDT", "CUSDT")
+    wait_for(lambda: feed.trades("CUSDT"))
+    listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT")
+    wait_for(lambda: feed.trades("DUSDT"))
+    assert exchange.asked == ["AUSDT,BUSDT", "CUSDT", "DUSDT"]
+    assert feed.disconnects() == []
+    assert [change["left"] for change in feed.event("symbols_changed")] == [[], []]
+    assert is_unbroken(feed.trades("BUSDT"))
+
+
 def test_a_delisted_stream_that_falls_silent_is_not_tried_anew(
     start: Start, tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,7 +128,7 @@ def test_a_delisted_stream_that_falls_silent_is_not_tried_anew(
     listed(tmp_path, "AUSDT", "BUSDT")
     feed = start("*USDT")
     wait_for(lambda: feed.trades("BUSDT"))
-    listed(tmp_path, "AUSDT")
+    listed(tmp_path, "AUSDT", "BUSDT", halted=("BUSDT",))
     wait_for(lambda: feed.event("symbols_changed"))
     exchange.silent.add("BUSDT")
     seen = len(feed.trades("AUSDT"))
@@ -129,7 +143,7 @@ def test_a_plan_whose_symbols_all_left_ends_with_its_connection(
     listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT")
     feed = start("*USDT")
     wait_for(lambda: feed.trades("DUSDT"))
-    listed(tmp_path, "AUSDT", "BUSDT", "CUSDT")
+    listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT", halted=("DUSDT",))
     wait_for(lambda: feed.event("symbols_changed"))
     assert feed.disconnects() == []
     exchange.close()
@@ -144,7 +158,7 @@ def test_a_symbol_that_returns_is_never_brought_by_two_connections(
     listed(tmp_path, "AUSDT", "BUSDT")
     feed = start("*USDT")
     wait_for(lambda: feed.trades("BUSDT"))
-    listed(tmp_path, "AUSDT")
+    listed(tmp_path, "AUSDT", "BUSDT", halted=("BUSDT",))
     wait_for(lambda: len(feed.event("symbols_changed")) == 1)
     listed(tmp_path, "AUSDT", "BUSDT")
     wait_for(lambda: len(exchange.asked) == 3)
@@ -164,7 +178,7 @@ def test_a_plan_that_all_symbols_left_is_closed_before_one_returns(
     listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT")
     feed = start("*USDT")
     wait_for(lambda: feed.trades("DUSDT"))
-    listed(tmp_path, "AUSDT", "BUSDT", "CUSDT")
+    listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT", halted=("DUSDT",))
     wait_for(lambda: len(feed.event("symbols_changed")) == 1)
     listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT")
     wait_for(lambda: len(exchange.asked) == 3)
@@ -231,7 +245,7 @@ def test_a_restart_divides_the_symbols_of_the_newest_list_anew(
     listed(tmp_path, "AUSDT", "BUSDT")
     wait_for(lambda: feed.trades("BUSDT"))
     feed.stop()
-    listed(tmp_path, "BUSDT", "CUSDT")
+    listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", halted=("AUSDT",))
     start("*USDT")
     wait_for(lambda: len(exchange.asked) == 3)
     assert exchange.asked[2] == "BUSDT,CUSDT"

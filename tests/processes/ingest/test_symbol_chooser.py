@@ -103,6 +103,53 @@ def test_a_symbol_of_the_last_choice_that_the_adapter_cannot_spell_is_left_out(t
     assert [(line["event"], line["symbol"]) for line in logged] == [("symbol_refused", "btc/usdt")]
 
 
+def test_a_symbol_leaves_once_two_lists_in_a_row_lack_it(tmp_path: Path) -> None:
+    one, logged = chooser(tmp_path, "*")
+    found = []
+    for symbols in ("ABCD", "AB", "ABCD", "ABC", "ABCE", "ABCDE"):
+        listed(tmp_path, **dict.fromkeys(symbols))
+        one.look()
+        found.append("".join(one.symbols))
+    assert found == ["ABCD", "ABCD", "ABCD", "ABCD", "ABCE", "ABCDE"]
+    assert (logged, one.trouble) == ([], "")
+
+
+def test_the_first_list_after_a_restart_ends_nothing(tmp_path: Path) -> None:
+    write_choice(tmp_path, "f", Choice(("A", "B", "C")))
+    one, _ = chooser(tmp_path, "*")
+    for expected in (("A", "B", "C"), ("A", "B")):
+        listed(tmp_path, A=None, B=None)
+        one.look()
+        assert one.symbols == expected
+
+
+def test_a_symbol_of_the_top_leaves_once_two_lists_in_a_row_lack_it(tmp_path: Path) -> None:
+    one, _ = chooser(tmp_path, "top:2")
+    found = []
+    for volumes in ({"A": 9.0, "B": 8.0, "C": 7.0}, {"A": 9.0, "C": 7.0}, {"A": 9.0, "C": 7.0}):
+        listed(tmp_path, **volumes)
+        one.look()
+        found.append("".join(one.symbols))
+    assert found == ["AB", "ABC", "AC"]
+
+
+def test_a_list_in_which_nothing_trades_does_not_count(tmp_path: Path) -> None:
+    one, _ = chooser(tmp_path, "*")
+    for symbols in ("ABC", "", "AB"):
+        listed(tmp_path, **dict.fromkeys(symbols))
+        one.look()
+        assert one.symbols == ("A", "B", "C")
+
+
+def test_a_symbol_that_is_listed_as_halted_leaves_at_once(tmp_path: Path) -> None:
+    one, _ = chooser(tmp_path, "*")
+    for is_trading in (True, False):
+        instruments = [ListedInstrument("A", "spot", True), ListedInstrument("B", "spot", is_trading)]
+        write_instruments(tmp_path, InstrumentList(1, "bybit_spot", 1, instruments))
+        one.look()
+    assert one.symbols == ("A",)
+
+
 class HandClock(SystemClock):
     now_secs = 1_000.0
 
