@@ -43,16 +43,22 @@ class Sessions:
         if self._is_live and path == BITFINEX:
             return BitfinexSession(self._listings)
         requested = requested_streams(target)
-        if requested is None:
-            return _refused(path)
+        if requested is None or not _is_binances(requested):
+            return self._refused(path)
         is_futures = path.startswith(CATEGORIES) or any("_perp@" in name for name in requested.streams)
         is_futures = is_futures and self._is_live  # recorded frames have the futures' shape already
         return (FuturesSession if is_futures else BinanceSession)(requested)
 
+    def _refused(self, path: str) -> Response:
+        """Names the exchange whose path begins with its name, and what is played."""
+        known = next((one.exchange for one in DIALECTS if path.startswith(f"/{one.exchange}")), "")
+        what = f"{known} is not played live" if known else f"nothing is known of {path[:100]}"
+        text = f"{what}: only {', '.join(PLAYED)} are; recordings of other exchanges are played with --replay"
+        if not self._is_live:
+            text = f"nothing was recorded at {path[:100]}, but at {', '.join(self._hosts) or 'the streams of Binance'}"
+        return Response(404, json.dumps({"error": text}))
 
-def _refused(path: str) -> Response:
-    """Names the exchange whose path begins with its name, and what is played."""
-    known = next((one.exchange for one in DIALECTS if path.startswith(f"/{one.exchange}")), "")
-    what = f"{known} is not played live" if known else f"nothing is known of {path[:100]}"
-    text = f"{what}: only {', '.join(PLAYED)} are; recordings of other exchanges are played with --replay"
-    return Response(404, json.dumps({"error": text}))
+
+def _is_binances(requested: RequestedStreams) -> bool:
+    """Whether the names can be Binance's: other exchanges have paths below /ws, too."""
+    return requested.wrapped or all("@" in name or name.startswith("!") for name in requested.streams)

@@ -135,6 +135,21 @@ def test_a_path_that_is_not_played_is_refused_by_name(simulate: Simulate) -> Non
         assert said in str(caught.value)
 
 
+def test_another_exchanges_path_below_ws_is_not_answered_in_binances_words(simulate: Simulate) -> None:
+    simulator = simulate()
+    for path in ("/ws/2", "/ws/v4", "/ws/v5/public"):
+        with pytest.raises(websocket.WebSocketBadStatusException) as caught:
+            simulator.connect(path)
+        assert f"nothing is known of {path}: only binance, " in str(caught.value)
+
+
+def test_a_path_that_was_not_recorded_is_refused_with_those_that_were(simulate: Simulate, data: Path) -> None:
+    simulator = simulate(replay=(data / "frames/bybit/cryptofeed_v3_BYBIT.jsonl.zst",), speed=0)
+    with pytest.raises(websocket.WebSocketBadStatusException) as caught:
+        subscribed(simulator, "bitfinex", "", ("tBTCUSD",))
+    assert "nothing was recorded at /ws/2, but at /v5/public/" in str(caught.value)
+
+
 def test_a_recording_is_played_to_the_path_of_its_connection_with_its_acknowledgements(
     simulate: Simulate, data: Path, recorded: Lines
 ) -> None:
