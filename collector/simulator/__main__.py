@@ -41,6 +41,9 @@ A fault is KIND[=PROBABILITY][,FIELD=VALUE...]. Without a probability and withou
 """
 
 
+MAX_PORT = 65_535
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m collector.simulator",
@@ -51,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     default = Options()
     add = parser.add_argument
     add("--host", default=default.host)
-    add("--port", type=int, default=default.port, help="0: any free port")
+    add("--port", type=_port, default=default.port, help="0: any free port")
     add("--seed", type=int, default=default.seed, help="for the market and the faults")
     add("--symbols", default=",".join(default.symbols), help="BTCUSDT,ETHUSDT,...")
     add("--rate", type=_positive, default=default.rate, help="messages per second and symbol, roughly (default 50)")
@@ -67,6 +70,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--max-attempts", type=int, help="WebSocket handshakes in five minutes (the exchange: 300; default: no limit)")
     add("--exit-with-parent", action="store_true", help="stop when the process that started this one is gone")
     return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= MAX_PORT:
+        raise argparse.ArgumentTypeError(f"must be from 0 to {MAX_PORT}, not {port}")
+    return port
 
 
 def _positive(text: str) -> float:

@@ -4,7 +4,7 @@ A fault is written `KIND[=PROBABILITY][,FIELD=VALUE…]` on the command line and
 JSON: `drop=0.01`, `drop,next=3,stream=btcusdt@trade`, `disconnect,after=1000,code=1001`, `http,status=503,next=2`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -58,6 +58,9 @@ class Fault:
             problems.append(f"probability = {self.probability}: must be from 0 to 1")
         if self.form not in FORMS:
             problems.append(f"form = {self.form!r}: must be one of {', '.join(FORMS)}")
+        for name, value, least in self._least():
+            if value is not None and not value >= least:
+                problems.append(f"{name} = {value}: must be {least} or more")
         if self.now and self.kind not in NOW_KINDS:
             problems.append(f"now = true: is possible only with {', '.join(NOW_KINDS)}")
         if self.kind == "hole" and not self.now:
@@ -65,6 +68,11 @@ class Fault:
         if self.code is not None and not (self.code in (1000, 1001, *range(1007, 1015)) or 3000 <= self.code < 5000):  # noqa: PLR2004 - RFC 6455, section 7.4
             problems.append(f"code = {self.code}: must be a close code that may be sent")
         return problems
+
+    def _least(self) -> Iterator[tuple[str, float | None, int]]:
+        """Each number that has a least value, and that."""
+        yield from (("next", self.next, 1), ("ids", self.ids, 1), ("after", self.after, 0))
+        yield from (("secs", self.secs, 0), ("retry_after_secs", self.retry_after_secs, 0))
 
 
 def parse(text: str) -> Fault:

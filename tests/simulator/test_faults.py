@@ -57,6 +57,13 @@ def test_a_fault_is_read_from_json() -> None:
         "drop,now=true",
         "disconnect,code=999",
         "stall,now=maybe",
+        "drop,next=-1",
+        "drop,next=0",
+        "drop,after=-1",
+        "hole,now=true,ids=0",
+        "stall,secs=-1",
+        "stall,secs=nan",
+        "http,retry_after_secs=-1",
     ],
 )
 def test_a_bad_fault_is_refused(text: str) -> None:

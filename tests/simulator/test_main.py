@@ -100,6 +100,8 @@ os._exit(0)
         (["--replay", "missing.jsonl"], "missing.jsonl"),
         (["--port", "x"], "--port"),
         (["--rate", "0"], "--rate"),
+        (["--port", "99999"], "--port: must be from 0 to 65535, not 99999"),
+        (["--port", "-1"], "--port: must be from 0 to 65535, not -1"),
         (["--speed", "-1"], "--speed"),
         (["--symbols", ","], "--symbols"),
         (["--replay", __file__], "line 1 is not a line of a recording"),
