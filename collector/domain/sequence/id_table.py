@@ -73,7 +73,7 @@ class IdTable:
     def count_from(self, first_id: int) -> int:
         """How many ids are not below `first_id`."""
         if self._index is not None:
-            return sum(known >= first_id for known in self.ids)
+            return sum(map(first_id.__le__, self.ids))
         return len(self.ids) - bisect_left(self.ids, first_id)
 
     def items(self) -> Iterator[tuple[int, int]]:

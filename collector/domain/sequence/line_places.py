@@ -50,7 +50,7 @@ class LinePlace(msgspec.Struct, array_like=True):
             passed = merged - count_from(reached + 1) if passed is None else passed
             skipped = merged - count_from(first_id) - passed
         self.reached, self.passed = last_id, None
-        return self._counted(skipped)
+        return self._counted(skipped) if skipped > 0 else 0
 
     def miss(self, message_id: int) -> int:
         """Note that another line brought this message late. Returns 1 if this line has skipped it, else 0."""
@@ -68,9 +68,9 @@ class LinePlace(msgspec.Struct, array_like=True):
             self.regained += 1
 
     def _counted(self, skipped: int) -> int:
-        regained = min(self.regained, max(skipped, 0))
+        regained = min(self.regained, skipped)
         self.regained -= regained
-        return max(skipped, 0) - regained
+        return skipped - regained
 
 
 class LinePlaces(msgspec.Struct, array_like=True):
