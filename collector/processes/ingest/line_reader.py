@@ -16,6 +16,7 @@ from collector.feed.handshake import HandshakeError
 from collector.feed.live_slots import LiveSlot
 from collector.feed.outbox import Pace
 from collector.feed.shared_budget import BUSY_SECS
+from collector.processes.ingest.admission import Admission
 from collector.processes.ingest.carried_plan import CarriedPlan
 from collector.processes.ingest.connection_trial import ConnectionTrial
 from collector.processes.ingest.feed_context import FeedContext
@@ -86,6 +87,7 @@ class LineReader:
         self._failures = 0
         self._delay = ReconnectDelay(lambda: context.config, context.random)
         self.state = state
+        self._admission = Admission(context, carried, state, self._gives_up_trial)
 
     def run(self) -> None:
         """Connect, read, wait for the reconnect delay, and again."""
@@ -126,7 +128,7 @@ class LineReader:
     def _open(self, slot: LiveSlot) -> Connection | None:
         """Connect once the limits allow it; None if told to stop, the trial is given up, or nothing is wanted, before that."""
         context = self._context
-        if not (self._has_slot(slot) and self._waited(context.budget.take) and self._waited(self._take_question)):
+        if not self._admission.is_granted(slot):
             return None
         self.state.state = "connecting"
         self._made = self._carried.edition
@@ -137,10 +139,6 @@ class LineReader:
         )
         return self._connect(self._dialled)
 
-    def _take_question(self) -> float:
-        plan = self._carried.edition.plan
-        return 0.0 if plan is None else self._context.questions.take(plan)
-
     def _connect(self, plan: ConnectionPlan) -> Connection:
         limits = self._context.adapter.limits
         pace = Pace(limits.messages_per_sec, limits.requests_per_hour)
@@ -148,20 +146,6 @@ class LineReader:
             pace = pace._replace(keepalive=plan.keepalive.text, keepalive_secs=plan.keepalive.every_secs)
         texts = [request.text for request in plan.requests]
         return self._context.connect(plan.url, texts, pace, self._context.clock)
-
-    def _has_slot(self, slot: LiveSlot) -> bool:
-        if slot.take() > 0:
-            fields = {"line": self.state.line, "plan": self.state.plan, "live": self._context.adapter.limits.live}
-            self._context.log.warning("connections_all_open", **fields)
-        return self._waited(slot.take)
-
-    def _waited(self, take: Callable[[], float]) -> bool:
-        """Whether `take` has returned 0.0, after as many waits as it asked for."""
-        while (wait_secs := take()) > 0:
-            # A trial does not wait for the connection budget: lines that lost their only connection need it.
-            if (wait_secs > BUSY_SECS and self._gives_up_trial()) or self._context.pause(wait_secs):
-                return False
-        return not self._context.stop.is_set()
 
     def _note_failure(self, error: HandshakeError | OSError) -> float:
         delay_secs, ban_secs = self._delay.after_failure(error, self._context.clock.now_ns() / 1e9)
