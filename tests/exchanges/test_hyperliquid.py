@@ -20,6 +20,7 @@ from collector.domain.records import (
 from collector.exchanges.adapter import ControlKind, Subscription
 from collector.exchanges.hyperliquid import Hyperliquid
 from collector.exchanges.rest_adapter import Listing
+from collector.feed.outbox import PACE_MARGIN
 from tests.exchanges.conversing import as_frame, decoded, kind_of, refusal
 from tests.exchanges.rows import rows_of
 
@@ -162,3 +163,10 @@ def test_every_recorded_frame_is_read(received: Callable[[str], list[bytes]]) ->
     messages = decoded(DECODE, received("hyperliquid/hftbacktest_btc_20250126"))
     trades = [message.id for message in messages if message.stream.data_type == "trade"]
     assert (len(messages) - len(trades), len(trades), len(set(trades))) == (46, 64, 64)
+
+
+def test_all_connections_together_keep_to_what_one_address_may_subscribe_and_send() -> None:
+    limits = HYPERLIQUID.limits
+    assert limits.live is not None
+    assert limits.live * limits.streams_per_connection <= 1_000
+    assert limits.live * 60 * limits.messages_per_sec / PACE_MARGIN <= 2_000

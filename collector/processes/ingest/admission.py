@@ -1,7 +1,9 @@
 """Waits until the exchange's limits allow a connection."""
 
+import os
 from collections.abc import Callable
 
+from collector.feed.connection_queue import LOOK_AGAIN_SECS, Asker
 from collector.feed.live_slots import LiveSlot
 from collector.feed.shared_budget import BUSY_SECS
 from collector.processes.ingest.carried_plan import CarriedPlan
@@ -10,28 +12,35 @@ from collector.reports import LineReport
 
 
 class Admission:
-    """For one line reader. `gives_up` tells a reader that is on trial that it would have to wait, and whether it gives up."""
+    """For one line reader. `give_up` ends the trial that it is on, because it would have to wait; false if it is on none."""
 
     def __init__(
-        self, context: FeedContext, carried: CarriedPlan, state: LineReport, gives_up: Callable[[], bool]
+        self, context: FeedContext, carried: CarriedPlan, state: LineReport, give_up: Callable[[], bool]
     ) -> None:
         self._context = context
         self._carried = carried
         self._state = state
-        self._gives_up = gives_up
+        self._give_up = give_up
+        self._name = f"{os.getpid()}.{id(self)}"
 
     def is_granted(self, slot: LiveSlot) -> bool:
         """Wait for the slot, the budget of attempts and that of questions; false if told to stop, or given up, before.
 
         Raises OSError.
         """
-        return self._has_slot(slot) and self._waited(self._context.budget.take) and self._waited(self._take_question)
+        return self._has_slot(slot) and self._waited(self._take_attempt) and self._waited(self._take_question)
 
     def _has_slot(self, slot: LiveSlot) -> bool:
         if slot.take() > 0:
             fields = {"line": self._state.line, "plan": self._state.plan, "live": self._context.adapter.limits.live}
             self._context.log.warning("connections_all_open", **fields)
         return self._waited(slot.take)
+
+    def _take_attempt(self) -> float:
+        plan, state = self._carried.edition.plan, self._state
+        is_carried = bool(self._context.first_data.pending(state.plan).open_connections)
+        asker = Asker(self._name, is_carried, state.line, 0 if plan is None else plan.streams)
+        return min(self._context.budget.take(asker), LOOK_AGAIN_SECS)
 
     def _take_question(self) -> float:
         plan = self._carried.edition.plan
@@ -41,6 +50,6 @@ class Admission:
         """Whether `take` has returned 0.0, after as many waits as it asked for."""
         while (wait_secs := take()) > 0:
             # A trial does not wait for the connection budget: lines that lost their only connection need it.
-            if (wait_secs > BUSY_SECS and self._gives_up()) or self._context.pause(wait_secs):
+            if (wait_secs > BUSY_SECS and self._give_up()) or self._context.pause(wait_secs):
                 return False
         return not self._context.stop.is_set()

@@ -51,13 +51,18 @@ class FeedLines:
     def start_missing(self) -> list[tuple[int, int]]:
         """Start a reader for each line and plan that has none; returns those that had one before, as (line, plan)."""
         pairs = itertools.product(range(self._feed.lines), self._plans)
-        missing = sorted(set(pairs).difference(self._readers.carried()))
+        missing = sorted(set(pairs).difference(self._readers.carried()), key=self._place)
         lost = [(line, plan_number) for line, plan_number in missing if line in self._silence[plan_number]]
         for line, plan_number in missing:
             carried, keys = self._plans[plan_number], self._keys(plan_number)
             state = LineReport(line=line, plan=plan_number, streams=len(keys))
             self._silence[plan_number][line] = self._start(carried, keys, state, delay_secs=line * self._apart_secs)
         return lost
+
+    def _place(self, pair: tuple[int, int]) -> tuple[int, int, int]:
+        """Sorts lines and plans as they are started: the first line of the widest plan first."""
+        line, plan_number = pair
+        return line, -len(self._keys(plan_number)), plan_number
 
     def take(self, feed: FeedConfig, silence_bounds: Bounds) -> None:
         """Go by these settings from now on; how many lines there are follows with `keep`."""
