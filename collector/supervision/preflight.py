@@ -26,6 +26,7 @@ from collector.processes.rest_adapters import polled_types, repairable_adapters
 from collector.processes.roles import ROLES, processes_of
 from collector.read import demo_mark
 from collector.storage.locks import supervisor_lock
+from collector.storage.staging.local_archive import is_ours
 from collector.storage.store.open import folder_of, is_remote
 from collector.storage.version_check import refuse_newer_data
 from collector.supervision import semaphores
@@ -103,6 +104,7 @@ def _archive_problems(config: Config) -> Iterator[str]:
     """An archive inside a folder that the recorder cleans up would be removed too, and copies are of a bucket."""
     archive = folder_of(config.archive_url)
     if archive is None:
+        yield from _copies_problems(config)
         return
     if config.archive.local_days:
         yield f"archive.local_days = {config.archive.local_days}: {archive} is on this machine already; it is for a bucket"
@@ -114,6 +116,12 @@ def _archive_problems(config: Config) -> Iterator[str]:
         own = (data_dir / name).resolve()
         if archive.is_relative_to(own) or own.is_relative_to(archive):
             yield f"archive.url: {archive} is a folder for the recorder's own files ({own}); name another folder"
+
+
+def _copies_problems(config: Config) -> Iterator[str]:
+    local = config.data_dir / "local"
+    if config.archive.local_days and not is_ours(local):
+        yield f"archive.local_days = {config.archive.local_days}: {local} holds other files: move them elsewhere"
 
 
 def _feed_problems(config: Config) -> Iterator[str]:
@@ -216,6 +224,8 @@ def _plan(config: Config, symbols_of: Mapping[str, tuple[str, ...]]) -> Iterator
     yield f"data_dir  {config.data_dir}"
     server = f" at {config.archive.endpoint_url}" if config.archive.endpoint_url else ""
     yield f"archive   {config.archive_url}{server}"
+    if config.archive.local_days:
+        yield f"          a copy of the last {config.archive.local_days} days in {config.data_dir / 'local'}"
     for feed in config.feed:
         names = symbols_of[feed.name]
         plans = adapter(feed.exchange).plan(Subscription(names, tuple(feed.data_types)), feed.ws_url)

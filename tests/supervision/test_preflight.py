@@ -36,6 +36,11 @@ def test_a_check_says_how_to_mend_a_missing_bucket(seaweed: Seaweed, tmp_path: P
     )
 
 
+def test_a_check_tells_of_copies(seaweed: Seaweed, tmp_path: Path) -> None:
+    lines = check(config(tmp_path, seaweed, seaweed.new_bucket(), local_days=7))
+    assert f"          a copy of the last 7 days in {tmp_path / 'local'}" in lines
+
+
 def test_a_check_makes_the_bucket_if_it_shall(seaweed: Seaweed, tmp_path: Path) -> None:
     lines = check(config(tmp_path, seaweed, "made-by-the-check", create_bucket=True))
     assert f"archive   s3://made-by-the-check at {seaweed.endpoint_url}" in lines
@@ -100,6 +105,16 @@ def test_copies_of_an_archive_on_this_machine_are_refused(tmp_path: Path) -> Non
         (line,) = caught.value.problems
         assert line.startswith("archive.local_days = 7: ")
         assert line.endswith("it is for a bucket")
+
+
+def test_copies_beside_files_of_somebody_else_are_refused(tmp_path: Path) -> None:
+    settings = Config(data_dir=tmp_path, archive=ArchiveConfig(url="s3://bucket", local_days=7))
+    require_usable(settings)
+    (tmp_path / "local").mkdir()
+    require_usable(settings)
+    (tmp_path / "local" / "mine").touch()
+    with pytest.raises(ConfigError, match=r"archive.local_days = 7: .*local holds other files"):
+        require_usable(settings)
 
 
 def test_the_folders_of_a_recorder_may_be_links_but_not_into_the_archive(tmp_path: Path) -> None:

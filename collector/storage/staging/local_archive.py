@@ -51,10 +51,9 @@ class LocalArchive:
 
     def open(self) -> bool:
         """Make the folder if necessary, and remove what is unfinished; false, and nothing is touched, if it is not ours."""
-        if not self._unfinished.is_dir():
-            if next(iter(matching(self._root, "*")), None) is not None:
-                return False
-            self._unfinished.mkdir(parents=True)
+        if not is_ours(self._root):
+            return False
+        self._unfinished.mkdir(parents=True, exist_ok=True)
         for path in matching(self._unfinished, "*"):
             self._remove_files(path)
         self._sizes = {path.name: _object_bytes(path) for path in matching(self._root / MANIFEST_FOLDER, "*/*.json")}
@@ -126,6 +125,11 @@ class LocalArchive:
             return list(self._root.rglob(f"{going.stem}{OBJECT_SUFFIX}"))
         # Every file of a segment has its manifest's name; a damaged entry must not name anybody else's.
         return [self._root / entry.key for entry in entries if _is_named(entry.key, going.stem)]
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether copies were kept there before, or nothing is there. Raises OSError."""
+    return (folder / UNFINISHED).is_dir() or not matching(folder, "*")
 
 
 def _object_bytes(manifest: Path) -> int:
