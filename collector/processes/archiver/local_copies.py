@@ -37,6 +37,8 @@ class LocalCopies:
         self._is_open = False
         self._is_ours = days > 0
         self._is_on_disk_of_data = False
+        self._trouble: str | None = None
+        """What went wrong last; None once a look went well."""
 
     @property
     def bytes(self) -> int:
@@ -62,6 +64,8 @@ class LocalCopies:
             self._make_room()
         except OSError as error:
             self._failed(error)
+        else:
+            self._trouble = None
 
     def _is_usable(self) -> bool:
         if not self._is_open and self._is_ours:
@@ -76,9 +80,11 @@ class LocalCopies:
         return self._is_open
 
     def _failed(self, error: Exception, **about: str) -> None:
-        """What is unfinished is removed before the next copy is made."""
-        self._log.warning("local_copy_failed", error=str(error), **about)
+        """Log it, once for each segment and as long as nothing else goes wrong. Opening again removes what is unfinished."""
         self._is_open = False
+        if about or str(error) != self._trouble:
+            self._log.warning("local_copy_failed", error=str(error), **about)
+        self._trouble = str(error)
 
     def _remove_old(self) -> None:
         kept_from = first_kept_date(self._now_us(), self._days)

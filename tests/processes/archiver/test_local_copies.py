@@ -235,6 +235,19 @@ def test_after_a_kill_while_a_copy_is_made_none_is_half_and_all_come(
     assert list((local(world) / UNFINISHED).iterdir()) == []
 
 
+def test_a_folder_that_cannot_be_made_is_said_once_and_holds_up_nothing(world: World) -> None:
+    local(world).parent.mkdir(parents=True)
+    local(world).write_bytes(b"a file")
+    for number in range(2):
+        world.seal(number)
+    looks = iter(range(50))
+    world.haste = 10.0
+    world.stop_when = lambda: next(looks, None) is None
+    world.run()
+    assert (world.waiting(), local(world).read_bytes()) == ([], b"a file")
+    assert len(world.heard("local_copy_failed")) == 1
+
+
 def is_a_copy(path: Path, *_: object) -> bool:
     return "local" in path.parts and path.suffix == ".parquet"
 
