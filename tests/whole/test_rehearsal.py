@@ -130,7 +130,10 @@ def rows(recorded: Recorder, exchange: str, label: str) -> int:
 
 
 def ledger(recorded: Recorder) -> dict[tuple[str, ...], int]:
-    """How many gaps there are, by exchange, symbol, data type, kind and last status."""
+    """How many gaps there are, by exchange, symbol, data type, kind and last status.
+
+    Which updates came before their book depends on how busy the machine is.
+    """
     newest: dict[str, tuple[Any, tuple[str, ...]]] = {}
     for path in (recorded.data_dir / "archive").glob("exchange=*/data_type=gap/symbol=*/**/*.parquet"):
         exchange, symbol = (unquote(part.partition("=")[2]) for part in (path.parts[-5], path.parts[-3]))
@@ -139,7 +142,7 @@ def ledger(recorded: Recorder) -> dict[tuple[str, ...], int]:
             newest[row["gap_id"]] = max(
                 newest.get(row["gap_id"], (row["detected_at"], told)), (row["detected_at"], told)
             )
-    return dict(Counter(told for _, told in newest.values()))
+    return dict(Counter(told for _, told in newest.values() if "book_unknown" not in told))
 
 
 def ids_without_holes(recorded: Recorder, exchange: str, symbol: str) -> bool:
