@@ -13,7 +13,6 @@ FIXED: Final = {
     "data_dir": "the processes hold their locks and files there",
     "host_name": "it is part of the names of what is archived",
     "channel.capacity": "the Queues of running processes keep their size",
-    "log.format": "a process writes its lines in one form",
 }
 """Keys that cannot change while the recorder runs, and why."""
 

@@ -4,10 +4,10 @@ A line for which the buffer has no room, or which cannot be written, is dropped 
 says how many as soon as lines can be written again.
 """
 
-from collector.logs.level import LevelFile
+from collector.logs.level import FormatFile, LevelFile
 from collector.logs.limited import RATE_LIMIT_KEYS, RATE_LIMIT_SECS, RateLimited
 from collector.logs.log_file import LogFile, LogFileWriter
-from collector.logs.logger import FORMATS, LEVELS, dropped, flush, recent, set_level, setup
+from collector.logs.logger import FORMATS, LEVELS, dropped, flush, recent, set_format, set_level, setup
 from collector.logs.sink import BUFFERED_LINES
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "LEVELS",
     "RATE_LIMIT_KEYS",
     "RATE_LIMIT_SECS",
+    "FormatFile",
     "LevelFile",
     "LogFile",
     "LogFileWriter",
@@ -23,6 +24,7 @@ __all__ = [
     "dropped",
     "flush",
     "recent",
+    "set_format",
     "set_level",
     "setup",
 ]

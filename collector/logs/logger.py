@@ -61,6 +61,12 @@ def set_level(level: str) -> None:
         composer.level = LEVELS[level]
 
 
+def set_format(format: str) -> None:  # noqa: A002 (the setting's own name)
+    """Change the form of what this process logs from now on."""
+    for composer in _composers:
+        composer.form = FORMATS[format]
+
+
 def recent() -> list[RecentEvent]:
     """The newest events of this process, oldest first."""
     return [event for composer in _composers for event in list(composer.recent)]
@@ -95,7 +101,7 @@ class _Composer:
     def __init__(self, process: str, run_id: str, form: line.Form, level: int) -> None:
         self._process = process
         self._run_id = run_id
-        self._form = form
+        self.form = form
         self._limit = EventLimit()
         self._count = 0
         self.level = level
@@ -127,7 +133,7 @@ class _Composer:
             self._count += 1
             text = line.summary(further, scrub)
             self.recent.append(RecentEvent(self._count, event["ts"], level, str(event["event"]), text))
-        return line.line({**event, **further}, self._form, scrub)
+        return line.line({**event, **further}, self.form, scrub)
 
 
 def _exception(exc_info: Any) -> BaseException | None:

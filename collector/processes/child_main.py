@@ -208,8 +208,10 @@ def _context(life: _Life, lock: RoleLock) -> Context:
     assignment, config, flag = life.assignment, life.config, life.flag
     stats = stats_file(config.data_dir / "run" / "stats", assignment.role)
     clock = SystemClock()
-    level = logs.LevelFile(config.data_dir / "run", config.log.level)
-    level.follow()
+    run = config.data_dir / "run"
+    asked = logs.LevelFile(run, config.log.level), logs.FormatFile(run, config.log.format)
+    for file in asked:
+        file.follow()
 
     def publish(report: Report) -> None:
         whole = replace(
@@ -219,7 +221,8 @@ def _context(life: _Life, lock: RoleLock) -> Context:
             config_number=report.config_number or assignment.config_number,
         )  # fmt: skip
         with disk_wait():
-            level.follow()
+            for file in asked:
+                file.follow()
             with suppress(OSError):  # tried again with the next report; the lock itself is still held
                 lock.keep()
             stats.write(whole)

@@ -54,7 +54,7 @@ class Reporting:
         self._log = log
         self._view: Snapshot | None = None
         self._viewed = self._started = time.monotonic()
-        self._verbosity = Verbosity(config.data_dir / "run", config.log.level, log)
+        self._verbosity = Verbosity(config.data_dir / "run", config.log, log)
         self._verbosity.install()
         self._reasons: Mapping[str, str] = {}
         self._pinger = Pinger(config.http.ping_url.value, lambda: is_well(self._view, self._age_secs()), log)
@@ -77,7 +77,7 @@ class Reporting:
         """Show the recorder as this configuration has it from now on; all that was counted stays."""
         self._status.reconfigure(config, time.monotonic() - self._started)
         self._symbols = _symbols_of(config)
-        self._verbosity.reconfigure(config.log.level)
+        self._verbosity.reconfigure(config.log)
         self._pinger.reconfigure(config.http.ping_url.value)
         where = (config.http.host, config.http.port, config.http.token)
         if where != (self._http.host, self._http.port, self._http.token):

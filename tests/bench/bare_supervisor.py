@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 
 from collector.cli import run_command
-from collector.logs import LevelFile
+from collector.logs.level import AskedFile
 from collector.processes import child_main
 from collector.processes.ingest.feed_report import FeedReport
 from collector.processes.writer.latency import Latencies
@@ -35,7 +35,7 @@ def _no_numbers(*_arguments: object, **_named: object) -> IngestReport:
 
 StreamState.note_stored = _nothing  # type: ignore[method-assign]
 Latencies.note = _nothing  # type: ignore[method-assign]
-LevelFile.follow = _nothing  # type: ignore[method-assign]
+AskedFile.follow = _nothing  # type: ignore[method-assign]
 ReportBuilder.build = _writer_report  # type: ignore[method-assign,assignment]
 FeedReport.numbers = _no_numbers  # type: ignore[method-assign]
 child_main.logs.recent = list  # type: ignore[attr-defined]

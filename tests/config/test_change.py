@@ -75,7 +75,6 @@ def test_what_joins_and_leaves_a_feed_is_said_in_few_words() -> None:
         ("data_dir", {"data_dir": Path("/elsewhere")}),
         ("host_name", {"host_name": "other"}),
         ("channel.capacity", {"channel": ChannelConfig(capacity=16)}),
-        ("log.format", {"log": LogConfig(format="text")}),
     ],
 )
 def test_what_cannot_change_while_it_records_is_refused_by_name(key: str, changes: dict[str, object]) -> None:

@@ -296,6 +296,23 @@ def test_the_level_can_be_changed_while_the_process_runs(pipe: tuple[int, int], 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_form_of_the_lines_can_be_changed_while_the_process_runs(pipe: tuple[int, int], tmp_path: Path) -> None:
+    log = logs.setup("writer", "run-1", "text", "info", pipe[1])
+    operator, child = logs.FormatFile(tmp_path, "text"), logs.FormatFile(tmp_path, "text")
+    operator.ask("json")
+    child.follow()
+    log.info("frame_seen", number=1)
+    assert [line["number"] for line in read_lines(pipe[0], lambda lines: len(lines) == 1)] == [1]
+    operator.ask("text")
+    log.info("frame_seen", number=2)
+    assert select.select([pipe[0]], [], [], 60)[0]
+    assert b" INFO  writer  frame_seen  number=2\n" in os.read(pipe[0], 4_000)
+    operator.ask("json")
+    operator.keep_from_now_on()
+    operator.ask("text")
+    assert (tmp_path / "log_format").read_text("utf-8") == "text"
+
+
 @pytest.mark.parametrize("content", [b"", b"loud", b"\xff"])
 def test_a_level_that_is_none_leaves_the_configured_one(pipe: tuple[int, int], tmp_path: Path, content: bytes) -> None:
     (tmp_path / "log_level").write_bytes(content)

@@ -2,12 +2,15 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from collector.config import LogConfig
 from collector.domain.log import Log
 from collector.supervision.verbosity import Verbosity
+
+Level = Literal["debug", "info", "warning", "error"]
 
 
 @pytest.fixture(autouse=True)
@@ -18,8 +21,8 @@ def _handlers() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def make(folder: Path, level: str, events: list[dict[str, Any]]) -> Verbosity:
-    verbosity = Verbosity(folder, level, Log(lambda _level, fields: events.append(fields)))
+def make(folder: Path, level: Level, events: list[dict[str, Any]]) -> Verbosity:
+    verbosity = Verbosity(folder, LogConfig(level=level), Log(lambda _level, fields: events.append(fields)))
     verbosity.install()
     return verbosity
 
@@ -53,11 +56,12 @@ def test_a_disk_that_takes_no_file_changes_nothing_and_is_said(tmp_path: Path) -
 def test_another_configured_level_is_asked_of_all_and_stays_whatever_they_began_with(tmp_path: Path) -> None:
     events: list[dict[str, Any]] = []
     verbosity = make(tmp_path, "info", events)
-    verbosity.reconfigure("info")
+    verbosity.reconfigure(LogConfig())
     verbosity.apply()
     assert (list(tmp_path.iterdir()), events) == ([], [])
-    for level in ("warning", "info"):
-        verbosity.reconfigure(level)
+    levels: tuple[Level, ...] = ("warning", "info")
+    for level in levels:
+        verbosity.reconfigure(LogConfig(level=level))
         verbosity.apply()
         assert (tmp_path / "log_level").read_text("utf-8") == level
     os.kill(os.getpid(), signal.SIGUSR1)
@@ -65,3 +69,13 @@ def test_another_configured_level_is_asked_of_all_and_stays_whatever_they_began_
     os.kill(os.getpid(), signal.SIGUSR2)
     verbosity.apply()
     assert (tmp_path / "log_level").read_text("utf-8") == "info", "others began with another level"
+
+
+def test_another_configured_form_is_asked_of_all(tmp_path: Path) -> None:
+    verbosity = make(tmp_path, "info", [])
+    verbosity.reconfigure(LogConfig(format="text"))
+    assert (tmp_path / "log_format").read_text("utf-8") == "text"
+    verbosity.reconfigure(LogConfig(format="json"))
+    assert (tmp_path / "log_format").read_text("utf-8") == "json", "others began with another form"
+    make(tmp_path, "info", [])
+    assert list(tmp_path.iterdir()) == []

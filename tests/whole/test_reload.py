@@ -120,6 +120,19 @@ def test_settings_of_writer_archiver_and_log_change_while_the_connections_stand(
     assert assert_whole(recorded, source) == []
 
 
+def test_the_log_changes_its_form_in_every_process_and_none_is_touched(source: Exchange, started: Start) -> None:
+    recorded = started()
+    before = pids(recorded)
+    recorded.configure(**settings(log={"format": "text"}))
+    assert reload(recorded) == (0, [f"read: {recorded.config_path}", 'log.format: "json" -> "text"'])
+    goes_on(recorded)
+    assert pids(recorded) == before
+    assert assert_whole(recorded, source) == []
+    said = recorded.log_path.read_text("utf-8")
+    for process, event in (("supervisor", "stopped"), ("writer", "segment_sealed"), ("ingest:spot", "disconnected")):
+        assert f" INFO  {process}  {event}" in said
+
+
 def test_a_feed_is_added_and_removed_under_load_again_and_again_and_the_other_misses_nothing(
     source: Exchange, started: Start
 ) -> None:
