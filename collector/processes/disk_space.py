@@ -77,16 +77,21 @@ def is_too_full_to_write(free: int, limits: JournalConfig) -> bool:
 def wait_for_room(
     context: Context, free: Callable[[Path], int], report: Callable[[], None], make_room: Callable[[], None]
 ) -> None:
-    """Wait while the remaining space belongs to the archiver; `make_room` is called once, as the wait begins."""
+    """Wait while the remaining space belongs to the archiver; `make_room` is called once, as the wait begins.
+
+    A writer that is to leave to a successor waits no longer: the successor will.
+    """
     paused = False
-    while is_too_full_to_write(found := free(context.config.data_dir), context.config.journal):
+    while not context.renewed() and is_too_full_to_write(
+        found := free(context.config.data_dir), context.config.journal
+    ):
         if not paused:
             paused = True
             context.log.warning("writer_paused", free_bytes=found)
             make_room()
         report()
         context.clock.sleep(PAUSE_SECS)
-    if paused:
+    if paused and not context.renewed():
         context.log.info("writer_resumed", free_bytes=found)
 
 

@@ -96,6 +96,11 @@ def say_how_it_stops(assignment: Assignment, config: Config, links: ChildLinks) 
     run_child(assignment, config, links, work)
 
 
+def record_through_a_hangup(assignment: Assignment, config: Config, links: ChildLinks) -> None:
+    """As `say_how_it_stops`, in a recorder whose terminal, if it has one, may hang up."""
+    say_how_it_stops(assignment._replace(ignores_hangup=True), config, links)
+
+
 def report_numbers(assignment: Assignment, config: Config, links: ChildLinks) -> None:
     """A child that reports first without a configuration's number, and then with one."""
 
@@ -300,3 +305,20 @@ def test_a_process_knows_as_it_stops_whether_a_successor_goes_on(begin: Begin, t
         promptly(life.tell_stop)
     assert wait_for(lambda: life.exit_code is not None)
     assert (life.exit_code, (tmp_path / "renewed").read_text("utf-8")) == (0, str(renewed))
+
+
+@pytest.mark.parametrize(("target", "ends"), [(say_how_it_stops, True), (record_through_a_hangup, False)])
+def test_a_hangup_stops_a_process_only_where_it_means_the_stop(
+    begin: Begin, tmp_path: Path, target: Target, ends: bool
+) -> None:
+    life = begin(target, Config(data_dir=tmp_path, feed=(FeedConfig(name="f"),)), "ingest:f")
+    assert wait_for((tmp_path / "waits").exists)
+    assert life.pid is not None
+    os.kill(life.pid, signal.SIGHUP)
+    if not ends:
+        status = Path(f"/proc/{life.pid}/status").read_text("ascii")
+        ignored = int(status.partition("SigIgn:\t")[2].split()[0], 16)
+        assert ignored >> (signal.SIGHUP - 1) & 1
+        life.tell_stop()
+    assert wait_for(lambda: life.exit_code is not None)
+    assert life.exit_code == 0

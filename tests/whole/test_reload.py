@@ -1,5 +1,6 @@
 """Settings change while it records: whoever they do not concern goes on, nothing is missing, and no gap row says so."""
 
+import contextlib
 import json
 import os
 import signal
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.ports import keep_port, port_of
+from tests.seaweed import RECORDER
 from tests.whole.accounts import frames_sent, gaps_of, missing_frames
 from tests.whole.running import DEADLINE_SECS, PATIENT, ROOT, Exchange, Recorder, wait_for
 
@@ -56,6 +59,16 @@ def reload(recorded: Recorder, *arguments: str) -> tuple[int, list[str]]:
         timeout=2 * DEADLINE_SECS, check=False, encoding="utf-8",
     )  # fmt: skip
     return done.returncode, done.stdout.splitlines()
+
+
+def asked(recorded: Recorder) -> subprocess.Popen[bytes]:
+    """A reload that is on its way."""
+    command = [sys.executable, "-m", "collector", "reload", "--json", "--data-dir", str(recorded.data_dir)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, env=recorded.environment)
+
+
+def answered(asking: subprocess.Popen[bytes]) -> Any:
+    return json.loads(asking.communicate(timeout=2 * DEADLINE_SECS)[0])
 
 
 def pids(recorded: Recorder) -> dict[str, int]:
@@ -272,12 +285,83 @@ def test_without_a_recorder_one_line_says_so(source: Exchange, recorder: Callabl
 def test_two_requests_at_once_are_answered_one_after_the_other(source: Exchange, started: Start) -> None:
     recorded = started()
     recorded.configure(**settings(feed=[SPOT, MORE]))
-    command = [sys.executable, "-m", "collector", "reload", "--json", "--data-dir", str(recorded.data_dir)]
-    asking = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, env=recorded.environment) for _ in range(3)]
-    answers = [json.loads(one.communicate(timeout=2 * DEADLINE_SECS)[0]) for one in asking]
+    answers = [answered(one) for one in [asked(recorded) for _ in range(3)]]
     assert [answer["state"] for answer in answers] == ["done"] * 3
     assert sorted(len(answer["changes"]) for answer in answers) == [0, 0, 1]
     assert {answer["config_number"] for answer in answers} == {1}
     assert list((recorded.data_dir / "run" / "control").iterdir()) == []
     goes_on(recorded)
     assert assert_whole(recorded, source) == []
+
+
+def test_a_stop_in_the_middle_of_a_reload_ends_in_order(source: Exchange, started: Start) -> None:
+    recorded = started()
+    recorded.configure(**settings(feed=[SPOT, MORE], archive={"compression_level": 9}))
+    asking = asked(recorded)
+    wait_for(lambda: list((recorded.data_dir / "run").glob("config-*.json")))
+    assert assert_whole(recorded, source) == []
+    assert answered(asking)["state"] in {"under_way", "refused", "done"}
+
+
+def test_a_supervisor_killed_in_the_middle_of_a_reload_begins_with_what_the_file_says(started: Start) -> None:
+    recorded = started()
+    recorded.configure(**settings(feed=[SPOT, MORE]))
+    asking = asked(recorded)
+    wait_for(lambda: list((recorded.data_dir / "run").glob("config-*.json")))
+    recorded.process.kill()
+    recorded.process.wait(DEADLINE_SECS)
+    recorded.start(start_new_session=True)
+    answer = answered(asking)
+    assert (answer["state"], answer["changes"]) == ("done", []), "the request outlived who was to answer it"
+    assert recorded.pid_of("ingest:more")
+    assert list((recorded.data_dir / "run").glob("config-*")) == []
+    goes_on(recorded)
+    assert recorded.stop() == 0
+
+
+def test_a_process_that_dies_again_and_again_holds_up_nobody_and_is_tried_at_once_with_newer_settings(
+    source: Exchange, started: Start
+) -> None:
+    patient = {"restart_base_delay_secs": 86_400, "restart_max_delay_secs": 86_400}
+    recorded = started(supervisor=patient)
+    before = pids(recorded)
+
+    def states() -> dict[str, str]:
+        return {process["name"]: process["state"] for process in recorded.status()["processes"]}
+
+    def is_in_backoff() -> bool:
+        if states()["archiver"] == "running":
+            with contextlib.suppress(ProcessLookupError):  # it is dead already
+                os.kill(pids(recorded)["archiver"], signal.SIGKILL)
+        return states()["archiver"] == "backoff"
+
+    wait_for(is_in_backoff)
+    recorded.configure(**settings(feed=[SPOT, MORE], supervisor=patient))
+    code, lines = reload(recorded)
+    assert (code, [line for line in lines if "under way" in line]) == (0, [])
+    assert states()["archiver"] == "backoff", "it is not concerned"
+    recorded.configure(**settings(feed=[SPOT, MORE], archive={"compression_level": 9}))
+    code, lines = reload(recorded)
+    assert (code, [line for line in lines if "under way" in line]) == (0, [])
+    assert set(states().values()) == {"running"}
+    assert pids(recorded)["ingest:spot"] == before["ingest:spot"]
+    goes_on(recorded)
+    assert recorded.stop() == 0
+    source.stop()
+    assert missing_frames(frames_sent(source), recorded.data_dir / "archive") == []
+    assert gaps_of(recorded.data_dir / "archive") == []
+
+
+def test_a_store_that_was_away_is_looked_at_at_once(started: Start) -> None:
+    with keep_port() as closed:
+        away = {"url": "s3://bucket/there", "region": "eu-central-1"}
+        never = {"retry_base_delay_secs": 3_600, "retry_max_delay_secs": 3_600}
+        at = {"endpoint_url": f"http://127.0.0.1:{port_of(closed)}"}
+        recorded = started(archive={**away, **never, **at}, environment={**RECORDER, "no_proxy": "*"})
+        wait_for(lambda: recorded.logged("store_away"))
+        before = pids(recorded)
+        code, lines = reload(recorded)
+        assert (code, lines[1:]) == (0, ["nothing differs from what it records by", "process: archiver is renewed"])
+        assert {name for name in before if before[name] != pids(recorded)[name]} == {"archiver"}
+        wait_for(lambda: len(recorded.logged("store_away")) == 2)
+        assert recorded.stop() == 0

@@ -49,6 +49,8 @@ def main(context: Context) -> None:
     """Run the writer process until it is told to stop. Raises StopError."""
     # On a full disk a segment cannot even be opened.
     wait_for_room(context, free_bytes, lambda: context.report(WriterReport()), lambda: None)
+    if context.renewed():
+        return
     Writer(context, adapter, partial(is_journal_abandoned, context.config.data_dir)).run()
 
 
@@ -91,10 +93,15 @@ class Writer:
         self._build_report = report.build
 
     def run(self) -> None:
-        """Read, commit and seal until told to stop and nothing is left to read; a successor goes on with what is."""
-        while not self._context.renewed():
+        """Read, commit and seal until told to stop and nothing is left to read.
+
+        A successor goes on from the last commit, and reads again what came after it.
+        """
+        while True:
             stopping = self._context.stopping()
             wait_for_room(self._context, self._free, self._report, self._seal_if_possible)
+            if self._context.renewed():
+                break
             busy = self._read_all()
             if not busy:
                 self._review()
@@ -188,7 +195,6 @@ class Writer:
 
     def _close(self) -> None:
         if self._context.renewed():
-            self._commit()
             self._rotation.leave()
         else:
             self._rotation.close(self._streams, self._feed_states(), self._committer.counts)

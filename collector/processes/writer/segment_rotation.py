@@ -226,7 +226,7 @@ class SegmentRotation:
         self._segment.close()
 
     def leave(self) -> None:
-        """Leave the segment open, with its rows, to the successor of this process."""
+        """Leave the segment open, with the rows of its last commit, to the successor of this process."""
         self._segment.close()
 
     def _state_now(

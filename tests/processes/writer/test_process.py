@@ -434,13 +434,31 @@ def test_a_writer_that_is_renewed_leaves_at_once_and_its_successor_goes_on(world
     world.writer().run()
     assert 1 <= world.secs <= 2
     assert sealed_segments(world.config.data_dir / "segments") == []
-    assert world.payloads() == [trade(1), trade(2), trade(4)]
     assert world.query("SELECT * FROM gaps") == [], "the hole may still be filled"
     journal.append_frames(START_NS, 0, [trade(3), trade(5)])
     world.renew_when = lambda: False
     world.run()
     assert sorted(world.payloads()) == [trade(number) for number in range(1, 6)]
     assert world.query("SELECT * FROM gaps") == []
+
+
+def test_a_writer_that_is_renewed_goes_on_from_its_last_commit_and_waits_for_no_disk(world: World) -> None:
+    world.journal().append_frames(START_NS, 0, ticks_list(30))
+    world.renew_when = lambda: bool(world.numbers.stored) and world.free == 0
+
+    def stopping() -> bool:
+        if world.numbers.stored == 30:
+            world.free = 0
+        return world.renew_when()
+
+    world.stop_when = stopping
+    world.writer().run()
+    assert world.payloads() == ticks_list(30)
+    world.renew_when, world.free = lambda: False, 1 << 40
+    world.journal().append_frames(START_NS, 0, ticks_list(30, 30))
+    world.run()
+    assert world.payloads() == ticks_list(60)
+    assert "writer_resumed" not in world.events
 
 
 def test_a_writer_that_is_renewed_reads_no_backlog(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
