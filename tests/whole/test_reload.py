@@ -16,7 +16,7 @@ from tests.seaweed import RECORDER
 from tests.whole.accounts import frames_sent, gaps_of, missing_frames
 from tests.whole.running import DEADLINE_SECS, PATIENT, ROOT, Exchange, Recorder, wait_for
 
-SPOT = {"name": "spot", "symbols": ["BTCUSDT", "ETHUSDT"], "data_types": ["trade", "book_delta"]}
+SPOT = {"name": "spot", "symbols": ["BTCUSDT", "ETHUSDT"], "data_types": ["trade", "agg_trade"]}
 MORE = {"name": "more", "symbols": ["SOLUSDT"], "data_types": ["trade"]}
 LIVE = ("--rate", "300", "--symbols", "BTCUSDT,ETHUSDT,SOLUSDT")
 LONE: dict[str, Any] = {**PATIENT, "repair": {"enabled": False}}
