@@ -7,7 +7,7 @@ the reason. What goes is written down first, in _manifest/pruned/<date>.json.
 Manifests and the gap ledger stay, and so do `instrument` rows unless
 --data-type names them: `collector verify` still passes, and says what was
 pruned. A prune that was interrupted is finished by the same command. Run one at
-a time on an archive. Days are UTC; a day is as old as its last moment.
+a time on a bucket. Days are UTC; a day is as old as its last moment.
 
 Exit code: 0 all of it went (with --dry-run: would go), 1 some days stay, 2
 nothing could be done, or the store failed on the way.
@@ -16,6 +16,7 @@ nothing could be done, or the store failed on the way.
 import argparse
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from time import time_ns
 from typing import Any
 
@@ -57,10 +58,11 @@ def run(arguments: argparse.Namespace) -> int:
 def prune(store: DeletingStore, selection: PruneSelection, *, dry: bool, as_json: bool = False) -> int:
     """Prune and print a line a day, then the totals; returns the exit code. Raises ConfigError or StoreError."""
     results = []
-    for result in _pruned_days(store, selection, dry=dry):
-        results.append(result)
-        if not as_json:
-            _print_day(result, dry=dry)
+    with nullcontext() if dry else store.alone():
+        for result in _pruned_days(store, selection, dry=dry):
+            results.append(result)
+            if not as_json:
+                _print_day(result, dry=dry)
     if as_json:
         print(json.dumps(_as_object(store, selection, results, dry=dry), indent=2))
     else:

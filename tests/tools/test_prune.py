@@ -15,9 +15,10 @@ from collector.storage.archive.manifest import Manifest
 from collector.storage.archive.verify import Verification
 from collector.storage.store.deleting import DeletingDirectoryStore
 from collector.storage.store.object_store import ObjectStore
-from tests.seaweed import ADMIN, Seaweed, environment
+from tests.seaweed import ADMIN, RECORDER, Seaweed, environment
 from tests.storage.archive.archive_files import archive
 from tests.storage.segment.segment_files import message, trade
+from tests.storage.store.test_s3_permissions import allowed, documented_policy
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_SECS = 60.0
@@ -177,6 +178,34 @@ def test_a_folder_that_is_no_archive_gets_one_line(tmp_path: Path, capsys: pytes
     assert prune(tmp_path, "--older-than", "90d") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "there is no archive in" in line
+
+
+def test_a_second_prune_of_a_folder_gets_one_line(
+    tmp_path: Path, made: list[Manifest], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with DeletingDirectoryStore(tmp_path / "archive").alone():
+        assert prune(tmp_path, "--older-than", "90d", "--dry-run") == 0
+        assert prune(tmp_path, "--older-than", "90d") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "another prune is at work" in line
+    assert prune(tmp_path, "--older-than", "90d") == 0
+
+
+def test_the_recorders_credentials_write_nothing_down(
+    tmp_path: Path, seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bucket = seaweed.new_bucket()
+    store = seaweed.store(bucket, "lake")
+    fill(store, tmp_path / "made")
+    before = list(store.keys(""))
+    monkeypatch.setenv("COLLECTOR_ARCHIVE__ENDPOINT_URL", seaweed.endpoint_url)
+    for name, value in RECORDER.items():
+        monkeypatch.setenv(name, value)
+    with allowed(seaweed, documented_policy(bucket, "lake"), seaweed.store(bucket, "lake").check):
+        assert cli.main(["prune", f"s3://{bucket}/lake", "--older-than", "90d"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "AccessDenied to DeleteObject" in line
+    assert list(store.keys("")) == before
 
 
 @pytest.mark.parametrize("kind", ["folder", "bucket"])

@@ -4,8 +4,10 @@ The stores that the recorder opens have no way to delete.
 """
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -27,6 +29,10 @@ class DeletingStore(ObjectStore, Protocol):
         """Raise StoreRefusedError if it can be told beforehand that deleting is forbidden. Removes nothing."""
         ...
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep out whoever else would delete here, where the store can. Raises StoreError while somebody does."""
+        ...
+
     def delete(self, key: str) -> None:
         """Remove the object under `key`, if there is one. Raises StoreError, also for a key that no object can have."""
         ...
@@ -41,6 +47,17 @@ class DeletingDirectoryStore(DirectoryStore):
 
     def require_may_delete(self) -> None:
         """Nothing: whether a file may be removed shows when it is."""
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Lock the folder: the kernel releases it when its holder dies, however it dies."""
+        with store_errors(self.url):
+            fd = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            _lock(fd, self.url)
+            yield
+        finally:
+            os.close(fd)
 
     def delete(self, key: str) -> None:
         """Remove the file, and its date's folder once that is empty."""
@@ -74,6 +91,14 @@ def require_object_key(key: str) -> None:
     """Raise StoreError unless this can be the key of an object: no manifest and no record may ever be deleted."""
     if partition_in(key) is None:
         raise StoreError(f"{key!r} is not the key of an object")
+
+
+def _lock(fd: int, url: str) -> None:
+    with store_errors(url):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError(f"another prune is at work in {url}") from error
 
 
 def _raise(error: OSError) -> None:

@@ -1,6 +1,7 @@
 """A bucket whose objects can be removed, for a prune."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 from collector.domain.names import partition_in
@@ -18,6 +19,10 @@ class DeletingS3Store(S3Store):
     def require_may_delete(self) -> None:
         """Delete an object that does not exist: a server judges permissions first."""
         self.delete(_ABSENT)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Nothing: not every server has a way to keep somebody out."""
+        return nullcontext()
 
     def delete(self, key: str) -> None:
         """Remove the object. In a bucket that keeps versions the server keeps the old one, until a rule of its own."""

@@ -1,6 +1,7 @@
 """What a prune may remove, and that the recorder's own stores can remove nothing."""
 
 import json
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from collector.storage.store.directory import DirectoryStore
 from collector.storage.store.s3 import S3Store
 from collector.storage.store.s3_deleting import DeletingS3Store
 from collector.storage.store.s3_options import S3Options
+from tests.processes.archiver.archiver_harness import in_a_child
 from tests.seaweed import RECORDER, Seaweed
 from tests.storage.store.s3_content import SHA256
 from tests.storage.store.test_s3_permissions import allowed, documented, documented_policy
@@ -94,6 +96,21 @@ def test_a_file_that_cannot_be_removed_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "archive" / KEY).mkdir(parents=True)
     with pytest.raises(StoreError, match="host-1"):
         store.delete(KEY)
+
+
+def test_in_a_folder_nobody_deletes_beside_another_and_a_dead_one_keeps_nobody_out(tmp_path: Path) -> None:
+    (tmp_path / "archive").mkdir()
+    one, other = (DeletingDirectoryStore(tmp_path / "archive") for _ in range(2))
+
+    def hold_and_die() -> None:
+        with one.alone():
+            os._exit(9)
+
+    assert in_a_child(hold_and_die) == 9
+    with one.alone(), pytest.raises(StoreError, match="another prune is at work in file:///"), other.alone():
+        pass
+    with other.alone():
+        pass
 
 
 def test_the_recorders_stores_have_no_way_to_delete() -> None:
