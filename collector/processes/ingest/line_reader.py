@@ -3,27 +3,19 @@
 import threading
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from typing import Final
 
 from msgspec.structs import replace
 
 from collector.domain.records import StreamKey
-from collector.domain.redact import HIDDEN, redact_url, redact_urls
-from collector.domain.secrets import hidden
-from collector.exchanges.adapter import ConnectionPlan
+from collector.domain.redact import redact_url
 from collector.feed.connection import Connection
 from collector.feed.handshake import HandshakeError
-from collector.feed.live_slots import LiveSlot
-from collector.feed.outbox import Pace
-from collector.feed.shared_budget import BUSY_SECS
-from collector.processes.ingest.admission import Admission
 from collector.processes.ingest.carried_plan import CarriedPlan
 from collector.processes.ingest.connection_trial import ConnectionTrial
+from collector.processes.ingest.dial import Dial
 from collector.processes.ingest.feed_context import FeedContext
 from collector.processes.ingest.first_data import MAX_NAMED
-from collector.processes.ingest.line_hosts import at_host
 from collector.processes.ingest.line_silence import LineSilence
-from collector.processes.ingest.questions import tokens
 from collector.processes.ingest.reconnect_delay import ReconnectDelay
 from collector.processes.ingest.session import Session
 from collector.processes.ingest.session_events import (
@@ -37,8 +29,6 @@ from collector.processes.ingest.session_events import (
 )
 from collector.reports import LineReport
 from collector.storage.journal.format import RecordKind
-
-_NOTHING: Final = ConnectionPlan("", (), ())
 
 
 class LineReader:
@@ -67,10 +57,7 @@ class LineReader:
     ) -> None:
         self._context = context
         self._carried = carried
-        self._made = carried.edition
-        """What the last connection was to carry."""
-        self._dialled = _NOTHING
-        """Its plan as the answer to its question completed it."""
+        self._dial = Dial(context, carried, state, self._gives_up_trial)
         self._silence = silence
         self._start = start
         self._predecessor = predecessor
@@ -84,10 +71,8 @@ class LineReader:
         self._is_waiting = False
         """Whether it waits for its next attempt."""
         self._connects = 0
-        self._failures = 0
         self._delay = ReconnectDelay(lambda: context.config, context.random)
         self.state = state
-        self._admission = Admission(context, carried, state, self._gives_up_trial)
 
     def run(self) -> None:
         """Connect, read, wait for the reconnect delay, and again."""
@@ -120,56 +105,22 @@ class LineReader:
         """Make one attempt and, if it succeeds, read the connection to its end; returns the delay before the next attempt."""
         with self._context.slots.slot() as slot:
             try:
-                connection = self._open(slot)
+                connection = self._dial.open(slot)
             except (HandshakeError, OSError) as error:
                 return self._note_failure(error)
             return 0.0 if connection is None else self._run_session(connection)
 
-    def _open(self, slot: LiveSlot) -> Connection | None:
-        """Connect once the limits allow it; None if told to stop, the trial is given up, or nothing is wanted, before that."""
-        context = self._context
-        if not self._admission.is_granted(slot):
-            return None
-        self.state.state = "connecting"
-        self._made = self._carried.edition
-        if self._made.plan is None:
-            return None
-        self._dialled = at_host(
-            context.questions.answered(self._made.plan), context.hosts, self.state.line, self._failures
-        )
-        return self._connect(self._dialled)
-
-    def _connect(self, plan: ConnectionPlan) -> Connection:
-        limits = self._context.adapter.limits
-        pace = Pace(limits.messages_per_sec, limits.requests_per_hour)
-        if plan.keepalive is not None:
-            pace = pace._replace(keepalive=plan.keepalive.text, keepalive_secs=plan.keepalive.every_secs)
-        texts = [request.text for request in plan.requests]
-        return self._context.connect(plan.url, texts, pace, self._context.clock)
-
     def _note_failure(self, error: HandshakeError | OSError) -> float:
         delay_secs, ban_secs = self._delay.after_failure(error, self._context.clock.now_ns() / 1e9)
         self._context.counters.add("connect_failures")
-        self._failures += 1
+        self._dial.failures += 1
         if ban_secs is not None:
-            self._share_ban(ban_secs)
-        self.state.last_error = self._shown(str(error))
+            self._dial.share_ban(ban_secs)
+        self.state.last_error = self._dial.shown(str(error))
         self._context.log.warning(
             "connect_failed", line=self.state.line, error=self.state.last_error, retry_secs=round(delay_secs, 3)
         )
         return 0.0 if self._gives_up_trial() else delay_secs
-
-    def _shown(self, text: str) -> str:
-        """A text of the other side without tokens, which it may quote."""
-        return redact_urls(hidden(text, tokens(self._dialled, self._made.plan or _NOTHING), HIDDEN))
-
-    def _share_ban(self, secs: float) -> None:
-        try:
-            while self._context.budget.ban(secs) > 0 and not self._context.pause(BUSY_SECS):
-                pass
-        except OSError as error:
-            # This line observes the ban; only the other feeds of this exchange do not learn of it.
-            self._context.log.warning("budget_not_shared", error=str(error))
 
     def _run_session(self, connection: Connection) -> float:
         self._note_opened()
@@ -179,7 +130,7 @@ class LineReader:
 
     def _read_until_end(self, connection: Connection) -> SessionEnd:
         session = Session(
-            self._context, self.state, self._dialled, connection, self._replaced, self._silence, self._trial
+            self._context, self.state, self._dial.plan, connection, self._replaced, self._silence, self._trial
         )
         self._session = session
         with session.listening():
@@ -206,12 +157,12 @@ class LineReader:
             context.counters.add("reconnects")
         self._connects += 1
         state.connection, state.state = next(context.connection_numbers), "open"
-        state.last_data_us, state.streams = None, self._dialled.streams
+        state.last_data_us, state.streams = None, self._dial.plan.streams
         fields = {
             "connection": state.connection,
             "plan": state.plan,
-            "url": redact_url(self._dialled.url),
-            "streams": self._dialled.streams,
+            "url": redact_url(self._dial.plan.url),
+            "streams": self._dial.plan.streams,
         }
         context.gate.event(RecordKind.CONNECT, state.line, fields)
         context.log.info("connected", line=state.line, **fields)
@@ -220,7 +171,7 @@ class LineReader:
         state, context = self.state, self._context
         is_last = context.stop.is_set() or self._gives_up_trial() or self._hands_over() or self._is_over
         delay_secs = 0.0 if is_last else self._delay.next_secs()
-        text = self._shown(ending.text)
+        text = self._dial.shown(ending.text)
         fields = {"connection": state.connection, "reason": ending.reason, "cause": ending.cause, "text": text}
         alive = {} if ending.alive_ns is None else {"alive_ns": ending.alive_ns}
         context.gate.event(RecordKind.DISCONNECT, state.line, {**fields, **alive})
@@ -260,7 +211,7 @@ class LineReader:
 
         For any thread.
         """
-        made = self._made.plan
+        made = self._dial.made.plan
         if self.state.state == "waiting" or made is None or keys.isdisjoint(made.keys):
             return True
         if self._is_over:
@@ -274,7 +225,7 @@ class LineReader:
 
         Where there is none, the next attempt may be minutes away: a successor makes it now.
         """
-        if self._made.number == self._carried.edition.number or self._is_over:
+        if self._dial.made.number == self._carried.edition.number or self._is_over:
             return
         if not self._is_waiting:
             self._renew()
@@ -319,7 +270,7 @@ class LineReader:
             self._context.log.warning("streams_overdue", **fields, streams=_names(overdue))
 
     def _try_for_all(self, silent_secs: float) -> None:
-        if self._begin_trial(frozenset(self._dialled.keys)):
+        if self._begin_trial(frozenset(self._dial.plan.keys)):
             fields = {"line": self.state.line, "connection": self.state.connection}
             self._context.log.warning("connection_unanswering", **fields, silent_secs=round(silent_secs, 1))
 
