@@ -76,6 +76,12 @@ class Role(NamedTuple):
     is_needed: Callable[[Config], bool] = _always
     """Whether a recorder of that configuration has this process."""
 
+    def settings_among(self, keys: Iterable[str]) -> list[str]:
+        """Those of these keys that it reads, sorted."""
+        return sorted(
+            key for key in keys if any(key == known or key.startswith(f"{known}.") for known in self.settings)
+        )
+
     def process_names(self, config: Config) -> list[str]:
         """The names of its processes under that configuration."""
         if not self.is_needed(config):

@@ -1,6 +1,5 @@
 """Which processes a change of the configuration concerns, and what each of them needs. Pure."""
 
-from collections.abc import Collection
 from typing import NamedTuple
 
 from collector.config import Config
@@ -45,7 +44,7 @@ def steps_of(change: ConfigChange, old: Config, new: Config) -> Steps:
 
 
 def _reads(process: str, change: ConfigChange) -> bool:
-    return any(_covers(setting, _keys(process, change)) for setting in role_of(process).settings)
+    return bool(role_of(process).settings_among(_keys(process, change)))
 
 
 def _is_another(process: str, change: ConfigChange) -> bool:
@@ -55,7 +54,3 @@ def _is_another(process: str, change: ConfigChange) -> bool:
 
 def _keys(process: str, change: ConfigChange) -> set[str]:
     return change.keys(feed_of(process) or None)
-
-
-def _covers(setting: str, keys: Collection[str]) -> bool:
-    return any(key == setting or key.startswith(f"{setting}.") for key in keys)

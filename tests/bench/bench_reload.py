@@ -1,6 +1,6 @@
 """What it costs to record other symbols: 50 of 200 leave and return ten times under load. Numbers only.
 
-    .venv/bin/python -m tests.bench.bench_reload                     by a newer configuration, and by a restart each time
+    .venv/bin/python -m tests.bench.bench_reload                     by `collector reload`, and by a restart each time
     .venv/bin/python -m tests.bench.bench_reload --rounds 1 --symbols 40 --leaving 10     does it work?
 
 The exchange is the simulator, which counts the trades of each symbol without a hole. What is shown is what the archive has
@@ -8,17 +8,19 @@ of the symbols that stay.
 """
 
 import argparse
-import json
-import re
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from tests.whole.changing import Account, Changing, account
-from tests.whole.running import PATIENT, Exchange, Recorder
+from tests.whole.changing import Account, account
+from tests.whole.running import PATIENT, ROOT, Exchange, Recorder
 
 STOPPED = 0
+DATA_TYPES = ("trade", "book_delta", "book_ticker")
 HEADS = ("changed by", "trades stored", "missing", "double", "gap rows", "longest hole, s", "connections")
 
 
@@ -37,24 +39,24 @@ class Load(argparse.Namespace):
         return tuple(f"S{number:03}USDT" for number in range(self.symbols))
 
 
-def by_configuration(recorded: Recorder) -> Callable[[Sequence[str]], None]:
-    """Hand a newer configuration to the running ingest."""
-    feed = Changing(recorded)
-    return lambda symbols: feed.take(symbols=tuple(symbols))
+Change = Callable[[Recorder, Mapping[str, Any]], None]
 
 
-def by_restart(recorded: Recorder) -> Callable[[Sequence[str]], None]:
+def by_reload(recorded: Recorder, settings: Mapping[str, Any]) -> None:
+    """`collector reload`."""
+    recorded.configure(**settings)
+    command = [sys.executable, "-m", "collector", "reload", "--config", str(recorded.config_path)]
+    done = subprocess.run(command, cwd=ROOT, env=recorded.environment, capture_output=True, check=False, text=True)
+    if done.returncode:
+        raise SystemExit(f"reload ended with {done.returncode}: {done.stdout}{done.stderr}")
+
+
+def by_restart(recorded: Recorder, settings: Mapping[str, Any]) -> None:
     """Stop the recorder, and start it with another configuration."""
-
-    def change(symbols: Sequence[str]) -> None:
-        stop(recorded)
-        text = recorded.config_path.read_text("utf-8")
-        text = re.sub(r"^symbols = .*$", f"symbols = {json.dumps(list(symbols))}", text, flags=re.MULTILINE)
-        recorded.config_path.write_text(text, "utf-8")
-        recorded.start()
-        recorded.wait_for_messages(1)
-
-    return change
+    stop(recorded)
+    recorded.configure(**settings)
+    recorded.start()
+    recorded.wait_for_messages(1)
 
 
 def stop(recorded: Recorder) -> None:
@@ -63,19 +65,17 @@ def stop(recorded: Recorder) -> None:
         raise SystemExit(f"the recorder ended with {code}: {recorded.log_path.read_text('utf-8')[-2_000:]}")
 
 
-def measured(load: Load, changing: Callable[[Recorder], Callable[[Sequence[str]], None]]) -> tuple[Account, int]:
+def measured(load: Load, change: Change) -> tuple[Account, int]:
     """What the archive has of the symbols that stay, and how many connections were opened."""
     with tempfile.TemporaryDirectory(prefix="bench-reload-") as folder:
         market = Exchange(Path(folder), "--symbols", ",".join(load.names), "--rate", str(load.rate), log=False)
-        feed = {"symbols": list(load.names), "data_types": ["trade", "book_delta", "book_ticker"]}
-        recorded = Recorder(Path(folder), market.ws_url, feed=feed, silence=PATIENT["silence"]).start()
+        recorded = Recorder(Path(folder), market.ws_url, **settings(load.names)).start()
         try:
             recorded.wait_for_messages(1)
-            change = changing(recorded)
             for _ in range(load.rounds):
-                change(load.names[load.leaving :])
+                change(recorded, settings(load.names[load.leaving :]))
                 time.sleep(load.secs)
-                change(load.names)
+                change(recorded, settings(load.names))
                 time.sleep(load.secs)
             connections = int(market.stats()["connections_total"])
             stop(recorded)
@@ -83,6 +83,11 @@ def measured(load: Load, changing: Callable[[Recorder], Callable[[Sequence[str]]
         finally:
             recorded.end()
             market.stop()
+
+
+def settings(symbols: Sequence[str]) -> dict[str, Any]:
+    """Of a recorder of these symbols."""
+    return {"feed": {"symbols": list(symbols), "data_types": list(DATA_TYPES)}, "silence": PATIENT["silence"]}
 
 
 def main() -> None:
@@ -95,8 +100,8 @@ def main() -> None:
     parser.add_argument("--secs", type=float, default=2.0, help="between two changes")
     load = parser.parse_args(namespace=Load())
     print(f"| {' | '.join(HEADS)} |\n|---{'|---:' * (len(HEADS) - 1)}|")
-    for name, changing in (("a newer configuration", by_configuration), ("a restart", by_restart)):
-        found, connections = measured(load, changing)
+    for name, change in (("`collector reload`", by_reload), ("a restart", by_restart)):
+        found, connections = measured(load, change)
         numbers = (found.stored, found.missing, found.double, found.gap_rows)
         shown = " | ".join(f"{number:,}" for number in numbers)
         print(f"| {name} | {shown} | {found.longest_hole_secs:.1f} | {connections} |", flush=True)

@@ -1,18 +1,12 @@
 """The newest configuration that the ingest of a feed can work by, while it runs."""
 
-from typing import Final
-
 import msgspec
-from msgspec.structs import asdict
 
 from collector.config import Config, FeedConfig
 from collector.config.handed_on import newest_number, read_config
 from collector.domain.errors import ConfigError
 from collector.exchanges.adapter import Adapter, Subscription
 from collector.processes.context import Context
-
-_SECTIONS: Final = ("ingest", "journal", "silence", "book", "writer")
-"""What ingest works by beside its feed."""
 
 
 class NewestConfig:
@@ -40,12 +34,20 @@ class NewestConfig:
             config = read_config(self._data_dir, number)
             self.feed = self._feed_in(config)
         except (OSError, msgspec.MsgspecError, ValueError, ConfigError) as error:
-            if number != self._refused:
-                self._log.error("config_not_taken", number=number, error=str(error))
-            self._refused = number
+            self._refuse(number, error)
             return False
         self.config, self.number = config, number
         return True
+
+    def _refuse(self, number: int, error: Exception) -> None:
+        if number == self._refused:
+            return
+        self._refused = number
+        if isinstance(error, ConfigError):
+            # Whoever hands on a configuration without the feed also ends this process.
+            self._log.warning("config_not_taken", number=number, error=str(error))
+        else:
+            self._log.error("config_not_taken", number=number, error=str(error))
 
     def _feed_in(self, config: Config) -> FeedConfig:
         name, exchange = self.feed.name, self.feed.exchange
@@ -54,15 +56,3 @@ class NewestConfig:
             raise ConfigError([f"feed = {name!a}: is not there for {exchange}"])
         self._adapter.plan(Subscription(feed.wanted.exact, feed.data_types), feed.ws_url)
         return feed
-
-
-def changed_keys(old: Config, new: Config, feed: str) -> list[str]:
-    """The keys that ingest works by and that differ, those of the feed included."""
-    pairs = [(name, getattr(old, name), getattr(new, name)) for name in _SECTIONS]
-    pairs += [("feed", was, now) for was in old.feed for now in new.feed if was.name == now.name == feed]
-    return [
-        f"{section}.{key}"
-        for section, was, now in pairs
-        for key, value in asdict(was).items()
-        if value != getattr(now, key)
-    ]

@@ -6,6 +6,7 @@ from typing import Final
 from collector.channel.bell import RingingEvent
 from collector.channel.channel import CONFIG, Notice
 from collector.config import Config, FeedConfig
+from collector.config.change import difference
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
 from collector.feed.connection import open_connection
@@ -20,12 +21,11 @@ from collector.processes.ingest.fsync_thread import FsyncThread
 from collector.processes.ingest.journal_gate import JournalGate
 from collector.processes.ingest.line_readers import LineReaders
 from collector.processes.ingest.live_streams import LiveStreams
-from collector.processes.ingest.newest_config import changed_keys
 from collector.processes.ingest.orders import Orders
 from collector.processes.ingest.session import CLOSE_SECS
 from collector.processes.ingest.writer_notices import WriterNotices
 from collector.processes.journals import journal_folder, open_journal
-from collector.processes.roles import feed_of
+from collector.processes.roles import feed_of, role_of
 from collector.processes.worker_threads import WorkerThreads
 from collector.reports import IngestReport
 from collector.storage.journal.writer import JournalWriter
@@ -200,8 +200,9 @@ class IngestProcess:
             return
         orders.save()
         if orders.number != self._config_number:
-            changed = changed_keys(self._config, orders.config, orders.feed.name)
+            differing = difference(self._config, orders.config).keys(orders.feed.name)
             self._config, self._config_number = orders.config, orders.number
+            changed = role_of(self._context.role).settings_among(differing)
             self._context.log.info("config_taken", number=orders.number, changed=changed)
 
     def _take_settings(self, config: Config, feed: FeedConfig) -> None:

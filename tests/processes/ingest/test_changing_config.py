@@ -258,7 +258,7 @@ def test_intervals_and_limits_are_taken_without_touching_a_connection(start: Sta
         journal=replace(feed.config.journal, file_bytes=1_024, fsync_interval_secs=0.01),
         silence=SilenceConfig(min_secs=5.0),
         book=BookConfig(checkpoint_interval_secs=60.0),
-        writer=WriterConfig(batch_interval_secs=0.2),
+        writer=WriterConfig(batch_interval_secs=0.2, max_batch_size=7),
     )
     number = feed.hand_on(config)
     wait_for(lambda: feed.works_by(number))
@@ -268,14 +268,14 @@ def test_intervals_and_limits_are_taken_without_touching_a_connection(start: Sta
     assert is_unbroken(feed.trades("A"))
     (event,) = feed.event("config_taken")
     assert event["changed"] == [
-        "ingest.stale_timeout_secs",
+        "book.checkpoint_interval_secs",
         "ingest.first_data_timeout_secs",
+        "ingest.stale_timeout_secs",
         "journal.file_bytes",
         "journal.fsync_interval_secs",
         "silence.min_secs",
-        "book.checkpoint_interval_secs",
         "writer.batch_interval_secs",
-    ]
+    ], "what the writer alone reads is not named"
 
 
 def test_a_notice_lets_it_look_at_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
