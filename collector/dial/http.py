@@ -4,10 +4,9 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
-from typing import Any, Final
+from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from collector.dial.dialling import CONNECT_SECS, SERVER_ERROR, dial, mark_failed
@@ -73,15 +72,3 @@ class DialledConnection(HTTPConnection):
 
 class DialledTLSConnection(DialledConnection, HTTPSConnection):
     """A DialledConnection over TLS."""
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = DialledConnection
-
-
-class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = DialledTLSConnection
-
-
-POOLS: Final = {"http": _Pool, "https": _TLSPool}
-"""For a PoolManager's `pool_classes_by_scheme`."""

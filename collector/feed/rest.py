@@ -9,9 +9,9 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from collector.dial import Address, mark_failed
-from collector.dial.http import POOLS, DialledConnection
 from collector.domain.clock import Clock
 from collector.domain.errors import RetryError
+from collector.feed.limited_answers import ANSWER_SECS, POOLS, LimitedConnection
 from collector.feed.proxy import Proxy, proxy_for
 
 CONNECT_TIMEOUT_SECS: Final = 5.0
@@ -19,9 +19,6 @@ CONNECT_TIMEOUT_SECS: Final = 5.0
 
 READ_TIMEOUT_SECS: Final = 10.0
 """Timeout of each read of an answer."""
-
-ANSWER_SECS: Final = 30.0
-"""Timeout of a whole answer."""
 
 MAX_BODY_BYTES: Final = 16 << 20
 """Longest body accepted. A full book of the busiest symbols has some 300 kB, a page of trades 150 kB."""
@@ -75,8 +72,6 @@ class RestClient:
                 preload_content=False, redirect=False, retries=False,
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECS, read=READ_TIMEOUT_SECS),
             )  # fmt: skip
-            if isinstance(response.connection, DialledConnection):
-                self._address = response.connection.address
             content = self._body(response)
         except (
             HTTPError,
@@ -93,20 +88,31 @@ class RestClient:
             mark_failed(self._address)
 
     def _body(self, response: urllib3.BaseHTTPResponse) -> bytes:
+        connection = response.connection
+        if not isinstance(connection, LimitedConnection):  # an answer without a body: its connection is free again
+            return self._whole(response)
+        self._address = connection.address
+        try:
+            return self._whole(response)
+        except (HTTPError, OSError):
+            if connection.was_slow:
+                raise RestError("slow", f"an answer that took more than {ANSWER_SECS:.0f} s") from None
+            raise
+        finally:
+            connection.end_limit()
+
+    def _whole(self, response: urllib3.BaseHTTPResponse) -> bytes:
         with closing(response):  # by then a connection whose answer was read to its end is back in the pool
             body = b"".join(self._pieces(response))
             response.release_conn()
             return body
 
     def _pieces(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-        deadline = self._clock.monotonic() + ANSWER_SECS
         size_bytes = 0
         for piece in response.stream(_PIECE_BYTES, decode_content=True):
             size_bytes += len(piece)
             if size_bytes > MAX_BODY_BYTES:
                 raise RestError("too_large", f"an answer of more than {MAX_BODY_BYTES} bytes")
-            if self._clock.monotonic() > deadline:
-                raise RestError("slow", f"an answer that took more than {ANSWER_SECS:.0f} s")
             yield piece
 
 

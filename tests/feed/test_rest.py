@@ -1,14 +1,18 @@
 """The REST client against servers that answer byte for byte what a test says, over real sockets."""
 
+import contextlib
 import gzip
 import itertools
+import socket
+import threading
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 
 import pytest
 
 from collector.domain.errors import RetryError
-from collector.feed import rest
+from collector.feed import limited_answers, rest
 from collector.feed.rest import RestClient, RestError, RestResponse
 from tests.feed.servers import TIMEOUT_SECS, Server, meanwhile
 
@@ -48,6 +52,14 @@ def client(server: Server, prefix: str = "", step_secs: float = 0.0) -> RestClie
 
 def head(status: str, size: int, *headers: str) -> bytes:
     return "\r\n".join([f"HTTP/1.1 {status}", *headers, f"Content-Length: {size}", "", ""]).encode()
+
+
+def drip_until_hung_up(sock: socket.socket) -> None:
+    deadline = time.monotonic() + TIMEOUT_SECS
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        while not threading.Event().wait(0.01):
+            assert time.monotonic() < deadline
+            sock.sendall(b"x")
 
 
 def answer(server: Server, asker: RestClient, *pieces: bytes, target: str = "/x") -> tuple[RestResponse, str]:
@@ -131,10 +143,29 @@ def test_a_body_above_the_limit_is_refused(server: Server, monkeypatch: pytest.M
     assert caught.value.reason == "too_large"
 
 
-def test_a_slow_answer_times_out(server: Server) -> None:
+@pytest.mark.parametrize(("begun", "reason"), [(b"", "unreachable"), (head("200 OK", 1_000_000), "slow")])
+def test_an_answer_that_drips_takes_no_longer_than_its_limit(
+    server: Server, monkeypatch: pytest.MonkeyPatch, begun: bytes, reason: str
+) -> None:
+    monkeypatch.setattr(limited_answers, "ANSWER_SECS", 0.5)
+    asked = meanwhile(lambda: client(server).get("/x"))
+    sock, _ = server.accept_silently()
+    sock.sendall(begun)
+    drip_until_hung_up(sock)
     with pytest.raises(RestError) as caught:
-        answer(server, client(server, step_secs=31), head("200 OK", 2), b"[]")
-    assert caught.value.reason == "slow"
+        asked.result(TIMEOUT_SECS)
+    assert caught.value.reason == reason
+
+
+def test_an_answer_in_time_ends_its_limit(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limited_answers, "ANSWER_SECS", 0.5)
+    begun = threading.active_count()
+    found, _ = answer(server, client(server), head("200 OK", 2), b"[]")
+    assert found.body == b"[]"
+    deadline = time.monotonic() + TIMEOUT_SECS
+    while threading.active_count() > begun:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("form", ["http://me:p%40ss@127.0.0.1:{}", "me:p%40ss@127.0.0.1:{}"])
