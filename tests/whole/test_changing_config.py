@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Callable
 
-from tests.whole.accounts import rows_of
+from tests.whole.accounts import frames_sent, gaps_of, missing_frames, rows_of
 from tests.whole.changing import Changing, account
 from tests.whole.running import PATIENT, Exchange, Recorder, wait_for
 
@@ -49,6 +49,30 @@ def test_whatever_changes_the_rest_has_every_trade_once_and_no_gap_although_the_
     assert returned.double == 0
     assert rows_of(recorded.data_dir / "archive", "undecoded") == []
     assert rows_of(recorded.data_dir / "archive", "agg_trade")
+
+
+def test_lines_and_address_change_and_every_frame_is_archived_once(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    market = exchange("--symbols", "AAAUSDT,BBBUSDT", "--rate", "100")
+    of_feed = {"symbols": ["AAAUSDT", "BBBUSDT"], "data_types": ["trade", "book_ticker", "book_snapshot"]}
+    # Nothing is asked over REST, so that what was missing would stay missing.
+    settings = {**PATIENT, "repair": {"enabled": False}, "archive": {"keep_raw": True}}
+    recorded = recorder(market.ws_url, feed=of_feed, **settings).start()
+    recorded.wait_for_messages(200)
+    feed = Changing(recorded)
+    for url in (market.ws_url.replace("127.0.0.1", "localhost"), market.ws_url):
+        feed.take(lines=2)
+        recorded.wait_for_messages(recorded.messages() + 200)
+        feed.take(ws_url=url)
+        recorded.wait_for_messages(recorded.messages() + 200)
+        feed.take(lines=1)
+        recorded.wait_for_messages(recorded.messages() + 200)
+    kill(recorded, "writer")
+    assert recorded.stop() == 0
+    market.stop()
+    assert missing_frames(frames_sent(market), recorded.data_dir / "archive") == []
+    assert gaps_of(recorded.data_dir / "archive") == []
 
 
 def test_what_leaves_and_does_not_return_has_no_gap_either(
