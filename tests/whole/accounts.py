@@ -55,11 +55,11 @@ def rows_of(archive: Path, data_type: str) -> list[dict[str, Any]]:
 
 
 def gaps_of(archive: Path) -> list[dict[str, Any]]:
-    """The ledger: of each gap the newest row."""
+    """What is missing, or may be, as the ledger says: of each gap the newest row. Nothing is where a book was unknown."""
     newest: dict[str, dict[str, Any]] = {}
     for row in sorted(rows_of(archive, "gap"), key=lambda row: row["detected_at"]):
         newest[row["gap_id"]] = row
-    return list(newest.values())
+    return [row for row in newest.values() if row["kind"] != "book_unknown"]
 
 
 def missing_frames(sent: Iterable[Sent], archive: Path) -> list[Sent]:

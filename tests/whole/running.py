@@ -228,6 +228,10 @@ class Recorder:
             rows += pq.ParquetFile(path).read().to_pylist()
         return rows
 
+    def losses(self, symbol: str | None = None) -> list[dict[str, Any]]:
+        """The ledger's rows of what is missing, or may be: nothing is where a book was unknown."""
+        return [row for row in self.table("gap", symbol) if row["kind"] != "book_unknown"]
+
     def dataset_rows(self) -> int:
         """How many rows a plain reader of the tree counts, gaps and undecoded frames left out."""
         archive = self.data_dir / "archive"

@@ -94,7 +94,7 @@ def test_a_kill_of_the_whole_group_leaves_nothing_for_long(
     source.stop()
     kept = archived(recorded)
     assert len(kept) == len(set(kept))
-    causes = {(gap["kind"], gap["cause"]) for gap in recorded.table("gap")}
+    causes = {(gap["kind"], gap["cause"]) for gap in recorded.losses()}
     assert causes <= {("sequence", "restart"), ("silence", "restart")}
     assert ("silence", "restart") in causes
 

@@ -25,7 +25,7 @@ def test_the_gap_ledger_names_exactly_the_removed_frames(
     removed = {
         int(line["raw"].split('"t":')[1].split(",")[0]) for line in source.sent() if line.get("event") == "dropped"
     }
-    rows = recorded.table("gap")
+    rows = recorded.losses()
     assert {(row["stream_type"], row["kind"], row["cause"], row["status"]) for row in rows} == {
         ("trade", "sequence", "exchange", "open")
     }
@@ -44,7 +44,7 @@ def test_a_disconnect_is_a_gap_row_with_its_stretch(
     wait_for(lambda: source.stats()["connections_total"] >= 2)
     recorded.wait_for_messages(recorded.messages() + 300)
     assert recorded.stop() == 0
-    rows = recorded.table("gap")
+    rows = recorded.losses()
     assert {row["cause"] for row in rows} == {"disconnect"}
     (silence,) = [row for row in rows if row["kind"] == "silence"]
     assert silence["stream_type"] == "book_snapshot"
@@ -69,7 +69,7 @@ def test_a_frozen_server_is_noticed_and_its_time_is_a_gap_row(
         os.kill(source.pid, signal.SIGCONT)
     recorded.wait_for_messages(recorded.messages() + 300)
     assert recorded.stop() == 0
-    silences = [row for row in recorded.table("gap") if row["kind"] == "silence"]
+    silences = [row for row in recorded.losses() if row["kind"] == "silence"]
     assert {(row["stream_type"], row["cause"]) for row in silences} == {("book_snapshot", "disconnect")}
     assert (silences[0]["ended_at"] - silences[0]["started_at"]).total_seconds() >= 2
 
@@ -87,6 +87,6 @@ def test_a_silent_connection_is_replaced_without_losing_the_others(
     assert next(line["connection"] for line in recorded.logged("disconnected") if line["reason"] == "renewed") == 1
     recorded.wait_for_messages(recorded.messages() + 300)
     assert recorded.stop() == 0
-    rows = recorded.table("gap")
+    rows = recorded.losses()
     assert {(row["stream_type"], row["kind"]) for row in rows} >= {("trade", "sequence"), ("book_snapshot", "silence")}
     assert {row["cause"] for row in rows} == {"exchange"}

@@ -60,7 +60,7 @@ def test_listings_come_and_go_while_everything_else_is_recorded_whole(
         assert changes(recorded)[1] == ([], ["BBBUSDT"])
         assert market.stats()["connections_total"] == 2
         assert recorded.stop() == 0
-        assert recorded.table("gap") == []
+        assert recorded.losses() == []
         assert recorded.table("undecoded") == []
         assert whole(recorded, "AAAUSDT", "NEWUSDT")
 
@@ -71,7 +71,7 @@ def test_listings_come_and_go_while_everything_else_is_recorded_whole(
         wait_for(lambda: recorded.pid_of("ingest:binance") != killed)
         wait_for_more(recorded, "NEWUSDT", 50)
         assert recorded.stop() == 0
-    assert {row["stream_type"] for row in recorded.table("gap", "BBBUSDT")} == set()
+    assert {row["stream_type"] for row in recorded.losses("BBBUSDT")} == set()
 
 
 def whole(recorded: Recorder, *symbols: str) -> bool:

@@ -121,7 +121,7 @@ def assert_lands(sent: dict[tuple[str, str], list[dict[str, Any]]], source: Exch
         expected = [expected_row(channel, data) for data in messages]
         assert_same(recorded.table(TYPES[channel], symbol), expected)
     assert recorded.dataset_rows() == sum(map(len, sent.values()))
-    assert recorded.table("gap") == []
+    assert recorded.losses() == []
     assert recorded.table("undecoded") == []
 
 
