@@ -38,17 +38,21 @@ class BookChoice:
 
     def kept_weight(self) -> int:
         """The weight that everything but a book leaves alone: enough to get a book, maybe a brief one, of every symbol."""
-        symbols = self._symbols()
-        get = self._cheapest(symbols[0]) if symbols else None
-        return 0 if get is None else min(get.weight * len(symbols), int(self._allowed * KEPT_SHARE))
+        return min(self._weight_of_all(), int(self._allowed * KEPT_SHARE))
 
     def get(self, request: BookRequest, waiting: int) -> BookGet | None:
-        """The request for a book while `waiting` books are wanted: a brief one if the weight for all of them is not there."""
+        """The request for a book while `waiting` books are wanted.
+
+        It is for a brief one if the weight for all of them is not there, and then for a book of every symbol, because
+        requests come one by one after all connections were lost.
+        """
         whole = self._rest.snapshot(request.stream.symbol)
         brief = self._rest.brief_snapshot(request.stream.symbol)
-        if whole is None or brief is None or whole.weight * waiting <= self._spare():
+        if whole is None or brief is None:
             return None if whole is None else BookGet(whole, is_brief=False)
-        return BookGet(brief, is_brief=True)
+        kept = min(self._weight_of_all(), self._allowed - whole.weight)
+        is_brief = whole.weight * waiting + kept > self._spare()
+        return BookGet(brief if is_brief else whole, is_brief)
 
     def busiest_first(self, books: Sequence[BookRequest]) -> list[BookRequest]:
         """In the order of their streams' messages."""
@@ -60,5 +64,8 @@ class BookChoice:
         messages = self._messages() if len(symbols) > 1 else {}
         return sorted(symbols, key=lambda symbol: -messages.get(StreamKey(exchange, symbol, data_type), 0))
 
-    def _cheapest(self, symbol: str) -> Get | None:
-        return self._rest.brief_snapshot(symbol) or self._rest.snapshot(symbol)
+    def _weight_of_all(self) -> int:
+        """The weight of a book, of a brief one where there are such, of every symbol."""
+        symbols = self._symbols()
+        get = self._rest.brief_snapshot(symbols[0]) or self._rest.snapshot(symbols[0]) if symbols else None
+        return 0 if get is None else get.weight * len(symbols)

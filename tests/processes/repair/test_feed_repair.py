@@ -402,6 +402,21 @@ def wide_world(tmp_path: Path) -> World:
     return World(tmp_path, symbols=tuple(f"S{number}" for number in range(100)))
 
 
+def test_books_asked_for_one_by_one_leave_weight_for_all_others(wide_world: World) -> None:
+    world = wide_world
+    symbols = world.config.feed[0].symbols
+    world.exchange.last_update_ids = dict.fromkeys(symbols, 9)
+    feed_repair, begun = world.new_repair(), world.secs
+    for symbol in symbols:
+        world.requests.put([book(5, symbol=symbol)])
+        world.repair(feed_repair)
+        assert world.waiting() == []
+    assert world.secs - begun < 10
+    brief = [about.is_brief for about, _ in answers(world)[: len(symbols)]]
+    assert brief == sorted(brief)
+    assert brief.count(False) > 5
+
+
 def test_a_book_of_few_levels_is_followed_by_the_whole_one(wide_world: World) -> None:
     world = wide_world
     feed_repair = hundred_brief_books(world)
