@@ -14,6 +14,7 @@ from collector.feed.rest import RestClient, RestResponse
 from collector.processes.context import SystemClock
 from collector.processes.repair import process
 from collector.processes.repair.feed_repair import FeedRepair
+from collector.processes.repair.throttled_client import RETRY_MAX_SECS
 from collector.storage.chosen_files import write_choice
 from collector.storage.instrument_files import ListedInstrument, instruments_file, read_instruments
 from collector.storage.journal.writer import JournalWriter
@@ -409,6 +410,6 @@ def test_nothing_is_polled_while_the_disk_is_short(
     assert exchange.asked == []
     assert {kind for kind, reason, _ in failures(repair) if reason == "disk"} == {"poll"}
     monkeypatch.undo()
-    world.repair(repair, for_secs=300)
+    world.repair(repair, for_secs=RETRY_MAX_SECS + 300)
     world.write()
     assert Counter(row[0] for row in stored(world, "open_interest"))["BTC-USD"] >= 2
