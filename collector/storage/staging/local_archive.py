@@ -93,6 +93,8 @@ class LocalArchive:
     def dates(self) -> list[str]:
         """The dates of the segments that are there, oldest first."""
         manifests = matching(self._root / MANIFEST_FOLDER, "date=*/*.json")
+        # Somebody may have removed others by hand.
+        self._sizes = {path.name: self._sizes[path.name] for path in manifests if path.name in self._sizes}
         return sorted({path.parent.name.removeprefix("date=") for path in manifests})
 
     def manifests(self, date: str) -> list[Path]:

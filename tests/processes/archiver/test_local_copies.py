@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Callable
 from functools import partial
 from itertools import count
@@ -77,6 +78,20 @@ def test_the_report_says_how_much_room_the_copies_would_give_back(world: World) 
     world.run()
     assert world.reports[-1].local_bytes == objects, "also in a new process"
     later(world, 3)
+    world.run()
+    assert world.reports[-1].local_bytes == 0
+
+
+def test_copies_that_somebody_removed_count_as_no_room(world: World) -> None:
+    world.seal(0)
+    world.run()
+    assert world.reports[-1].local_bytes > 0
+
+    def by_hand() -> None:
+        shutil.rmtree(local(world) / "_manifest", ignore_errors=True)
+
+    looks = iter(range(5))
+    world.haste, world.on_wait, world.stop_when = 10.0, by_hand, lambda: next(looks, None) is None
     world.run()
     assert world.reports[-1].local_bytes == 0
 
