@@ -1,5 +1,7 @@
 """Without ids, a message is a copy only if another connection delivered the same content, once per connection."""
 
+from collections import Counter
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -91,3 +93,40 @@ def test_each_message_is_kept_as_often_as_sent_whoever_is_ahead(sent: list[bytes
             merged.bring(connection, left[connection].pop(0))
     assert sorted(merged.kept) == sorted(sent)
     assert merged.echoes == {}
+
+
+@st.composite
+def lossy_lines(draw: st.DrawFn, contents: st.SearchStrategy[bytes]) -> tuple[list[bytes], list[list[int]], list[int]]:
+    """What is sent, the numbers of what each of two lines keeps of it, and the line whose turn it is again and again."""
+    sent = draw(st.lists(contents, min_size=1, max_size=40))
+    lost = [draw(st.sets(st.integers(0, len(sent) - 1))) for _ in range(2)]
+    kept = [[number for number in range(len(sent)) if number not in of_line] for of_line in lost]
+    return sent, kept, draw(st.lists(st.integers(0, 1), max_size=80))
+
+
+def merged_of(sent: list[bytes], kept: list[list[int]], turns: list[int]) -> list[bytes]:
+    """What is stored of what two lines bring, each in its order, one of them whenever it is its turn."""
+    merged, coming = Merged(0, 1), [iter(of_line) for of_line in kept]
+    for line in [*turns, *[0] * len(sent), *[1] * len(sent)]:
+        number = next(coming[line], None)
+        if number is not None:
+            merged.bring(line, sent[number])
+    return merged.kept
+
+
+@given(lossy_lines(st.uuids().map(lambda uuid: uuid.bytes)))
+def test_what_two_lines_lose_each_by_itself_is_stored_once_if_one_brings_it(
+    lines: tuple[list[bytes], list[list[int]], list[int]],
+) -> None:
+    sent, kept, turns = lines
+    assert sorted(merged_of(sent, kept, turns)) == sorted(sent[number] for number in {*kept[0], *kept[1]})
+
+
+@given(lossy_lines(st.sampled_from([b"a", b"b", b"c"])))
+def test_of_equal_messages_no_fewer_are_stored_than_either_line_brings(
+    lines: tuple[list[bytes], list[list[int]], list[int]],
+) -> None:
+    sent, kept, turns = lines
+    stored = Counter(merged_of(sent, kept, turns))
+    for of_line in kept:
+        assert stored >= Counter(sent[number] for number in of_line)
