@@ -68,7 +68,7 @@ class FeedPlans:
 
     def returning(self, subscription: Subscription) -> Returning:
         """Which streams of this subscription an old connection may still bring."""
-        carried = self._carried()
+        carried = self.carried()
         joining = [key for key in self._keys(subscription) if key not in carried] if self._left_at else []
         if not joining:
             return Returning(frozenset(), frozenset())
@@ -102,7 +102,8 @@ class FeedPlans:
     def _keys(self, subscription: Subscription) -> list[StreamKey]:
         return [key for share in self._adapter.shares(subscription) for key in share]
 
-    def _carried(self) -> set[StreamKey]:
+    def carried(self) -> set[StreamKey]:
+        """The streams of all plans."""
         return {key for plan in self.numbered.values() for key in plan.keys}
 
     def _joined_by(self, kept: Mapping[int, _Keys], wanted: _Keys) -> tuple[dict[int, _Keys], list[_Keys]]:

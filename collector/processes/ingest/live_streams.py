@@ -59,7 +59,8 @@ class LiveStreams:
         self._plans.take(change, now)
         self._note(before, selection)
         # What an exchange has delisted may only be halted: its connection stays.
-        self._unwanted |= {key for key in change.left if not orders.feed.may_bring(key)}
+        dropped = {key for key in change.left if not orders.feed.may_bring(key)}
+        self._unwanted = (self._unwanted | dropped) - self._plans.carried()
         self._lines.change(change)
         return True
 

@@ -79,6 +79,8 @@ class Exchange:
         self.asked: list[str] = []
         """The symbols of each connection, in the order of their opening."""
         self.silent: set[str] = set()
+        self.refused: set[str] = set()
+        """The symbols of connections that are closed at once."""
         self._to_renew: set[ServerConnection] = set()
         self._open: dict[ServerConnection, list[str]] = {}
         self._lock = threading.Lock()
@@ -108,6 +110,8 @@ class Exchange:
         request = connection.request
         assert request is not None
         symbols = request.path.strip("/")
+        if symbols in self.refused:
+            return
         with self._lock:
             self.asked.append(symbols)
             self._open[connection] = symbols.split(",")

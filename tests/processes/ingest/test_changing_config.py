@@ -141,6 +141,26 @@ def test_a_data_type_that_returns_is_never_brought_by_two_connections(start: Sta
     assert len(set(best)) == len(best)
 
 
+def test_a_stream_that_returns_while_another_one_is_still_dropped_is_left_alone(
+    start: Start, exchange: Exchange
+) -> None:
+    feed = start("A", "B", "C", "D", streams_per_connection=2)
+    wait_for_more(feed, "A", "B", "C", "D")
+    exchange.refused.add("D")
+    take(feed, symbols=("A", "D"))
+    wait_for(lambda: "A" in exchange.asked)
+    take(feed, symbols=("A", "B", "D"))
+    wait_for_more(feed, "B")
+    seen = len(feed.reports)
+    wait_for(lambda: len(feed.reports) > seen + 20)
+    assert exchange.asked.count("B") == 1
+    exchange.refused.clear()
+    wait_for(lambda: "D" in exchange.asked)
+    wait_for_more(feed, "A", "B", "D")
+    assert is_unbroken(feed.trades("A"))
+    assert is_unbroken(feed.trades("D"))
+
+
 def test_a_second_line_is_added_and_let_go_without_touching_the_first(start: Start, exchange: Exchange) -> None:
     feed = start("A", "B", streams_per_connection=1)
     wait_for_more(feed, "A", "B")
