@@ -40,6 +40,7 @@ class FeedLines:
         self._elsewhere: dict[int, CarriedPlan] = {}
         """Plans at another address, for streams that never spoke."""
         self._ws_url = feed.ws_url
+        self._known_times = self._trial_times()
         self._other_address_trials: list[tuple[int, ConnectionTrial]] = []
         """Connections on trial at another address, each with the plan whose streams never spoke."""
 
@@ -67,8 +68,11 @@ class FeedLines:
     def take(self, feed: FeedConfig, silence_bounds: Bounds) -> None:
         """Go by these settings from now on; how many lines there are follows with `keep`."""
         self._feed, self._silence_bounds = feed, silence_bounds
-        for silence in self._watches():
-            silence.change_limits(silence_bounds, self._schedule())
+        times = self._trial_times()
+        if times != self._known_times:  # else what was tried in vain would be tried again at once
+            self._known_times = times
+            for silence in self._watches():
+                silence.change_limits(silence_bounds, self._schedule())
 
     def keep(self) -> list[tuple[int, int]]:
         """To be called about once a second: what `start_missing` does, and what waited for a connection."""
@@ -181,10 +185,12 @@ class FeedLines:
         return silence
 
     def _schedule(self) -> TrialSchedule:
-        config, highest_secs = self._context.config, self._silence_bounds.highest_secs
-        return TrialSchedule(
-            config.first_data_timeout_secs, config.reconnect_max_delay_secs, highest_secs, self._context.random
-        )
+        bounds, base_secs, urgent_secs = self._trial_times()
+        return TrialSchedule(base_secs, urgent_secs, bounds.highest_secs, self._context.random)
+
+    def _trial_times(self) -> tuple[Bounds, float, float]:
+        config = self._context.config
+        return self._silence_bounds, config.first_data_timeout_secs, config.reconnect_max_delay_secs
 
     def _watches(self) -> list[LineSilence]:
         return [silence for of_plan in self._silence.values() for silence in of_plan.values()]

@@ -16,28 +16,28 @@ class NewestConfig:
         self._data_dir = context.config.data_dir
         self._log = context.log
         self._adapter = adapter
-        self._refused = 0
-        """The number of the last one that could not be taken, which is said once."""
+        self._refused: int | None = None
+        """The number of the last one that could not be taken, or beyond which none could be looked for: said once."""
         self.config: Config = context.config
         self.number = context.config_number
         self.feed = feed
 
-    def look(self) -> bool:
-        """Take up a newer configuration if there is one; returns whether that was done.
+    def look(self) -> None:
+        """Take up a newer configuration if there is one.
 
         One that cannot be read, or that no longer has the feed, changes nothing.
         """
-        number = newest_number(self._data_dir)
-        if number <= self.number:
-            return False
+        number = self.number
         try:
+            number = newest_number(self._data_dir)
+            if number <= self.number:
+                return
             config = read_config(self._data_dir, number)
             self.feed = self._feed_in(config)
         except (OSError, msgspec.MsgspecError, ValueError, ConfigError) as error:
             self._refuse(number, error)
-            return False
-        self.config, self.number = config, number
-        return True
+        else:
+            self.config, self.number = config, number
 
     def _refuse(self, number: int, error: Exception) -> None:
         if number == self._refused:

@@ -48,18 +48,17 @@ class Orders:
         """Why symbols cannot be chosen; empty while they can."""
         return "" if self._chooser is None else self._chooser.trouble
 
-    def look(self) -> bool:
-        """Look for a newer configuration and a newer list; returns whether there is another configuration.
+    def look(self) -> None:
+        """Look for a newer configuration and a newer list.
 
-        One that names other symbols is followed as far as the list says by now; what is recorded and still wanted stays.
+        A configuration that names other symbols is followed as far as the list says by now; what is recorded and still wanted stays.
         """
         before, recorded = self.feed, self.symbols
-        is_new = self._newest.look()
+        self._newest.look()
         if self.feed.wanted != before.wanted:
             self._chooser = self._chooser_beside(recorded)
         elif self._chooser is not None:
             self._chooser.look()
-        return is_new
 
     def save(self) -> None:
         """The symbols are recorded: tell the other processes, if they were chosen."""

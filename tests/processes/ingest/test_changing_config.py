@@ -353,6 +353,23 @@ def test_a_file_that_cannot_be_read_changes_nothing_and_is_said_once(
     assert feed.works_by(8)
 
 
+def test_a_folder_that_cannot_be_listed_changes_nothing_and_is_said_once(start: Start, tmp_path: Path) -> None:
+    feed = start("A")
+    wait_for_more(feed, "A")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("collector.processes.ingest.newest_config.newest_number", _failing)
+        wait_for(lambda: feed.event("config_not_taken"))
+        seen = len(feed.reports)
+        wait_for(lambda: len(feed.reports) > seen + 5)
+    assert len(feed.event("config_not_taken")) == 1
+    take(feed, symbols=("A", "B"))
+    wait_for_more(feed, "A", "B")
+
+
+def _failing(_data_dir: Path) -> int:
+    raise OSError(5, "Input/output error")
+
+
 def test_a_configuration_without_the_feed_or_of_another_exchange_changes_nothing(start: Start) -> None:
     feed = start("A")
     wait_for_more(feed, "A")
