@@ -23,6 +23,7 @@ from collector.processes.ingest.books_at_once import BooksAtOnce
 from collector.processes.ingest.first_data import FirstDataWatch
 from collector.processes.ingest.fresh_books import FreshBooks
 from collector.processes.ingest.journal_gate import JournalGate
+from collector.processes.ingest.line_lag import LineLags
 from collector.processes.ingest.questions import Questions
 from collector.processes.rest_adapters import repairable_adapters
 from collector.storage.request_files import BOOKS_SUFFIX, RequestFolder, aside_folder, request_folder
@@ -77,6 +78,7 @@ class FeedContext:
     first_data: FirstDataWatch
     fresh_books: FreshBooks
     books_at_once: BooksAtOnce
+    lags: LineLags
     checkpoint_secs: float
     """How old a connection may get that brings books whole only at its beginning."""
 
@@ -147,5 +149,6 @@ def make_feed_context(
             context.receiver.wake,
             context.log,
         ),
+        lags=LineLags(),
         checkpoint_secs=checkpoint_secs(config),
     )

@@ -64,6 +64,7 @@ class Session:
         self._silence = silence
         self._trial = trial
         self._events = deque[SessionEvent]()
+        self._lag = context.lags.of(state.plan)
         self._pending = context.first_data.pending(state.plan)
         self._now = context.clock.monotonic
         self._opened_at = self._now()
@@ -90,11 +91,13 @@ class Session:
         """While inside, the connection counts as open for the silence of its streams and the wait for their first data."""
         self._pending.open_connections.add(id(self))
         self._silence.connection_opened(id(self), self._now())
+        self._lag.opened(id(self), self._state.line)
         try:
             yield
         finally:
             self._pending.open_connections.discard(id(self))
             self._silence.connection_closed(id(self))
+            self._lag.closed(id(self))
             self._further.end()
             self._books.ended()
 
@@ -134,6 +137,12 @@ class Session:
             self._state.last_data_us = batch.received_ns // 1_000
         if controls:
             self._handle_controls(controls, now)
+        if self._lag.is_shared:
+            self._note_lag(batch, now, may_sample=bool(keys) and None not in keys)
+
+    def _note_lag(self, batch: ReadBatch, now: float, *, may_sample: bool) -> None:
+        if self._lag.note(self._state.line, batch.frames, now, may_sample=may_sample) and not self._is_on_trial:
+            self._renew("it lags behind another line", now)
 
     def _note_streams(self, keys: set[StreamKey | None], now: float) -> None:
         self._silence.note_frames(keys, now)

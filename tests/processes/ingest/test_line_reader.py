@@ -25,6 +25,7 @@ from collector.processes.ingest.feed_lines import FeedLines
 from collector.processes.ingest.first_data import FirstDataWatch
 from collector.processes.ingest.fresh_books import FreshBooks
 from collector.processes.ingest.journal_gate import JournalGate
+from collector.processes.ingest.line_lag import LineLags
 from collector.processes.ingest.line_reader import LineReader
 from collector.processes.ingest.line_readers import LineReaders
 from collector.processes.ingest.line_silence import LineSilence, TrialSchedule
@@ -79,6 +80,7 @@ class Line:
             first_data=FirstDataWatch({0: ConnectionPlan(url, (), ())}, 60.0),
             fresh_books=FreshBooks(folder / "books", folder / "aside", self.log),
             books_at_once=BooksAtOnce(adapter, None, RequestFolder(folder / "requests"), self.stop.set, self.log),
+            lags=LineLags(),
             checkpoint_secs=3_600.0,
         )
         self.context = feed_context
