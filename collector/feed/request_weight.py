@@ -40,6 +40,7 @@ class WeightBudget(SharedBudget[_Account]):
         self._weight = weight
         self._window_secs = window_secs
         self._share = share
+        self._spare = self.allowed
 
     def take(self, weight: int, keep: int = 0) -> float:
         """0.0 if a request of this weight may be sent now, which then counts; else the seconds to wait before the next call.
@@ -49,14 +50,17 @@ class WeightBudget(SharedBudget[_Account]):
         return self._wait_secs(lambda account, now: self._take(account, weight, keep, now))
 
     def spare(self) -> int:
-        """The weight of our share that may be used now; 0 also while another process holds the file."""
+        """The weight of our share that may be used now; as it was known last while another process holds the file."""
 
         def left(account: _Account, now: float) -> int:
             if account.ban_left_secs(now) > 0:
                 return 0
             return self.allowed - sum(cost for _, cost in self._recent(account, now))
 
-        return max(0, self._change(left) or 0)
+        found = self._change(left)
+        if found is not None:
+            self._spare = max(0, found)
+        return self._spare
 
     @property
     def allowed(self) -> int:

@@ -88,6 +88,30 @@ def test_a_file_held_by_another_does_not_block(path: Path, clock: WallClock) -> 
     assert shared.take(1) == 0
 
 
+def test_what_is_kept_for_others_is_left_of_the_share(path: Path, clock: WallClock) -> None:
+    shared = budget(path, clock)
+    assert shared.allowed == shared.spare() == 3_000
+    for _ in range(8):
+        assert shared.take(250, keep=1_000) == 0
+    assert shared.take(250, keep=1_000) == pytest.approx(60)
+    assert shared.spare() == 1_000
+    assert [shared.take(5) for _ in range(200)] == [0] * 200
+    assert shared.take(5) > 0
+
+
+def test_the_spare_weight_is_the_last_known_one_while_another_process_holds_the_file(
+    path: Path, clock: WallClock
+) -> None:
+    shared, other = budget(path, clock), budget(path, clock)
+    other.take(250)
+    assert shared.spare() == 2_750
+    with path.open("rb+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert shared.spare() == 2_750
+    other.ban(60)
+    assert shared.spare() == 0
+
+
 def test_waiting_for_the_file_counts_as_a_disk_wait(path: Path, clock: WallClock) -> None:
     told: list[bool] = []
 
