@@ -522,8 +522,11 @@ def test_processes_join_and_retire_and_take_their_place_in_flow_and_stop(world: 
     assert world.run() == 0
     assert seen == [
         ["ingest:okx", "repair", "writer", "archiver"],
-        [("ingest:okx", "writer"), ("repair", "writer"), ("writer", "repair"), ("writer", "archiver")],
-    ]
+        [
+            ("ingest:okx", "repair"), ("ingest:okx", "writer"), ("repair", "writer"), ("writer", "repair"),
+            ("writer", "archiver"),
+        ],
+    ]  # fmt: skip
     assert world.heard == [("writer", Notice("ingest:okx", "appended", 1, 5))]
     assert world.told == ["ingest:binance", "ingest:okx", "repair", "writer", "archiver"]
     assert world.killed == []
