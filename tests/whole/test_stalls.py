@@ -1,14 +1,13 @@
 """The network or the exchange stalls without a word: it is noticed in time, and the ledger says exactly what is missing."""
 
-from collections.abc import Callable, Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
+from tests.whole.holes import missing, told
 from tests.whole.networks import DroppingNetwork, with_hosts
 from tests.whole.running import Exchange, Recorder, wait_for
 
@@ -101,31 +100,6 @@ def test_forced_cuts_leave_an_exact_ledger(
     assert recorded.stop() == 0
 
     assert told(recorded) == missing(recorded)
-
-
-Holes = Mapping[str, list[tuple[int, int]]]
-
-
-def missing(recorded: Recorder) -> Holes:
-    """What the archive lacks, by data type: the first missing id and the next one that is there."""
-    trades = sorted(int(row["trade_id"]) for row in recorded.table("trade"))
-    deltas = sorted((row["first_id"], row["last_id"]) for row in recorded.table("book_delta"))
-    assert trades
-    assert deltas
-    return {"trade": holes([(id_, id_) for id_ in trades]), "book_delta": holes(deltas)}
-
-
-def holes(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    return [(last + 1, first) for (_, last), (first, _) in pairwise(ranges) if first > last + 1]
-
-
-def told(recorded: Recorder) -> Holes:
-    """What the ledger says is missing, by data type."""
-    rows: dict[str, Any] = {row["gap_id"]: row for row in recorded.table("gap") if row["kind"] == "sequence"}
-    told: dict[str, list[tuple[int, int]]] = {"trade": [], "book_delta": []}
-    for row in rows.values():
-        told[row["stream_type"]].append((int(row["expected_id"]), int(row["actual_id"])))
-    return {data_type: sorted(found) for data_type, found in told.items()}
 
 
 def remote_addresses(recorded: Recorder, port: int | None) -> set[str]:
