@@ -90,3 +90,10 @@ def test_without_a_folder_nothing_waits_and_nothing_is_cleaned(tmp_path: Path) -
     control.clean()
     with pytest.raises(FileNotFoundError):
         control.ask(Request())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_what_root_asks_belongs_to_the_user_that_the_recorder_runs_as(control: Control, folder: Path) -> None:
+    os.chown(folder, 12_345, 12_346)
+    path = folder / f"{control.ask(Request())}.request"
+    assert (path.stat().st_uid, path.stat().st_gid) == (12_345, 12_346)
