@@ -23,9 +23,9 @@ def holes(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def told(recorded: Recorder) -> Holes:
-    """What the ledger says is missing, by data type."""
+    """What the ledger says is missing, by data type: what came late after all is not."""
     rows: dict[str, Any] = {row["gap_id"]: row for row in recorded.table("gap") if row["kind"] == "sequence"}
     told: dict[str, list[tuple[int, int]]] = {"trade": [], "book_delta": []}
-    for row in rows.values():
+    for row in (row for row in rows.values() if row["status"] != "repaired"):
         told[row["stream_type"]].append((int(row["expected_id"]), int(row["actual_id"])))
     return {data_type: sorted(found) for data_type, found in told.items()}

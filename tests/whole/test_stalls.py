@@ -47,7 +47,7 @@ def test_dropped_packets_cost_no_more_than_the_time_to_notice(
     assert remote_addresses(recorded, port) == set(network.addresses) - {address}
     assert recorded.stop() == 0
 
-    assert (ended["connection"], ended["reason"]) == (1, "renewed")
+    assert (ended["connection"], ended["reason"]) == (1, "silent")
     assert len(recorded.logged("connected")) == 2
     (silence,) = [row for row in recorded.table("gap") if row["kind"] == "silence"]
     assert silence["stream_type"] == "book_snapshot"

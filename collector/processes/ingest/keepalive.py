@@ -33,17 +33,18 @@ class Keepalive:
         self.last_received_at = now
         """When anything was last received."""
         self._pinged_at: float | None = None
-        self._is_doubtful = False
+        self.is_doubtful = False
+        """Whether it has left a ping unanswered for so long that `check` returned `DOUBT`."""
 
     def note_received(self, now: float) -> None:
         """Something was received."""
-        self.last_received_at, self._pinged_at, self._is_doubtful = now, None, False
+        self.last_received_at, self._pinged_at, self.is_doubtful = now, None, False
 
     def wait_secs(self, now: float) -> float:
         """How long there is nothing to do if nothing is received."""
         if self._pinged_at is None:
             return max(0.0, self.last_received_at + self.timeout_secs * PING_AFTER - now)
-        share = (1.0 if self._is_doubtful else DOUBT_AFTER) - PING_AFTER
+        share = (1.0 if self.is_doubtful else DOUBT_AFTER) - PING_AFTER
         return max(0.0, self._pinged_at + self.timeout_secs * share - now)
 
     def check(self, now: float) -> KeepaliveAction:
@@ -53,7 +54,7 @@ class Keepalive:
         if self._pinged_at is None:
             self._pinged_at = now
             return KeepaliveAction.PING
-        if not self._is_doubtful:
-            self._is_doubtful = True
+        if not self.is_doubtful:
+            self.is_doubtful = True
             return KeepaliveAction.DOUBT
         return KeepaliveAction.DEAD

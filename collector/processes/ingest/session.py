@@ -217,7 +217,7 @@ class Session:
         if self._context.stop.is_set():
             self._begin_close("stopped", now)
         elif self._replaced.is_set():
-            self._begin_close("renewed", now)
+            self._close_replaced(now)
         elif now >= self._renew_at:
             self._renew(self._renewal_reason, now)
         elif self._is_on_trial:
@@ -272,6 +272,11 @@ class Session:
             self._note_proven()
             text = f"nothing received for {now - self._keepalive.last_received_at:.1f} s, and no answer to a ping"
             self._end("silent", text, self._last_received_ns)
+
+    def _close_replaced(self, now: float) -> None:
+        # Only dead is a doubtful one given up: if packets were merely delayed, it brings all that the peer sent meanwhile.
+        if not self._keepalive.is_doubtful:
+            self._begin_close("renewed", now)
 
     def _begin_close(self, reason: str, now: float) -> None:
         self._leave_reason = reason

@@ -21,7 +21,9 @@ def test_a_quiet_connection_is_pinged_once_then_doubtful_then_dead() -> None:
 def test_a_doubtful_connection_that_answers_is_pinged_anew() -> None:
     keepalive = Keepalive(32.0, 100.0)
     assert [keepalive.check(108.0), keepalive.check(116.0)] == [KeepaliveAction.PING, KeepaliveAction.DOUBT]
+    assert keepalive.is_doubtful
     keepalive.note_received(120.0)
+    assert not keepalive.is_doubtful
     assert keepalive.wait_secs(120.0) == 8.0
     assert [keepalive.check(128.0), keepalive.check(136.0)] == [KeepaliveAction.PING, KeepaliveAction.DOUBT]
 

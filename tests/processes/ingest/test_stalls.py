@@ -53,21 +53,40 @@ def soon_doubted(monkeypatch: pytest.MonkeyPatch) -> float:
 
 
 def test_a_connection_that_answers_no_ping_is_replaced_before_it_is_dead(
-    start: Start, server: Server, soon_doubted: float
+    start: Start, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recording = start(stale_timeout_secs=soon_doubted)
-    stuck = server.accept(wire(b"A 1"), wire(b"B 1"))
+    monkeypatch.setattr(keepalive, "PING_AFTER", 0.05)
+    monkeypatch.setattr(keepalive, "DOUBT_AFTER", 0.1)
+    recording = start(stale_timeout_secs=8.0)
+    server.accept(wire(b"A 1"), wire(b"B 1"))
     beside = server.accept(wire(b"A 2"), wire(b"B 2"))
-    assert asked(stuck) == Opcode.CLOSE
+    quiet = speak(beside, b"A 3")
     wait_for(lambda: recording.records(RecordKind.DISCONNECT))
-    beside.send(wire(b"A 3"))
-    wait_for(lambda: b"A 3" in recording.frames())
+    quiet.set()
 
     assert happened(recording)[:3] == [("CONNECT", 1), ("CONNECT", 2), ("DISCONNECT", 1)]
     ended = recording.records(RecordKind.DISCONNECT)[0].info
-    assert ended["reason"] == "renewed"
-    assert ended["alive_ns"] < time.time_ns() - 800_000_000, "all since its last word may be missing"
-    assert 0.9 <= recording.events("connection_unanswering")[0]["silent_secs"] < soon_doubted
+    assert ended["reason"] == "silent"
+    assert ended["alive_ns"] < time.time_ns() - 7_000_000_000, "all since its last word may be missing"
+    assert 0.7 <= recording.events("connection_unanswering")[0]["silent_secs"] < 8.0
+
+
+def test_what_was_only_delayed_is_read_before_a_replaced_connection_is_closed(
+    start: Start, server: Server, soon_doubted: float
+) -> None:
+    recording = start(stale_timeout_secs=soon_doubted)
+    delayed = server.accept(wire(b"A 1"), wire(b"B 1"))
+    beside = server.accept(wire(b"A 5"), wire(b"B 5"))
+    wait_for(lambda: b"B 5" in recording.frames())
+    beside.send(wire(b"A 6"))
+    wait_for(lambda: b"A 6" in recording.frames())
+    delayed.send(wire(b"A 2"), wire(b"A 3"), wire(b"A 4"))
+    assert asked(delayed) == Opcode.CLOSE
+    delayed.send(close_frame())
+    wait_for(lambda: recording.records(RecordKind.DISCONNECT))
+
+    assert {b"A 2", b"A 3", b"A 4"} <= set(recording.frames())
+    assert recording.records(RecordKind.DISCONNECT)[0].info["reason"] == "renewed"
 
 
 def test_a_connection_that_answers_late_stays_if_the_other_brings_nothing(
