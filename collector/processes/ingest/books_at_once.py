@@ -7,13 +7,14 @@ then updates come with no book to apply them to. What is asked for here is a req
 
 import threading
 from collections.abc import Callable, Collection, Iterable
+from functools import cached_property
 from typing import Final
 
 from collector.domain.errors import UndecodableError
 from collector.domain.log import Log
 from collector.domain.records import Envelope, StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest
-from collector.exchanges.adapter import Adapter, Conversation
+from collector.exchanges.adapter import Adapter, Conversation, Decode
 from collector.exchanges.rest_adapter import RestAdapter
 from collector.feed.connection import ReadBatch
 from collector.processes.ingest.frame_meaning import subscription_of
@@ -34,6 +35,11 @@ class ConnectionBooks:
         self.carried = _NONE
         """The books of which it brings everything that follows."""
         self.is_settled = False
+
+    @cached_property
+    def decode(self) -> Decode:
+        """Made once: for thousands of streams that takes milliseconds, and books begin one after the other."""
+        return self._feed.adapter.decoder(subscription_of(self.keys))
 
     def note(self, keys: Collection[StreamKey | None], batch: ReadBatch) -> None:
         """It brought these streams with this batch, which is in the journal."""
@@ -56,7 +62,7 @@ class BooksAtOnce:
         self, adapter: Adapter, rest: RestAdapter | None, folder: RequestFolder, wake: Callable[[], None], log: Log
     ) -> None:
         """`rest` is None if nothing is fetched for the feed. `wake` lets the main thread call `put` soon."""
-        self._adapter = adapter
+        self.adapter = adapter
         self.rest = rest
         """May be replaced: connections that open from then on go by it."""
         self._folder = folder
@@ -124,15 +130,14 @@ class BooksAtOnce:
         self, connection: ConnectionBooks, keys: set[StreamKey], batch: ReadBatch
     ) -> dict[StreamKey, Envelope]:
         """The first message of each of these streams, as far as one can be read from its frame alone."""
-        decode = self._adapter.decoder(subscription_of(connection.keys)) if keys else None
-        if decode is None or isinstance(decode, Conversation):
+        if not keys or isinstance(decode := connection.decode, Conversation):
             return {}
         binary, found = set(batch.binary), dict[StreamKey, Envelope]()
         for index, frame in enumerate(batch.frames):
             if len(found) == len(keys):
                 break
             try:
-                text = self._adapter.inflate(frame) if index in binary else frame
+                text = self.adapter.inflate(frame) if index in binary else frame
                 messages = read_response(lambda text=text: decode(text))  # type: ignore[misc]
             except UndecodableError:
                 continue  # the writer keeps it, and says so
