@@ -27,16 +27,18 @@ class BookUnknown(msgspec.Struct, array_like=True):
     expected_id: int | None = None
     """The first update without a book, where ids prove continuity."""
     has_row: bool = False
+    detected_us: int = 0
+    """`detected_at` of that row: the next one's is later, though a writer that is behind ends the stretch in its past."""
 
     def lasting(self, key: StreamKey, now_us: int) -> Gap:
         """The row while it lasts."""
-        self.has_row = True
-        return self._row(key, None, None, "open", max(now_us, self.since_us))
+        self.has_row, self.detected_us = True, max(now_us, self.since_us)
+        return self._row(key, None, None, "open", self.detected_us)
 
     def ended(self, key: StreamKey, at_us: int, book_id: int | None) -> Gap:
         """The row once a book was received at `at_us`, which goes up to that id."""
         ended_us = max(at_us, self.since_us)
-        return self._row(key, ended_us, book_id, "unrepairable", ended_us + self.has_row)
+        return self._row(key, ended_us, book_id, "unrepairable", max(ended_us, self.detected_us) + self.has_row)
 
     def _row(self, key: StreamKey, ended_us: int | None, book_id: int | None, status: str, detected_us: int) -> Gap:
         expected_id = None if self.expected_id is None else str(self.expected_id)

@@ -144,6 +144,16 @@ def test_a_seal_and_a_stop_say_which_books_are_missing() -> None:
     assert feed.told() == [("restart", "101", None, 1.0, None, "open")]
 
 
+def test_a_book_that_a_writer_reads_late_ends_its_stretch_all_the_same() -> None:
+    feed = Feed()
+    feed.update(1.0, 101, 103)
+    feed.processor.ledger.update(at(30.0))
+    feed.book(1.25, 105)
+    feed.commit()
+    newest = max(feed.book_rows, key=lambda row: row.detected_at)
+    assert (newest.status, seconds(newest.ended_at)) == ("unrepairable", 1.25)
+
+
 def test_stretches_that_come_too_fast_share_a_row() -> None:
     feed = Feed()
     for number in range(3 * SINGLE_ROWS):
