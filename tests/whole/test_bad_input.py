@@ -29,7 +29,7 @@ def test_every_kind_of_bad_frame_becomes_an_undecoded_row(
     rows = recorded.table("undecoded")
     assert [row["frame"] for row in rows] == bad
     assert all(row["reason"] for row in rows)
-    gaps = recorded.table("gap")
+    gaps = recorded.losses()
     assert {(gap["gap_id"], gap["kind"], gap["cause"]) for gap in gaps} == {(gaps[0]["gap_id"], "undecodable", "parse")}
     last = max(gaps, key=lambda gap: gap["detected_at"])
     assert (last["missing"], last["status"]) == (len(bad), "unrepairable")
