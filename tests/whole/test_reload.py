@@ -266,8 +266,7 @@ def test_a_hangup_reloads_where_no_terminal_can_hang_up(source: Exchange, starte
     assert (said["config_number"], said["changes"], said["still"]) == (
         1, ["feed more: added (binance; SOLUSDT; trade)"], [],
     )  # fmt: skip
-    after = pids(recorded)
-    assert {name for name in before if before[name] != after[name]} == {"writer"}
+    wait_for(lambda: {name for name, pid in pids(recorded).items() if pid != before.get(name, pid)} == {"writer"})
     goes_on(recorded)
     assert assert_whole(recorded, source) == []
 
