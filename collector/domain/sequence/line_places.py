@@ -89,6 +89,11 @@ class LinePlaces(msgspec.Struct, array_like=True):
         if place is not None:
             place.begin(self.merged, count_from, alone=alone)
 
+    def forget(self, line: int) -> None:
+        """Note that the line was let go on purpose: what comes without it is not skipped by it."""
+        if line in self.places:
+            self.places[line] = LinePlace()
+
     def note(
         self, line: int, first_id: int, last_id: int, newest_id: int, count_from: CountFrom, *, is_new: bool
     ) -> int:

@@ -27,9 +27,11 @@ def connect(journal: JournalWriter, line: int, at_ms: int, connection: int | Non
     journal.append_event(RecordKind.CONNECT, START_NS + at_ms * MS_NS, line, about)
 
 
-def disconnect(journal: JournalWriter, line: int, at_ms: int, connection: int | None = None) -> None:
+def disconnect(
+    journal: JournalWriter, line: int, at_ms: int, connection: int | None = None, reason: str = "lost"
+) -> None:
     about = {"connection": line + 1 if connection is None else connection, "plan": 0, "cause": "disconnect"}
-    journal.append_event(RecordKind.DISCONNECT, START_NS + at_ms * MS_NS, line, {**about, "reason": "lost"})
+    journal.append_event(RecordKind.DISCONNECT, START_NS + at_ms * MS_NS, line, {**about, "reason": reason})
 
 
 def bring(journal: JournalWriter, line: int, at_ms: int, *ids: int, connection: int | None = None) -> None:
@@ -105,6 +107,23 @@ def test_what_a_cut_line_missed_is_saved(world: World) -> None:
     stream = stream_of(world)
     assert stream.saved == 96
     assert dict(stream.first) == {0: 99, 1: 1}
+
+
+def test_what_came_without_a_line_that_was_let_go_is_not_saved(world: World) -> None:
+    journal = world.journal()
+    for line in (0, 1):
+        connect(journal, line, 0)
+        bring(journal, line, 1 + line, 1)
+    disconnect(journal, 1, 10, reason="renewed")
+    bring(journal, 0, 20, *range(2, 50))
+    connect(journal, 1, 30, connection=3)
+    for line, connection in ((0, 1), (1, 3)):
+        bring(journal, line, 40 + line, 50, connection=connection)
+    bring(journal, 0, 50, 51)
+    bring(journal, 1, 60, 52, connection=3)
+    journal.close()
+    world.run()
+    assert stream_of(world).saved == 1
 
 
 def test_a_restart_of_ingest_counts_nothing_as_saved(world: World) -> None:

@@ -13,6 +13,9 @@ from collector.storage.journal.format import FeedIdentity
 SILENT: Final = "silent"
 """`reason` of a connection that was closed because it showed no sign of life."""
 
+RENEWED: Final = "renewed"
+"""`reason` of a connection that was closed because another one brings what it brought."""
+
 
 class OutageRows:
     """Follows the connections of every feed as they open and end."""
@@ -47,6 +50,8 @@ class OutageRows:
             return
         ended = links.disconnect(connection, self._alive_us(identity, plan, at_us, info))
         self._begin_line(identity, plan, line)
+        if info.get("reason") == RENEWED and line not in links.lines_of(plan):
+            self._forget_line(identity, plan, line)
         for since_us, until_us in ended.dead_stretches:
             for member in self._feeds.members(identity, plan):
                 self._add_row(identity, member, Outage(since_us, until_us, cause), at_us)
@@ -86,6 +91,12 @@ class OutageRows:
     def _join(self, identity: FeedIdentity, plan: int, at_us: int) -> None:
         for stream in self._feeds.plans.streams_of(identity, plan):
             stream.dedup.join(at_us)
+            self._feeds.rows.touch(stream)
+
+    def _forget_line(self, identity: FeedIdentity, plan: int, line: int) -> None:
+        """Without a successor, a line whose last connection was replaced is not wanted any more."""
+        for stream in self._feeds.plans.streams_of(identity, plan):
+            stream.dedup.progress.lines.forget(line)
             self._feeds.rows.touch(stream)
 
     def _begin_line(self, identity: FeedIdentity, plan: int, line: int) -> None:
