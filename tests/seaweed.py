@@ -140,9 +140,10 @@ class Seaweed:
     def _command(self) -> list[str]:
         s3, master, volume, filer, admin = self._ports
         weed = Path(sys.executable).with_name("weed")
+        # Each bucket takes some volumes of its own, and there are as many as fit on the disk: small ones, for many buckets.
         return [
             str(weed), f"-logdir={self._folder}/log", "-alsologtostderr=false", "mini", f"-dir={self._folder}/data",
-            "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false",
+            "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false", "-master.volumeSizeLimitMB=16",
             f"-s3.port={s3}", f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}",
             f"-admin.port={admin}", "-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
             f"-s3.config={self._folder}/s3.json", "-s3.autoCreateBucket=false", "-s3.iam=false",
