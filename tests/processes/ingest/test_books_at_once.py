@@ -88,14 +88,14 @@ def test_a_book_is_asked_for_at_once_at_the_start_and_after_each_reconnect(
     recording = start()
     peer = server.accept(wire(trade(1)), wire(diff(101, 103)), wire(diff(104, 108)))
     wait_for(lambda: requests_in(tmp_path) == [101])
-    assert recording.bell.notices.count(ASKED) == 1
+    wait_for(lambda: recording.bell.notices.count(ASKED) == 1)
     peer.hang_up()
     peer = server.accept(wire(trade(2)))
     wait_for(lambda: trade(2) in recording.frames())
     assert requests_in(tmp_path) == [101]
     peer.send(wire(diff(201, 203)))
     wait_for(lambda: requests_in(tmp_path) == [101, 201])
-    assert recording.bell.notices.count(ASKED) == 2
+    wait_for(lambda: recording.bell.notices.count(ASKED) == 2)
 
 
 def test_a_line_that_comes_back_beside_another_asks_for_no_book(tmp_path: Path, server: Server, start: Start) -> None:
