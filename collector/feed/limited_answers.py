@@ -6,10 +6,12 @@ and then would be waited for without end. So a timer shuts the socket, and whoev
 
 import socket
 from contextlib import suppress
+from http.client import HTTPException
 from threading import Timer
 from typing import Any, Final
 
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
 
 from collector.dial.http import DialledConnection, DialledTLSConnection
 
@@ -36,7 +38,7 @@ class LimitedConnection(DialledConnection):
     def getresponse(self) -> Any:
         try:
             return super().getresponse()
-        except BaseException:
+        except (OSError, HTTPException, HTTPError):
             self.end_limit()
             raise
 
