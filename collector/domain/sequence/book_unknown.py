@@ -26,13 +26,18 @@ class BookUnknown(msgspec.Struct, array_like=True):
     """The series of that update."""
     expected_id: int | None = None
     """The first update without a book, where ids prove continuity."""
-    has_row: bool = False
     detected_us: int = 0
-    """`detected_at` of that row: the next one's is later, though a writer that is behind ends the stretch in its past."""
+    """`detected_at` of its row; 0 while it has none. The next row's is later, though a writer that is behind ends the stretch
+    in its past."""
+
+    @property
+    def has_row(self) -> bool:
+        """Whether the ledger has a row of it, which the next one closes."""
+        return self.detected_us > 0
 
     def lasting(self, key: StreamKey, now_us: int) -> Gap:
         """The row while it lasts."""
-        self.has_row, self.detected_us = True, max(now_us, self.since_us)
+        self.detected_us = max(now_us, self.since_us)
         return self._row(key, None, None, "open", self.detected_us)
 
     def ended(self, key: StreamKey, at_us: int, book_id: int | None) -> Gap:
