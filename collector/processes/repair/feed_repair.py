@@ -106,8 +106,8 @@ class FeedRepair:
     def _run_job(self, job: Job) -> float:
         try:
             self._journal.require_room()
-            if job.kind == "clock":
-                self._queue.clock_asked()
+            if job.kind == "clock" and self._client.pause_secs > 0:
+                self._queue.clock_asked()  # the first request after a pause is for what is missing
             self._ask(job)
         except RetryLaterError as error:
             if error.tried:
@@ -157,6 +157,7 @@ class FeedRepair:
             self._log.warning("list_entries_unread", "", entries=unread.number, first=unread.first)
 
     def _process_clock(self, answer: RestResponse) -> None:
+        self._queue.clock_asked()
         half_step_us = self._rest.clock_step_us // 2
         middle_us = (answer.asked_ns + answer.received_ns) // 2_000
         within_us = (answer.received_ns - answer.asked_ns) // 2_000 + half_step_us

@@ -180,7 +180,7 @@ class RequestQueue:
         return found.waiting
 
     def clock_asked(self) -> None:
-        """The exchange's clock is being read, whether or not it answers."""
+        """The exchange was asked for its clock, or the turn for that has passed."""
         self._clock_at = self._clock.monotonic() + CLOCK_SECS
 
     def ask_clock_soon(self) -> None:
@@ -188,9 +188,11 @@ class RequestQueue:
         self._clock_at = self._clock.monotonic() + CLOCK_CONFIRM_SECS
 
     def failed(self, job: Job) -> None:
-        """The job was tried and failed. A poll is not tried again before its next time."""
+        """The job was tried and failed. A poll, and the exchange's clock, is not tried again before its next time."""
         if job.kind == "poll":
             self._polls.asked(job.stream, self._clock.monotonic())
+        elif job.kind == "clock":
+            self.clock_asked()
         elif job.kind == "list":
             self._not_before[job.name] = self._clock.monotonic() + LIST_DELAY_SECS
         elif job.request is not None or job.kind == "checkpoint":

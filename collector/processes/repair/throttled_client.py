@@ -95,6 +95,11 @@ class ThrottledClient:
         self._bans = 0
         self.failures: Counter[tuple[str, str]] = Counter()
 
+    @property
+    def pause_secs(self) -> float:
+        """How long all requests wait, because one failed or this address is banned."""
+        return max(0.0, self._pause_until - self._clock.monotonic())
+
     def ask(self, kind: str, get: Get, keep: int = 0) -> RestResponse:
         """Send a request; returns the response that answers it. Raises RefusedError, RetryLaterError.
 
@@ -102,9 +107,8 @@ class ThrottledClient:
 
         403 may concern the request or the whole address: the request is refused, and later ones wait as for a ban.
         """
-        left_secs = self._pause_until - self._clock.monotonic()
-        if left_secs > 0:
-            raise RetryLaterError("requests are paused", left_secs, tried=False)
+        if self.pause_secs > 0:
+            raise RetryLaterError("requests are paused", self.pause_secs, tried=False)
         self._take_weight(kind, get, keep)
         try:
             answer = self._client.get(get.target, get.method, get.body)

@@ -1,5 +1,6 @@
 """A repair process asks for what matters most, within the budget, and loses no request however it fails."""
 
+import fcntl
 import os
 from collections.abc import Iterable
 from itertools import pairwise
@@ -14,6 +15,7 @@ from collector.domain.retry import LONGEST_PAUSE_SECS
 from collector.exchanges.registry import adapter
 from collector.feed import rest
 from collector.feed.rest import RestResponse
+from collector.feed.shared_budget import BUSY_SECS
 from collector.monitoring.health import CLOCK_OFF_SECS
 from collector.processes.repair.feed_repair import FeedRepair
 from collector.processes.repair.request_queue import (
@@ -541,6 +543,23 @@ def test_the_exchanges_clock_is_read_periodically(world: World) -> None:
     assert clock is not None
     assert clock.within_us == 100_500
     assert clock.offset_us == pytest.approx(-750_000, abs=1_000)
+
+
+def test_the_exchanges_clock_is_read_once_the_weight_can_be_counted(world: World) -> None:
+    feed_repair = world.new_repair()
+    with (world.config.data_dir / "run/weight-binance.json").open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert feed_repair.step() == BUSY_SECS
+    world.repair(feed_repair, for_secs=1)
+    assert world.exchange.kinds() == ["time"]
+
+
+def test_a_failed_reading_of_the_exchanges_clock_waits_for_the_next(world: World) -> None:
+    world.exchange.fail()
+    feed_repair = world.repair(for_secs=CLOCK_SECS - 10)
+    assert world.exchange.kinds() == ["time"]
+    world.repair(feed_repair, for_secs=20)
+    assert world.exchange.kinds() == ["time", "time"]
 
 
 class WholeSeconds:
