@@ -11,7 +11,7 @@ import pytest
 from collector.exchanges.rest_market import RestMarket
 from collector.feed.rest import RestClient
 from collector.processes.context import SystemClock
-from collector.processes.repair.request_queue import EMPTY_TRIES
+from collector.processes.repair.pages import EMPTY_TRIES
 from tests.json_server import JsonServer
 from tests.processes.repair.repair_world import World
 from tests.processes.repair.toy_market import ByTime, Downward, time_ms, toy_market, trade

@@ -20,9 +20,11 @@ from collector.exchanges.rest_adapter import RestAdapter
 from collector.feed.rest import RestResponse
 from collector.logs import RateLimited
 from collector.processes.repair.book_checkpoints import SAVE_SECS, BookCheckpoints
+from collector.processes.repair.breaks import Answer
+from collector.processes.repair.job import Job
 from collector.processes.repair.polled_answers import PolledAnswers
 from collector.processes.repair.repair_journal import RepairJournal
-from collector.processes.repair.request_queue import Answer, Job, RequestQueue
+from collector.processes.repair.request_queue import RequestQueue
 from collector.processes.repair.throttled_client import RefusedError, RetryLaterError, ThrottledClient
 from collector.processes.rest_adapters import hole_of, read_response
 from collector.reports import ClockOffset
@@ -196,17 +198,17 @@ class FeedRepair:
         self._client.renew()
 
     def _process_page(self, request: TradesRequest, answer: RestResponse) -> None:
-        hole, asked = hole_of(request), self._queue.cursor(request)
+        hole, asked = hole_of(request), self._queue.pages.cursor(request.name)
         messages, cursor = read_response(lambda: self._rest.read_page(request.stream, hole, asked, answer.body))
         ids = [message.id for message in messages if message.id is not None]
-        is_new = self._queue.is_new(request, ids)
+        is_new = self._queue.pages.is_new(request.name, ids)
         if is_new and any(request.first <= id_ <= request.last for id_ in ids):
             self._journal.append(answer.received_ns, _about(request, "page"), answer.body)
-        self._queue.saw(request, ids)
+        self._queue.pages.saw(request.name, ids)
         if cursor is None:
             self._end_trades(request, "")
         elif cursor != asked and is_new:
-            self._queue.advance(request, cursor)
+            self._queue.pages.advance(request.name, cursor)
         elif self._queue.retry_empty_page(request):
             self._client.renew()
         else:

@@ -1,18 +1,21 @@
 """What repair asks one feed's exchange for next: which request comes first, when, and where it continues."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
 from collector.domain.clock import Clock
 from collector.domain.log import Log
-from collector.domain.records import INSTRUMENT, INT64_MAX, StreamKey
+from collector.domain.records import INSTRUMENT, StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest, Request, TradesRequest
 from collector.exchanges.rest_adapter import Get, RestAdapter
 from collector.processes.repair.book_checkpoints import BookCheckpoints
 from collector.processes.repair.book_choice import BookChoice
+from collector.processes.repair.breaks import Answer, latest
 from collector.processes.repair.instrument_lists import InstrumentLists
+from collector.processes.repair.job import Job
+from collector.processes.repair.pages import Pages
 from collector.processes.repair.polls import Polls
 from collector.processes.repair.repair_inbox import RepairInbox
 from collector.processes.repair.retry_policy import RetryPolicy
@@ -27,13 +30,6 @@ STALE_TRIES: Final = 5
 STALE_LATER_DELAY_SECS: Final = 60.0
 """Delay after STALE_TRIES stale books, in seconds."""
 
-EMPTY_DELAY_SECS: Final = 2.0
-"""Delay before an empty page of trades is requested again, in seconds; it doubles each time. Trades that are missing at
-the end of what the exchange has may still come: it may answer from a replica that is not up to date."""
-
-EMPTY_TRIES: Final = 6
-"""Empty pages in a row, after the first, before the request ends."""
-
 CLOCK_SECS: Final = 300.0
 """How often the exchange's clock is read."""
 
@@ -46,42 +42,6 @@ OWN_WAIT_SECS: Final = 10.0
 
 LIST_DELAY_SECS: Final = 30.0
 """Delay before a request for the list of instruments is sent again after a failure, so that others have their turn."""
-
-
-class Answer(NamedTuple):
-    """The newest book that came for a stream."""
-
-    series: int | None
-    """None: of the series that was the newest then."""
-    id: int
-    asked_us: int
-    """When it was asked for."""
-
-    def serves(self, request: BookRequest) -> bool:
-        """Whether it is also what a request wants that was found later: the book was asked for after the break."""
-        is_of_series = None in {self.series, request.series} or self.series == request.series
-        return is_of_series and self.id + 1 >= request.from_id and request.asked_us <= self.asked_us
-
-
-class Job(NamedTuple):
-    """One GET and its purpose."""
-
-    kind: Literal["clock", "list", "book", "trades", "checkpoint", "poll"]
-    get: Get
-    stream: StreamKey
-    request: Request | None = None
-    is_brief: bool = False
-    """Whether the answer is a book of few levels."""
-
-    @property
-    def is_urgent(self) -> bool:
-        """Whether updates come meanwhile that cannot be applied: it may use the weight that others leave alone."""
-        return self.kind in {"book", "clock", "list"}
-
-    @property
-    def name(self) -> str:
-        """The same for every job with this purpose."""
-        return self.request.name if self.request else " ".join((self.kind, *self.stream))
 
 
 class RequestQueue:
@@ -112,10 +72,7 @@ class RequestQueue:
         self._log = log
         self._not_before: dict[str, float] = {}
         self._tries: Counter[str] = Counter()
-        self._cursors: dict[str, str] = {}
-        self._seen: dict[str, tuple[int, int]] = {}
-        """The lowest and the highest id that the pages of a request have brought."""
-        self._empty_pages: Counter[str] = Counter()
+        self.pages = Pages()
         self._retry_policy = RetryPolicy()
         self._clock_at = clock.monotonic()
         self.set_aside: Counter[str] = Counter()
@@ -238,35 +195,12 @@ class RequestQueue:
             STALE_DELAY_SECS if is_early else STALE_LATER_DELAY_SECS
         )
 
-    def cursor(self, request: TradesRequest) -> str:
-        """Where the next page begins; empty for the first one."""
-        return self._cursors.get(request.name, "")
-
-    def is_new(self, request: TradesRequest, ids: Sequence[int]) -> bool:
-        """Whether a page goes beyond those before it, up or down; one that does not is as good as empty, whatever its cursor."""
-        if not ids:
-            return False
-        low, high = self._seen.get(request.name, (INT64_MAX, -1))
-        return min(ids) < low or max(ids) > high
-
-    def saw(self, request: TradesRequest, ids: Sequence[int]) -> None:
-        """A page brought these ids."""
-        if ids:
-            low, high = self._seen.get(request.name, (INT64_MAX, -1))
-            self._seen[request.name] = min(low, *ids), max(high, *ids)
-
-    def advance(self, request: TradesRequest, cursor: str) -> None:
-        """A page came; the next one begins at `cursor`."""
-        self._cursors[request.name] = cursor
-        del self._empty_pages[request.name]
-
     def retry_empty_page(self, request: TradesRequest) -> bool:
         """A page brought nothing new; returns whether to request it again, after a delay."""
-        tries = self._empty_pages[request.name]
-        if tries == EMPTY_TRIES:
+        delay_secs = self.pages.empty(request.name)
+        if delay_secs is None:
             return False
-        self._empty_pages[request.name] += 1
-        self._not_before[request.name] = self._clock.monotonic() + EMPTY_DELAY_SECS * 2**tries
+        self._not_before[request.name] = self._clock.monotonic() + delay_secs
         return True
 
     def remove(self, request: Request) -> None:
@@ -276,9 +210,7 @@ class RequestQueue:
 
     def _reset(self, name: str) -> None:
         """Forget tries and progress: the request was put again, so the writer did not keep what earlier answers brought."""
-        self._cursors.pop(name, None)
-        self._seen.pop(name, None)
-        del self._empty_pages[name]
+        self.pages.forget(name)
         self._forget(name)
 
     def _forget(self, name: str) -> None:
@@ -306,47 +238,23 @@ class RequestQueue:
         return Job("book", get, request.stream, request, chosen is not None and chosen.is_brief)
 
     def _trades_job(self, request: TradesRequest) -> Job:
-        get = self._rest.page(request.stream, hole_of(request), self.cursor(request))
+        get = self._rest.page(request.stream, hole_of(request), self.pages.cursor(request.name))
         return Job("trades", _asked(request, get), request.stream, request)
 
     def _rank(self, request: TradesRequest) -> tuple[int, int, int]:
         return self._tries[request.name], request.asked_us, request.first
 
     def _newest_books(self, books: list[BookRequest]) -> list[BookRequest]:
-        """Keep one request a stream: the snapshot for the latest break serves earlier ones, too.
-
-        The latest is told by series and id first, because the clock may have been set back. One of which the book has
-        come meanwhile, because another process asked for it, is done.
-        """
-        known: dict[StreamKey, tuple[int, int]] = {}
-        for book in books:
-            if book.series is not None:
-                known[book.stream] = max(known.get(book.stream, (0, 0)), (book.series, book.asked_us))
-        newest: dict[StreamKey, BookRequest] = {}
-        for book in sorted(books, key=lambda book: _place(book, *known.get(book.stream, (0, 0)))):
-            if book.stream in newest:
-                self.remove(newest[book.stream])
-            newest[book.stream] = book
-        served = [book for book in newest.values() if self._is_served(book)]
-        for book in served:
+        """Keep one request a stream. One of which the book has come meanwhile, because another process asked for it, is done."""
+        found = latest(books)
+        served = [book for book in found.books if self._is_served(book)]
+        for book in (*found.earlier, *served):
             self.remove(book)
-            del newest[book.stream]
-        return list(newest.values())
+        return [book for book in found.books if not self._is_served(book)]
 
     def _is_served(self, book: BookRequest) -> bool:
         answer = self._books.get(book.stream)
         return answer is not None and answer.serves(book)
-
-
-def _place(book: BookRequest, newest_series: int, since_us: int) -> tuple[int, int, int]:
-    """How late the break is that a request is for; the newest series that is known has a request of `since_us`.
-
-    Ids of a series that has ended say nothing: one of unknown series that is older counts as of the one before.
-    """
-    series = book.series
-    if series is None:
-        series = newest_series if book.asked_us >= since_us else newest_series - 1
-    return series, book.from_id, book.asked_us
 
 
 def _asked(request: Request, get: Get | None) -> Get:

@@ -18,10 +18,10 @@ from collector.feed.rest import RestResponse
 from collector.feed.shared_budget import BUSY_SECS
 from collector.monitoring.health import CLOCK_OFF_SECS
 from collector.processes.repair.feed_repair import FeedRepair
+from collector.processes.repair.pages import EMPTY_TRIES
 from collector.processes.repair.request_queue import (
     CLOCK_CONFIRM_SECS,
     CLOCK_SECS,
-    EMPTY_TRIES,
     OWN_WAIT_SECS,
     STALE_LATER_DELAY_SECS,
     STALE_TRIES,
