@@ -7,12 +7,13 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from tests.whole.holes import missing, told
+from tests.whole.holes import Stream, missing, require_exact_ledger
 from tests.whole.networks import DroppingNetwork, with_hosts
 from tests.whole.running import Exchange, Recorder, wait_for
 
 NAME = "exchange.test"
 FEED = {"symbols": ["BTCUSDT"], "data_types": ["book_snapshot", "book_delta", "trade"]}
+TRADES = Stream("BTCUSDT", "trade")
 ARGUMENTS = ("--symbols", "BTCUSDT", "--rate", "100", "--seed", "3")
 
 
@@ -52,8 +53,8 @@ def test_dropped_packets_cost_no_more_than_the_time_to_notice(
     (silence,) = [row for row in recorded.table("gap") if row["kind"] == "silence"]
     assert silence["stream_type"] == "book_snapshot"
     assert 8 <= (silence["ended_at"] - silence["started_at"]).total_seconds() < 16
-    assert told(recorded) == missing(recorded)
-    assert missing(recorded)["trade"], "trades of the time that it took to notice are missing"
+    require_exact_ledger(recorded)
+    assert missing(recorded)[TRADES], "trades of the time that it took to notice are missing"
 
 
 def test_packets_dropped_for_some_seconds_leave_an_exact_ledger(
@@ -68,7 +69,7 @@ def test_packets_dropped_for_some_seconds_leave_an_exact_ledger(
     recorded.wait_for_messages(recorded.messages() + 300)
     assert recorded.stop() == 0
 
-    assert told(recorded) == missing(recorded)
+    require_exact_ledger(recorded)
 
 
 def test_a_socket_that_stalls_again_and_again_leaves_an_exact_ledger(
@@ -83,8 +84,8 @@ def test_a_socket_that_stalls_again_and_again_leaves_an_exact_ledger(
     recorded.wait_for_messages(recorded.messages() + 100)
     assert recorded.stop() == 0
 
-    assert told(recorded) == missing(recorded)
-    assert len(missing(recorded)["trade"]) == 3
+    require_exact_ledger(recorded)
+    assert len(missing(recorded)[TRADES]) == 3
 
 
 def test_forced_cuts_leave_an_exact_ledger(
@@ -99,7 +100,7 @@ def test_forced_cuts_leave_an_exact_ledger(
     recorded.wait_for_messages(recorded.messages() + 50)
     assert recorded.stop() == 0
 
-    assert told(recorded) == missing(recorded)
+    require_exact_ledger(recorded)
 
 
 def remote_addresses(recorded: Recorder, port: int | None) -> set[str]:
