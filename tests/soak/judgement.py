@@ -12,6 +12,8 @@ from itertools import pairwise
 from typing import Final
 
 from collector.domain.records import Gap
+from collector.domain.repair_protocol import BOOK
+from collector.domain.sequence.book_unknown import KIND as BOOK_UNKNOWN
 from tests.soak.evidence import Connection, Evidence, Ids, Killed, Problem, Sent, Span, Stream, outages
 
 CAUSES: Final = frozenset({"restart", "disconnect"})
@@ -181,12 +183,17 @@ def _kept_behind_the_first(
 def _ledger_problems(
     stream: Stream, evidence: Evidence, missing: Sequence[Sent], spans: Sequence[Span]
 ) -> Iterator[Problem]:
-    rows = evidence.gaps.get(stream, ())
+    found = evidence.gaps.get(stream, ())
     wanted = "sequence" if stream.provable else "silence"
-    yield from (Problem("gap row", f"{stream}: {_shown(row)} is unexpected") for row in rows if row.kind != wanted)
-    rows = [row for row in rows if row.kind == wanted]
+    expected = {wanted, BOOK_UNKNOWN} if stream.data_type == BOOK else {wanted}
+    yield from (
+        Problem("gap row", f"{stream}: {_shown(row)} is unexpected") for row in found if row.kind not in expected
+    )
+    rows = [row for row in found if row.kind == wanted]
     kept = set(evidence.archived.get(stream, ()))
     archived = [frame for frame in evidence.sent.get(stream, ()) if frame.digest in kept]
+    if stream.data_type == BOOK:
+        yield from _book_problems(stream, archived, [row for row in found if row.kind == BOOK_UNKNOWN])
     if stream.provable:
         yield from _sequence_problems(stream, archived, rows, evidence.breaks.get(stream, ()))
     else:
@@ -239,6 +246,13 @@ def _silence_problems(
             yield Problem("silence", f"{stream}: {_shown(row)} has no cause of ours")
 
 
+def _book_problems(stream: Stream, archived: Sequence[Sent], rows: Sequence[Gap]) -> Iterator[Problem]:
+    """One row says that no book goes with the updates, from the first one on: a soak has nobody to ask for a book."""
+    begins = [(str(frame.ids.first), None, None, None, "restart", "open") for frame in archived[:1] if frame.ids]
+    if begins != [(row.expected_id, row.actual_id, row.missing, row.ended_at, row.cause, row.status) for row in rows]:
+        yield Problem("book", f"{stream}: rows {[*map(_shown, rows)]} of an unknown book, and wanted is {begins}")
+
+
 def _ids(row: Gap) -> Ids | None:
     """What a sequence row says is missing; None where it does not say."""
     try:
@@ -277,6 +291,7 @@ def _lies_over(row: Gap, times: Sequence[int]) -> bool:
 
 
 def _shown(row: Gap) -> str:
-    when = Span(row.started_at, row.ended_at or row.started_at)
+    begun = f"{row.started_at / 1e6:.3f}"
+    when = f"{begun} and lasting" if row.ended_at is None else f"{begun}..{row.ended_at / 1e6:.3f}"
     ids = f" ids {row.expected_id}..{row.actual_id} missing {row.missing}" if row.expected_id else ""
     return f"{row.kind} row {row.gap_id} ({row.cause}, {row.status}) of {when}{ids}"

@@ -146,7 +146,7 @@ def _verdicts(outcome: Outcome) -> Iterator[tuple[str, frozenset[str], str]]:
     )
     yield (
         "ledger",
-        frozenset({"gap row", "sequence", "silence"}),
+        frozenset({"gap row", "sequence", "silence", "book"}),
         _pairs({f"{kind} {cause}": count for (kind, cause), count in judgement.gaps.items()}),
     )
     yield "archive", frozenset({"archive", "left"}), f"{outcome.events.get('segment_archived', 0):,} segments archived"

@@ -209,14 +209,40 @@ def test_an_archived_frame_that_was_never_sent_is_a_problem() -> None:
     assert kinds(run) == ["invented"]
 
 
+def book_unknown(first: int) -> Gap:
+    """No book goes with the updates from that one on."""
+    return gap("book_unknown", stream_type="book_delta", status="open", expected_id=str(first), ended_at=None)
+
+
+DIFFS = [connection(1, 0, 5, (DELTA, delta(1, 4)), (DELTA, delta(5, 9))), connection(2, 8, 20, (DELTA, delta(10, 12)))]
+LACKING_BOOK = book_unknown(1)
+
+
 def test_diffs_chain_from_one_frames_last_id_to_the_next_ones_first() -> None:
-    first, second, third = (DELTA, delta(1, 4)), (DELTA, delta(5, 9)), (DELTA, delta(10, 12))
-    assert (
-        kinds(evidence([connection(1, 0, 20, first, second, third)], [delta(1, 4), delta(5, 9), delta(10, 12)])) == []
-    )
-    run, kept = [connection(1, 0, 5, first, second), connection(2, 8, 20, third)], [delta(1, 4), delta(10, 12)]
-    assert kinds(evidence(run, kept, [gap("sequence", 5, 10)], killed=[5])) == []
-    assert kinds(evidence(run, kept, [gap("sequence", 6, 10)], killed=[5])) == ["lost", "sequence"]
+    assert kinds(evidence(DIFFS, [delta(1, 4), delta(5, 9), delta(10, 12)], [LACKING_BOOK])) == []
+    kept = [delta(1, 4), delta(10, 12)]
+    assert kinds(evidence(DIFFS, kept, [LACKING_BOOK, gap("sequence", 5, 10)], killed=[5])) == []
+    assert kinds(evidence(DIFFS, kept, [LACKING_BOOK, gap("sequence", 6, 10)], killed=[5])) == ["lost", "sequence"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [LACKING_BOOK, book_unknown(10)],
+        [book_unknown(5)],  # begins with a later update
+        [LACKING_BOOK._replace(ended_at=9 * SEC)],  # no book came
+        [LACKING_BOOK._replace(status="unrepairable")],
+        [LACKING_BOOK._replace(cause="disconnect")],
+    ],
+)
+def test_one_row_says_that_the_book_is_unknown_from_the_first_update_on(rows: list[Gap]) -> None:
+    assert kinds(evidence(DIFFS, [delta(1, 4), delta(5, 9), delta(10, 12)], rows)) == ["book"]
+
+
+def test_only_updates_of_a_book_lack_one() -> None:
+    assert kinds(evidence(DIFFS, [], [LACKING_BOOK, gap("sequence", 1, 13)], killed=[5])).count("book") == 1
+    assert kinds(evidence(KILLED, KEPT, [ROW, LACKING_BOOK], killed=[5])) == ["gap row"]
 
 
 QUIET = [
