@@ -142,7 +142,7 @@ def test_a_plan_whose_symbols_all_left_ends_with_its_connection(
 ) -> None:
     listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT")
     feed = start("*USDT")
-    wait_for(lambda: feed.trades("DUSDT"))
+    wait_for(lambda: feed.trades("AUSDT") and feed.trades("DUSDT"))
     listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT", halted=("DUSDT",))
     wait_for(lambda: feed.event("symbols_changed"))
     assert feed.disconnects() == []
@@ -177,7 +177,7 @@ def test_a_plan_that_all_symbols_left_is_closed_before_one_returns(
 ) -> None:
     listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT")
     feed = start("*USDT")
-    wait_for(lambda: feed.trades("DUSDT"))
+    wait_for(lambda: feed.trades("AUSDT") and feed.trades("DUSDT"))
     listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT", halted=("DUSDT",))
     wait_for(lambda: len(feed.event("symbols_changed")) == 1)
     listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT")
