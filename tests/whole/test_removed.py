@@ -11,8 +11,13 @@ from tests.whole.running import Exchange, Recorder, wait_for
 from tests.whole.test_stopping import KEEP_RAW, LIVE, archived, data_frames
 
 
+def remove_folder(folder: Path) -> None:
+    """Remove it at one blow: what its processes write there meanwhile is written to a new one, or not at all."""
+    shutil.rmtree(folder.rename(folder.with_name(f"{folder.name}.gone")))
+
+
 def the_folder(data_dir: Path) -> None:
-    shutil.rmtree(data_dir / "segments")
+    remove_folder(data_dir / "segments")
 
 
 def the_open_segment(data_dir: Path) -> None:
@@ -29,11 +34,11 @@ def the_positions(data_dir: Path) -> None:
 
 
 def the_journals(data_dir: Path) -> None:
-    shutil.rmtree(data_dir / "journal")
+    remove_folder(data_dir / "journal")
 
 
 def the_journals_and_the_locks(data_dir: Path) -> None:
-    shutil.rmtree(data_dir / "run")
+    remove_folder(data_dir / "run")
     the_journals(data_dir)
 
 
