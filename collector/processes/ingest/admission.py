@@ -12,19 +12,25 @@ from collector.reports import LineReport
 
 
 class Admission:
-    """For one line reader. `give_up` ends the trial that it is on, because it would have to wait; false if it is on none."""
+    """For one line reader.
+
+    `give_up` ends the trial that it is on, because it would have to wait; false if it is on none. `is_over` says whether
+    nothing is to be recorded any more.
+    """
 
     def __init__(
-        self, context: FeedContext, carried: CarriedPlan, state: LineReport, give_up: Callable[[], bool]
-    ) -> None:
+        self, context: FeedContext, carried: CarriedPlan, state: LineReport, give_up: Callable[[], bool],
+        is_over: Callable[[], bool],
+    ) -> None:  # fmt: skip
         self._context = context
         self._carried = carried
         self._state = state
         self._give_up = give_up
+        self._is_over = is_over
         self._name = f"{os.getpid()}.{id(self)}"
 
     def is_granted(self, slot: LiveSlot) -> bool:
-        """Wait for the slot, the budget of attempts and that of questions; false if told to stop, or given up, before.
+        """Wait for the slot, the budget of attempts and that of questions; false if told to stop, given up or over, before.
 
         Raises OSError.
         """
@@ -48,8 +54,11 @@ class Admission:
 
     def _waited(self, take: Callable[[], float]) -> bool:
         """Whether `take` has returned 0.0, after as many waits as it asked for."""
-        while (wait_secs := take()) > 0:
+        while not self._is_over():
+            wait_secs = take()
+            if wait_secs <= 0:
+                return not self._context.stop.is_set()
             # A trial does not wait for the connection budget: lines that lost their only connection need it.
             if (wait_secs > BUSY_SECS and self._give_up()) or self._context.pause(wait_secs):
                 return False
-        return not self._context.stop.is_set()
+        return False

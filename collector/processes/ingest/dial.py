@@ -24,13 +24,14 @@ class Dial:
     """Makes each connection by the newest edition of what is to be carried. For the reader's thread."""
 
     def __init__(
-        self, context: FeedContext, carried: CarriedPlan, state: LineReport, gives_up: Callable[[], bool]
-    ) -> None:
-        """`gives_up` as in `Admission`."""
+        self, context: FeedContext, carried: CarriedPlan, state: LineReport, gives_up: Callable[[], bool],
+        is_over: Callable[[], bool],
+    ) -> None:  # fmt: skip
+        """`gives_up` and `is_over` as in `Admission`."""
         self._context = context
         self._carried = carried
         self._state = state
-        self._admission = Admission(context, carried, state, gives_up)
+        self._admission = Admission(context, carried, state, gives_up, is_over)
         self.made = carried.edition
         """What the last connection was to carry."""
         self.plan = _NOTHING

@@ -57,7 +57,7 @@ class LineReader:
     ) -> None:
         self._context = context
         self._carried = carried
-        self._dial = Dial(context, carried, state, self._gives_up_trial)
+        self._dial = Dial(context, carried, state, self._gives_up_trial, lambda: self._is_over)
         self._silence = silence
         self._start = start
         self._predecessor = predecessor
@@ -67,7 +67,8 @@ class LineReader:
         self._replaced = threading.Event()
         self._session: Session | None = None
         self._has_successor = False
-        self._is_dismissed = False
+        self.is_dismissed = False
+        """Whether other lines carry the plan, and it only ends what it is at."""
         self._is_waiting = False
         """Whether it waits for its next attempt."""
         self._connects = 0
@@ -95,7 +96,7 @@ class LineReader:
     @property
     def _is_over(self) -> bool:
         """Whether nothing is to be recorded any more once the present connection has ended."""
-        return self._is_dismissed or self._carried.edition.plan is None
+        return self.is_dismissed or self._carried.edition.plan is None
 
     @property
     def _is_given_up(self) -> bool:
@@ -235,7 +236,7 @@ class LineReader:
 
     def dismiss(self) -> None:
         """End for good: other lines carry the plan. For any thread."""
-        self._is_dismissed = True
+        self.is_dismissed = True
         self.close_replaced()
 
     def _renew(self) -> None:

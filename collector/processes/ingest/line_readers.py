@@ -31,8 +31,8 @@ class LineReaders:
         return join_all(self._readers, timeout_secs, monotonic)
 
     def carried(self) -> set[tuple[int, int]]:
-        """The lines and plans that have a running reader."""
-        return {(reader.state.line, reader.state.plan) for reader in self._running()}
+        """The lines and plans that have a running reader, which is not to end."""
+        return {(reader.state.line, reader.state.plan) for reader in self._running() if not reader.is_dismissed}
 
     def renew_outdated(self) -> None:
         """Replace, without a hole, the connections that were made before their plan's last change."""

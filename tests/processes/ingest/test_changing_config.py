@@ -1,6 +1,8 @@
 """A newer configuration is taken while the feed is recorded, and only what it changes is touched."""
 
+import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ from msgspec.structs import replace
 
 from collector.channel.channel import CONFIG, Notice
 from collector.config.model import BookConfig, SilenceConfig, WriterConfig
+from collector.feed.connection_limit import ConnectionBudget
+from collector.processes.context import SystemClock
 from tests.processes.ingest.changing import Exchange, Feed, is_unbroken, listed
 from tests.processes.ingest.ingest_harness import wait_for
 
@@ -188,6 +192,37 @@ def test_a_line_that_is_let_go_stays_until_the_others_bring_data(start: Start, e
     exchange.silent.clear()
     wait_for(lambda: len(stands(feed)) == 1)
     wait_for_more(feed, "A")
+
+
+def test_a_line_that_is_let_go_while_the_exchange_bans_this_address_is_never_opened(
+    start: Start, exchange: Exchange, tmp_path: Path
+) -> None:
+    feed = start("A")
+    wait_for_more(feed, "A")
+    ConnectionBudget(tmp_path / "run/connections-plain.json", 1, 1.0, SystemClock.now_ns).ban(3.0)
+    take(feed, lines=2)
+    wait_for(lambda: "line 1" in threads())
+    take(feed, lines=1)
+    wait_for(lambda: feed.event("line_let_go"))
+    wait_for(lambda: "line 1" not in threads(), "the end of its wait")
+    assert exchange.asked == ["A"]
+    assert is_unbroken(feed.trades("A"))
+
+
+def test_a_line_that_was_let_go_while_it_waited_can_come_again_at_once(start: Start) -> None:
+    feed = start("A", longest_delay_secs=600.0)
+    wait_for_more(feed, "A")
+    for lines in (2, 1, 2):
+        take(feed, lines=lines)
+        wait_for(partial(has_lines, feed, lines))
+
+
+def has_lines(feed: Feed, count: int) -> bool:
+    return len(feed.reports[-1].lines) == count
+
+
+def threads() -> set[str]:
+    return {thread.name for thread in threading.enumerate()}
 
 
 def test_another_address_is_taken_without_a_hole(start: Start, exchange: Exchange) -> None:
