@@ -207,6 +207,10 @@ def test_a_bad_configuration_is_refused_with_all_its_errors_and_nothing_changes(
     assert by_file[0] == by_folder[0] == 2
     assert by_file[1] == by_folder[1]
     assert [line.partition(" ")[0] for line in by_file[1]] == ["error:"] * 3
+    code, lines = reload(recorded, "--json")
+    shown = json.loads("\n".join(lines))
+    assert (code, shown["state"]) == (2, "refused")
+    assert [f"error: {problem}" for problem in shown["problems"]] == by_file[1]
     recorded.config_path.write_text("data_dir = [", "utf-8")
     code, lines = reload(recorded, "--data-dir", str(recorded.data_dir))
     assert (code, len(lines)) == (2, 1)

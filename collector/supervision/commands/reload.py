@@ -51,16 +51,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Ask the recorder and print its answer; returns the exit code. Raises StopError."""
-    if options.config is not None and options.data_dir is not None:
-        raise ConfigError(["--config and --data-dir: give one of them"])
-    data_dir = options.data_dir or load_config(options.config).data_dir
-    _require_recorder(data_dir, named=options.data_dir is not None)
-    answer = _asked(Control(data_dir), Request(dry_run=options.dry_run))
+    answer = _answer(options)
     if answer.state == "refused" and not options.json:
         raise ConfigError(answer.problems)
     with reported_output():
         print(json.dumps(msgspec.to_builtins(answer)) if options.json else "\n".join(map(printable, _lines(answer))))
     return ConfigError.exit_code if answer.state == "refused" else 0
+
+
+def _answer(options: argparse.Namespace) -> Answer:
+    """The recorder's answer, or this command's own to settings by which no recorder could be asked. Raises StopError."""
+    try:
+        data_dir = _data_dir(options)
+    except ConfigError as error:
+        return Answer(state="refused", dry_run=options.dry_run, problems=error.problems)
+    _require_recorder(data_dir, named=options.data_dir is not None)
+    return _asked(Control(data_dir), Request(dry_run=options.dry_run))
+
+
+def _data_dir(options: argparse.Namespace) -> Path:
+    if options.config is not None and options.data_dir is not None:
+        raise ConfigError(["--config and --data-dir: give one of them"])
+    data_dir: Path = options.data_dir or load_config(options.config).data_dir
+    return data_dir
 
 
 def _require_recorder(data_dir: Path, *, named: bool) -> None:
