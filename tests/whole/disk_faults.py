@@ -21,11 +21,20 @@ def require_strace() -> None:
         refuse("strace is missing: no system call can be made to fail")
 
 
+def has_ended(pid: int) -> bool:
+    """Whether the process is gone, though its parent may not know yet."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return stat.rpartition(")")[2].split()[0] in {"Z", "X"}
+
+
 class DiskFault:
     """While it lasts, calls of a process (of all its threads) fail with `error`: those numbered `when`, thread by thread.
 
     With `aim`, only calls on the files it names count: it is asked again when none of them is left.
-    `find` tells which process; it is asked again if that has just ended.
+    `find` tells which process; it is asked again if that has ended, before or after it was traced.
     """
 
     def __init__(
@@ -48,14 +57,15 @@ class DiskFault:
 
     def _attach(self) -> "subprocess.Popen[str] | None":
         self._paths = self._aim()
-        command = [*self._command, *(f"--trace-path={path}" for path in self._paths), "-p", str(self._find())]
+        pid = self._find()
+        command = [*self._command, *(f"--trace-path={path}" for path in self._paths), "-p", str(pid)]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, encoding="utf-8")
         assert process.stderr is not None
         said = process.stderr.readline()
         if "attached" in said:
             return process
         process.communicate(timeout=60)
-        assert "No such process" in said, said
+        assert has_ended(pid), said
         return None
 
     def struck(self) -> int:
@@ -66,12 +76,20 @@ class DiskFault:
         """Wait until so many calls failed."""
 
         def look() -> bool:
-            if self._paths and not any(path.exists() for path in self._paths):  # done with before it was traced
+            assert self._process is not None
+            has_left = self._process.poll() is not None  # looked at first: nothing is written after it
+            if self.struck() >= count:
+                return True
+            if has_left or self._is_missed():
                 self._detach()
                 self._process = wait_for(self._attach)
-            return self.struck() >= count
+            return False
 
         wait_for(look)
+
+    def _is_missed(self) -> bool:
+        """Whether the files it aims at were done with before they were traced."""
+        return bool(self._paths) and not any(path.exists() for path in self._paths)
 
     def _detach(self) -> None:
         assert self._process is not None

@@ -1,5 +1,7 @@
 """A disk that answers with errors: every write is tried again or its process begins anew; nothing is skipped in silence."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.whole.accounts import frames_sent, missing_frames
-from tests.whole.disk_faults import DiskFault, require_strace
+from tests.whole.disk_faults import DiskFault, has_ended, require_strace
 from tests.whole.running import Exchange, Recorder, wait_for
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT"]
@@ -52,6 +54,33 @@ def finish(world: tuple[Exchange, Recorder]) -> int:
 def open_segment(recorder: Recorder) -> Path:
     """The segment that takes rows now."""
     return wait_for(lambda: next(iter((recorder.data_dir / "segments").glob("*.open.db")), None))  # type: ignore[return-value]
+
+
+UNTIL_IT_FAILS = """
+import errno, itertools, os, sys
+for number in itertools.count():
+    try:
+        os.mkdir(f"{sys.argv[1]}/{number}")
+    except OSError as error:
+        sys.exit(error.errno != errno.ENOSPC)
+    os.rmdir(f"{sys.argv[1]}/{number}")
+"""
+
+
+def test_a_fault_strikes_the_next_process_where_one_ends_before(tmp_path: Path) -> None:
+    require_strace()
+    idle = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    busy = subprocess.Popen([sys.executable, "-c", UNTIL_IT_FAILS, str(tmp_path)])
+    try:
+        with DiskFault(lambda: busy.pid if has_ended(idle.pid) else idle.pid, "mkdir", "ENOSPC", tmp_path) as fault:
+            assert idle.stdin is not None
+            idle.stdin.close()
+            fault.wait()
+        assert busy.wait(60) == 0
+    finally:
+        busy.kill()
+        for process in (idle, busy):
+            process.wait(60)
 
 
 def test_a_failed_journal_write_is_a_gap_and_the_next_succeeds(
