@@ -30,7 +30,7 @@ class RoleLock:
     def try_acquire(self) -> bool:
         """Take the lock if nobody holds it, and write this process's id into its file. Raises OSError."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._folder_fd = _locked(self.folder, os.O_RDONLY | os.O_DIRECTORY, fcntl.LOCK_EX)
+        self._folder_fd = locked(self.folder, os.O_RDONLY | os.O_DIRECTORY, fcntl.LOCK_EX)
         if self._folder_fd is None:
             return False
         try:
@@ -49,7 +49,7 @@ class RoleLock:
 
     def is_free(self) -> bool:
         """Whether nobody holds the lock now. Takes it only for the moment of the check."""
-        return _is_free(self.folder, os.O_RDONLY | os.O_DIRECTORY) and _is_free(self.path, os.O_RDONLY)
+        return is_free_at(self.folder, os.O_RDONLY | os.O_DIRECTORY) and is_free_at(self.path, os.O_RDONLY)
 
     def holder(self) -> str:
         """The process id that the holder wrote, for people; "unknown" if it cannot be read."""
@@ -78,7 +78,7 @@ class RoleLock:
 
     def _take_file(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file_fd = _locked(self.path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX)
+        self._file_fd = locked(self.path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX)
         if self._file_fd is None:
             return
         with suppress(OSError):
@@ -87,11 +87,11 @@ class RoleLock:
             os.pwrite(self._file_fd, f"{os.getpid()}\n".encode(), 0)
 
     def _keep_folder(self, held: int) -> bool:
-        if _is_at(held, self.folder):
+        if is_at(held, self.folder):
             return False
         # A lock is on the folder that was opened, whatever its name is now: on a removed folder it protects nothing.
         self.folder.mkdir(parents=True, exist_ok=True)
-        new_fd = _locked(self.folder, os.O_RDONLY | os.O_DIRECTORY, fcntl.LOCK_EX)
+        new_fd = locked(self.folder, os.O_RDONLY | os.O_DIRECTORY, fcntl.LOCK_EX)
         if new_fd is None:
             return False
         os.close(held)
@@ -100,7 +100,7 @@ class RoleLock:
 
     def _keep_file(self) -> bool:
         if self._file_fd is not None:
-            if _is_at(self._file_fd, self.path):
+            if is_at(self._file_fd, self.path):
                 return False
             os.close(self._file_fd)
             self._file_fd = None
@@ -129,15 +129,16 @@ def is_file_held(fd: int) -> bool:
     return False
 
 
-def _is_at(fd: int, path: Path) -> bool:
+def is_at(fd: int, path: Path) -> bool:
+    """Whether the path leads to the file behind `fd`."""
     try:
         return os.path.samestat(os.fstat(fd), path.stat())
     except FileNotFoundError:
         return False
 
 
-def _locked(path: Path, flags: int, kind: int) -> int | None:
-    """The file descriptor that holds the lock; None while somebody else holds it."""
+def locked(path: Path, flags: int, kind: int) -> int | None:
+    """The file descriptor that holds a lock (flock) on the path; None while somebody else holds it. Raises OSError."""
     # Without O_NONBLOCK, opening a pipe of that name would block forever.
     fd = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
     try:
@@ -150,9 +151,10 @@ def _locked(path: Path, flags: int, kind: int) -> int | None:
     return fd
 
 
-def _is_free(path: Path, flags: int) -> bool:
+def is_free_at(path: Path, flags: int) -> bool:
+    """Whether nobody holds a lock on the path, or it does not exist. Takes it only for the moment of the check."""
     try:
-        fd = _locked(path, flags, fcntl.LOCK_SH)
+        fd = locked(path, flags, fcntl.LOCK_SH)
     except (FileNotFoundError, NotADirectoryError):
         return True  # a file where the folder should be: the process that needs the folder reports it when it starts
     if fd is None:
