@@ -14,17 +14,21 @@ from collector.storage.journal.writer import JournalWriter
 
 
 def open_journal(
-    config: Config, feed: FeedConfig, now_ns: Callable[[], int], symbols: tuple[str, ...] | None = None
+    config: Config,
+    feed: FeedConfig,
+    now_ns: Callable[[], int],
+    symbols: tuple[str, ...] | None = None,
+    continues: str = "",
 ) -> JournalWriter:
     """Open a new journal for one incarnation, with a number above all earlier ones. Raises OSError.
 
-    `symbols` are what the feed records, by default what its configuration names.
+    `symbols` are what the feed records, by default what its configuration names; `continues` as in `JournalWriter`.
     """
     folder = journal_folder(config, feed.name)
     known = feed.wanted.exact if symbols is None else symbols
     identity = FeedIdentity(feed.name, feed.exchange, known, tuple(feed.data_types))
     first = next_number(folder, config.data_dir / "segments" / "positions.json", feed.name)
-    return JournalWriter(folder, identity, first, config.journal.file_bytes, now_ns)
+    return JournalWriter(folder, identity, first, config.journal.file_bytes, now_ns, continues)
 
 
 def open_rest_journal(config: Config, feed: FeedConfig, now_ns: Callable[[], int]) -> JournalWriter:

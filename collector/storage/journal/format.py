@@ -1,7 +1,8 @@
 """The bytes of a journal file, as pure functions.
 
     file    header record*
-    header  magic(8) length(u32) crc32(u32) JSON of that length: version, file_id, writer_id, number, feed, what is subscribed
+    header  magic(8) length(u32) crc32(u32) JSON of that length: version, file_id, writer_id, incarnation, number, previous,
+            feed, what is subscribed
     record  sync(u32) crc32(u32) length(u32) received_ns(i64) line(i8) kind(u8) connection(u16) payload of that length
     frames  count(u32), count lengths (u32, the top bit marks a binary frame), then the frames one after another
     events  a JSON object
@@ -80,12 +81,17 @@ class JournalHeader(NamedTuple):
 
     file_id: str
     writer_id: str
-    """The incarnation of ingest that wrote the file: the same in all its files; empty if the head cannot be read."""
+    """Who numbered the file's plans and connections: the same in all files of an incarnation of ingest, and in those of a
+    successor that began while it lived, and goes on with its numbers; empty if the head cannot be read."""
     number: int
     created_ns: int
     identity: FeedIdentity
     header_bytes: int
     """Length of the head: the offset of the first record."""
+    incarnation: str = ""
+    """The incarnation that wrote the file, which names its lock (`incarnations.py`); the writer id where the head names none."""
+    previous: int | None = None
+    """The number of the file that the incarnation wrote before; 0 for its first; None where the head names no incarnation."""
 
 
 class Record(NamedTuple):
@@ -128,9 +134,18 @@ class Parsed(NamedTuple):
     """Length of the unfinished record at `end`; 0 if unknown."""
 
 
-def encode_header(file_id: str, writer_id: str, number: int, created_ns: int, identity: FeedIdentity) -> bytes:
-    """Build the head of a file."""
+def encode_header(
+    file_id: str,
+    writer_id: str,
+    number: int,
+    created_ns: int,
+    identity: FeedIdentity,
+    incarnation: str = "",
+    previous: int | None = None,
+) -> bytes:
+    """Build the head of a file; one of an earlier version names no incarnation."""
     shares = {"shares": identity.shares} if identity.shares else {}
+    own = {"incarnation": incarnation, "previous": previous} if incarnation else {}
     meta = {
         "version": VERSION if shares else 1,
         "file_id": file_id,
@@ -142,6 +157,7 @@ def encode_header(file_id: str, writer_id: str, number: int, created_ns: int, id
         "symbols": identity.symbols,
         "data_types": identity.data_types,
         **shares,
+        **own,
     }
     body = msgspec.json.encode(meta)
     return _FILE_HEAD.pack(MAGIC, len(body), zlib.crc32(body)) + body
@@ -162,7 +178,11 @@ def decode_header(head: bytes) -> JournalHeader | None:
         raise NewerDataError(f"journal format {meta['version']} is newer than this program's {VERSION}")
     shares = tuple(PlanShare(plan, tuple(symbols), tuple(types)) for plan, symbols, types in meta.get("shares", ()))
     identity = FeedIdentity(meta["feed"], meta["exchange"], tuple(meta["symbols"]), tuple(meta["data_types"]), shares)
-    return JournalHeader(meta["file_id"], meta["writer_id"], meta["number"], meta["created_ns"], identity, header_bytes)
+    writer_id = meta["writer_id"]
+    return JournalHeader(
+        meta["file_id"], writer_id, meta["number"], meta["created_ns"], identity, header_bytes,
+        meta.get("incarnation", writer_id), meta.get("previous"),
+    )  # fmt: skip
 
 
 def connection_in_head(number: int) -> int:

@@ -15,6 +15,7 @@ from collector.domain.disk_waits import disk_wait
 from collector.storage.durable import sync
 from collector.storage.journal.files import journal_path
 from collector.storage.journal.format import FeedIdentity, RecordKind, encode_event, encode_frames, encode_header
+from collector.storage.journal.incarnations import IncarnationLock, remove_dead
 from collector.storage.locks import hold_file
 
 
@@ -25,21 +26,40 @@ class JournalWriter:
     """
 
     def __init__(
-        self, folder: Path, identity: FeedIdentity, first_number: int, file_bytes: int, now_ns: Callable[[], int]
+        self,
+        folder: Path,
+        identity: FeedIdentity,
+        first_number: int,
+        file_bytes: int,
+        now_ns: Callable[[], int],
+        continues: str = "",
     ) -> None:
+        """`continues` is the writer id of an incarnation that lives beside this one, and whose numbers of plans and
+        connections this one goes on with. Raises OSError.
+        """
         self._folder = folder
         self._identity = identity
         self.file_bytes = file_bytes
         """From which size on another file is begun; may be replaced at any time."""
         self._now_ns = now_ns
-        self._writer_id = secrets.token_hex(8)
+        self.writer_id = continues or secrets.token_hex(8)
+        """Whose numbers of plans and connections these are."""
+        self.incarnation = secrets.token_hex(8)
+        """Names this incarnation, and its lock, in the head of each file."""
+        self._number = 0
         self._lock = threading.Lock()
         self._retired: list[int] = []
         self._appended_bytes = 0
         self._synced = (0, 0)
         self._sync_error: OSError | None = None
         folder.mkdir(parents=True, exist_ok=True)
-        self._open(first_number)
+        remove_dead(folder)
+        self._living = IncarnationLock(folder, self.incarnation)
+        try:
+            self._open(first_number)
+        except OSError:
+            self._living.release()
+            raise
         self.sync()
 
     @property
@@ -116,20 +136,24 @@ class JournalWriter:
     def keep(self) -> bool:
         """Begin another file if somebody removed the one being written; true if that was done. Raises OSError.
 
-        A reader that still holds the removed file open reads it to its end.
+        A reader that still holds the removed file open reads it to its end. A lock that was removed is made again.
         """
         with self._lock:
-            if self._is_in_place():
+            is_in_place = self._is_in_place()
+            if not is_in_place:
+                self._folder.mkdir(parents=True, exist_ok=True)
+            self._living.keep()
+            if is_in_place:
                 return False
             removed = self._fd
-            self._folder.mkdir(parents=True, exist_ok=True)
             self._open(self._number + 1)
             self._retired.append(removed)
             return True
 
     def append_close(self) -> None:
-        """Append that nothing more follows."""
+        """Append that nothing more follows, and release the incarnation's lock."""
         self.append_event(RecordKind.CLOSE, self._now_ns(), 0, {})
+        self._living.release()
 
     def close(self) -> None:
         """Append that nothing more follows, and make everything durable."""
@@ -154,21 +178,33 @@ class JournalWriter:
         self._synced = state
 
     def _open(self, number: int) -> None:
-        path = journal_path(self._folder, number)
-        while path.exists() and not path.is_file():
-            # A folder or pipe has that name; numbers only give the order, so skip it.
-            number += 1
-            path = journal_path(self._folder, number)
-        header = encode_header(secrets.token_hex(16), self._writer_id, number, self._now_ns(), self._identity)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        fd, number = self._created(number)
+        head = encode_header(
+            secrets.token_hex(16),
+            self.writer_id,
+            number,
+            self._now_ns(),
+            self._identity,
+            self.incarnation,
+            self._number,
+        )
         try:
             hold_file(fd)
-            _write_whole(fd, [header], 0)
+            _write_whole(fd, [head], 0)
         except OSError:
             os.close(fd)
-            path.unlink()
+            journal_path(self._folder, number).unlink()
             raise
-        self._fd, self._number, self._position = fd, number, len(header)
+        self._fd, self._number, self._position = fd, number, len(head)
+
+    def _created(self, number: int) -> tuple[int, int]:
+        """A new file with that number, or the next one that is free; numbers only give the order."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        while True:
+            try:
+                return os.open(journal_path(self._folder, number), flags, 0o644), number
+            except FileExistsError:
+                number += 1
 
     def _append(self, pieces: list[bytes]) -> None:
         with self._lock:

@@ -24,9 +24,9 @@ def closed_journals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def journals() -> dict[int, str]:
-    """Paths of the journal files that this process has open, including removed ones."""
+    """Paths of the journal files and locks that this process has open, including removed journal files."""
     found = {}
     for link in DESCRIPTORS.iterdir():
         with suppress(FileNotFoundError):  # the descriptor that lists the folder
             found[int(link.name)] = str(link.readlink())
-    return {fd: path for fd, path in found.items() if ".journal" in path}
+    return {fd: path for fd, path in found.items() if ".journal" in path or path.endswith(".lock")}

@@ -8,8 +8,10 @@ from collector.storage.journal.writer import JournalWriter
 
 
 def let_go(journals: Iterable[JournalWriter]) -> None:
-    """None of their files is held any more."""
+    """None of their files and locks is held any more."""
     for journal in journals:
-        for fd in (journal._fd, *journal._retired):
+        for fd in (journal._living._fd, journal._fd, *journal._retired):
+            if fd is None:
+                continue
             with suppress(OSError):  # a journal that was closed holds nothing
                 fcntl.flock(fd, fcntl.LOCK_UN)

@@ -131,12 +131,15 @@ def test_a_changed_subscription_begins_a_file_that_says_which_plan_carries_what(
     assert len({head.file_id for head in heads if head}) == 2
 
 
-def test_a_subscription_that_cannot_be_told_is_not_changed(tmp_path: Path) -> None:
+def test_a_subscription_that_cannot_be_told_is_not_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(fd: int, pieces: list[bytes], position: int) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
     journal = make_writer(tmp_path)
-    (tmp_path / "000000000002.journal").write_bytes(b"in the way")
-    with pytest.raises(FileExistsError):
-        journal.resubscribe(IDENTITY._replace(shares=(PlanShare(0, ("A",), ("trade",)),)))
-    (tmp_path / "000000000002.journal").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwritev", full)
+        with pytest.raises(OSError, match="No space left"):
+            journal.resubscribe(IDENTITY._replace(shares=(PlanShare(0, ("A",), ("trade",)),)))
     journal.append_frames(1, 0, [b"goes on"])
     assert journal.keep() is False
     (tmp_path / "000000000001.journal").unlink()
@@ -155,8 +158,49 @@ def test_only_a_divided_subscription_needs_a_version_that_knows_it(tmp_path: Pat
 
 def test_an_existing_file_is_never_appended_to(tmp_path: Path) -> None:
     make_writer(tmp_path).close()
-    with pytest.raises(FileExistsError):
-        make_writer(tmp_path)
+    first = (tmp_path / "000000000001.journal").read_bytes()
+    later = make_writer(tmp_path)
+    later.close()
+    assert later.number == 2
+    assert (tmp_path / "000000000001.journal").read_bytes() == first
+
+
+def test_a_number_that_another_incarnation_took_meanwhile_is_skipped(tmp_path: Path) -> None:
+    old = make_writer(tmp_path, file_bytes=1)
+    new = make_writer(tmp_path, number=2, file_bytes=1)
+    for journal in (old, new, old, new):
+        journal.append_frames(1, 0, [b"x"])
+        journal.append_frames(1, 0, [b"y"])
+    old.resubscribe(IDENTITY._replace(symbols=("ETHUSDT",)))
+    new.resubscribe(IDENTITY._replace(symbols=("ETHUSDT",)))
+    heads = heads_in(tmp_path)
+    assert [head.number for head in heads] == list(range(1, len(heads) + 1))
+    for journal in (old, new):
+        own = [head for head in heads if head.incarnation == journal.incarnation]
+        assert [head.previous for head in own] == [0, *(head.number for head in own[:-1])]
+        assert len(own) > 3
+
+
+def test_a_successor_goes_on_with_the_writer_id_and_names_an_incarnation_of_its_own(tmp_path: Path) -> None:
+    old = make_writer(tmp_path)
+    new = JournalWriter(tmp_path, IDENTITY, 2, 1 << 20, lambda: 1, continues=old.writer_id)
+    other = make_writer(tmp_path, number=3)
+    heads = heads_in(tmp_path)
+    assert [head.writer_id for head in heads] == [old.writer_id, old.writer_id, other.writer_id]
+    assert [head.incarnation for head in heads] == [old.incarnation, new.incarnation, other.incarnation]
+    assert len({old.incarnation, new.incarnation, other.incarnation}) == 3
+    assert new.writer_id == old.writer_id != other.writer_id
+
+
+def test_a_head_of_an_earlier_version_is_of_the_incarnation_that_its_writer_id_names() -> None:
+    head = decode_header(journal_format.encode_header("00" * 16, "w", 1, 1, IDENTITY))
+    assert head is not None
+    assert (head.incarnation, head.previous) == ("w", None)
+
+
+def heads_in(folder: Path) -> list[journal_format.JournalHeader]:
+    heads = [decode_header(path.read_bytes()) for _, path in journal_files(folder)]
+    return [head for head in heads if head is not None]
 
 
 def test_numbers_continue_from_files_and_positions(tmp_path: Path) -> None:
