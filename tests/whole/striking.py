@@ -4,15 +4,18 @@ the exchange sent.
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
+from tests.whole.accounts import gaps_of
 from tests.whole.holes import Hole, Stream, Told, between, count, differences, ids_stored, told
 from tests.whole.networks import DroppingNetwork, with_hosts
 from tests.whole.running import Exchange, Recorder, wait_for
+
+T = TypeVar("T")
 
 NAME: Final = "exchange.test"
 DATA_TYPES: Final = {"trade": "trade", "depthUpdate": "book_delta"}
@@ -151,21 +154,27 @@ def _ended(both: Struck) -> Iterator[Struck]:
         both.source.stop()
 
 
-def balance(recorder: Recorder, sent_log: Path) -> Balance:
-    """Compare what was stored, and what the ledger says, with what was sent; both have ended.
+def balance(recorder: Recorder, sent_log: Path, symbols: Collection[str] | None = None) -> Balance:
+    """Compare what was stored, and what the ledger says, with what was sent; both have ended. `symbols`: only of these.
 
     Fails where anything was stored twice or was never sent, and where a frame that is not stored is in no hole of the ids.
     """
-    stored = ids_stored(recorder)
+    stored = _of(symbols, ids_stored(recorder))
     kept = {Frame(stream, ids) for stream, covers in stored.items() for ids in covers}
     made, sent = frames_of(sent_log)
     assert kept - sent == set(), "never sent"
-    made = {frame for frame in made if frame.ids.after <= stored[frame.stream][-1].after}
+    made = {frame for frame in made if frame.stream in stored and frame.ids.after <= stored[frame.stream][-1].after}
     lacking = {stream: holes for stream, covers in stored.items() if (holes := between(covers))}
     lost = made - kept
     assert [frame for frame in lost if not _is_in(frame.ids, lacking.get(frame.stream, ()))] == []
-    rows = {row["gap_id"] for row in recorder.losses() if row["status"] != "repaired"}
-    return Balance(len(made), len(kept), len(made - sent), len(lost), lacking, told(recorder), len(rows))
+    rows = [row for row in gaps_of(recorder.data_dir / "archive") if symbols is None or row["symbol"] in symbols]
+    open_rows = sum(row["status"] != "repaired" for row in rows)
+    ledger = _of(symbols, told(recorder))
+    return Balance(len(made), len(kept), len(made - sent), len(lost), lacking, ledger, open_rows)
+
+
+def _of(symbols: Collection[str] | None, found: Mapping[Stream, T]) -> dict[Stream, T]:
+    return {stream: what for stream, what in found.items() if symbols is None or stream.symbol in symbols}
 
 
 def _is_in(ids: Hole, holes: Sequence[Hole]) -> bool:
