@@ -16,11 +16,10 @@ from collector.config import Config
 from collector.config.handed_on import remove_configs
 from collector.domain.clock import Clock
 from collector.domain.log import Log
-from collector.reports import ArchiverReport, Report
-from collector.supervision.child import Child
+from collector.reports import ArchiverReport
 from collector.supervision.control import Answer, Control, Request
+from collector.supervision.reload_outcome import under_way
 from collector.supervision.reload_plan import Current, Lack, Plan, Source, plan, refused
-from collector.supervision.reload_steps import Steps
 from collector.supervision.scribe import Scribe
 from collector.supervision.signals import Signals
 from collector.supervision.supervisor import Reports, Supervisor
@@ -134,12 +133,8 @@ class Reloading:
             self._begun = _Begun(begun.request_id, Plan(answer, config, steps), self._clock.monotonic() + SETTLE_SECS)
 
     def _settle(self, begun: _Begun, deadline: float, supervisor: Supervisor, reports: Reports) -> None:
-        children = {child.role: child for child in supervisor.children}
-        found = (
-            _still(name, begun.plan.steps, children.get(name), reports.get(name), self._current.number)
-            for name in sorted(begun.plan.steps.concerned)
-        )
-        still = [*filter(None, found), *([_STOPPING] if supervisor.stopping else [])]
+        still = under_way(begun.plan.steps, supervisor.children, reports, self._current.number)
+        still += [_STOPPING] if supervisor.stopping else []
         if not still:
             self._finish(begun, begun.plan.answer)
         elif supervisor.stopping or self._clock.monotonic() >= deadline:
@@ -174,14 +169,3 @@ def _waiting_for_store(reports: Reports) -> set[str]:
     return {
         name for name, report in reports.items() if isinstance(report, ArchiverReport) and report.store_state != "there"
     }
-
-
-def _still(name: str, steps: Steps, child: Child | None, report: Report | None, number: int) -> str:
-    """What is still to come of a process that is concerned; empty if nothing is."""
-    if child is None or name in steps.retire:
-        return "" if child is None else f"{name} has not left yet"
-    if child.state == "backoff":
-        return f"{name} died (exit code {child.exit_code}) and is started again; the log says why"
-    if report is None or report.pid != child.pid or child.state != "running":
-        return f"{name} is {child.state}"
-    return "" if report.config_number >= number else f"{name} works by the settings of before"
