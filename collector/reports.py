@@ -205,6 +205,8 @@ class ArchiverReport(Report, frozen=True, kw_only=True):
     """By what the failure says of the store: away or refusing."""
     store_state: str = "there"
     store_away_secs: float = 0.0
+    store_known: bool = False
+    """Whether the process has had an answer of the store, or none in vain; it asks a bucket as it begins."""
     backlog_segments: int = 0
     backlog_objects: int = 0
     backlog_bytes: int = 0

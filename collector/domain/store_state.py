@@ -49,6 +49,11 @@ class StoreState:
         """Whether it accepts objects, as far as is known."""
         return self.state == "there"
 
+    @property
+    def is_known(self) -> bool:
+        """Whether any try has shown its state."""
+        return not self.is_there or self._proven_at > -math.inf
+
     def may_ask(self, now: float) -> bool:
         """Whether a try may begin. While the store accepts nothing, one try at a time is allowed."""
         return self.is_there or now >= self._retry_at

@@ -55,6 +55,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Settings and feeds, with what they were and are."""
     processes: list[str] = []
     """What the processes do that are concerned."""
+    warnings: list[str] = []
+    """What is wrong all the same: the recorder goes on, and tries it again."""
     problems: list[str] = []
     """Why it was refused."""
     still: list[str] = []

@@ -72,6 +72,13 @@ def check(config: Config) -> list[str]:
     return [*_plan(config, symbols), *symbol_check.lines(config, answers), *_surroundings(config), *recorder]
 
 
+def doubts(config: Config) -> list[str]:
+    """What a recorder goes on without and tries again: its port, and an archive that is a folder. A bucket is not asked."""
+    archive = folder_of(config.archive_url)
+    with new_folders_removed(*([] if archive is None else [archive])):
+        return [*_http_problems(config), *([] if archive is None else _store_problems(config))]
+
+
 @contextmanager
 def new_folders_removed(*folders: Path) -> Iterator[None]:
     """Remove those of these folders that are made inside, with those above and in them, unless there is a file in them."""

@@ -14,6 +14,10 @@ from collector.supervision.control import RELOAD, Answer, Request
 from collector.supervision.reload_steps import Steps, steps_of
 
 
+def _no_doubts(_config: Config) -> list[str]:
+    return []
+
+
 class Source(NamedTuple):
     """Where the settings of a recorder come from."""
 
@@ -22,6 +26,8 @@ class Source(NamedTuple):
     check: Callable[[Config], None]
     """Raises StopError if the recorder could not record by them; it may make folders."""
     file: Path | None = None
+    doubts: Callable[[Config], list[str]] = _no_doubts
+    """What is wrong with the surroundings, and the recorder goes on without; it may take a while."""
 
 
 class Current:
@@ -66,7 +72,7 @@ def plan(request: Request | None, source: Source | None, current: Current, lack:
         config, change, steps = _checked(source, current, lack)
     except StopError as error:
         return Plan(refused(answer, *str(error).splitlines()))
-    answer = replace(answer, changes=change.lines, processes=steps.lines)
+    answer = replace(answer, changes=change.lines, processes=steps.lines, warnings=source.doubts(config))
     if request.dry_run:
         return Plan(answer)
     return Plan(answer, current.config) if change.is_empty else _written(answer, config, steps)
@@ -86,7 +92,7 @@ def _checked(source: Source, current: Current, lack: Lack) -> tuple[Config, Conf
 
 def refused(answer: Answer, *problems: str) -> Answer:
     """The answer that nothing was changed, and why."""
-    return replace(answer, state="refused", problems=list(problems), changes=[], processes=[])
+    return replace(answer, state="refused", problems=list(problems), changes=[], processes=[], warnings=[])
 
 
 def _written(answer: Answer, config: Config, steps: Steps) -> Plan:

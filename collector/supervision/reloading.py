@@ -18,7 +18,7 @@ from collector.domain.clock import Clock
 from collector.domain.log import Log
 from collector.reports import ArchiverReport
 from collector.supervision.control import Answer, Control, Request
-from collector.supervision.reload_outcome import under_way
+from collector.supervision.reload_outcome import NO_DOUBT, store_doubt, under_way
 from collector.supervision.reload_plan import Current, Lack, Plan, Source, plan, refused
 from collector.supervision.scribe import Scribe
 from collector.supervision.signals import Signals
@@ -133,19 +133,25 @@ class Reloading:
             self._begun = _Begun(begun.request_id, Plan(answer, config, steps), self._clock.monotonic() + SETTLE_SECS)
 
     def _settle(self, begun: _Begun, deadline: float, supervisor: Supervisor, reports: Reports) -> None:
-        still = under_way(begun.plan.steps, supervisor.children, reports, self._current.number)
+        answer, steps = begun.plan.answer, begun.plan.steps
+        still = under_way(steps, supervisor.children, reports, self._current.number)
+        store = NO_DOUBT if still else store_doubt(self._current.config.archive_url, steps, reports)
+        is_over = supervisor.stopping or self._clock.monotonic() >= deadline
+        if (still or store.may_pass) and not is_over:
+            return
         still += [_STOPPING] if supervisor.stopping else []
-        if not still:
-            self._finish(begun, begun.plan.answer)
-        elif supervisor.stopping or self._clock.monotonic() >= deadline:
-            self._finish(begun, replace(begun.plan.answer, state="under_way", still=still))
+        warnings = [*answer.warnings, *filter(None, [store.text])]
+        self._finish(begun, replace(answer, state="under_way" if still else "done", still=still, warnings=warnings))
 
     def _finish(self, begun: _Begun, answer: Answer) -> None:
         self._begun = None
         if answer.state == "refused":
             self._log.error("reload_refused", problems=answer.problems)
         elif not answer.dry_run:
-            self._log.info("reloaded", config_number=answer.config_number, changes=answer.changes, still=answer.still)
+            self._log.info(
+                "reloaded", config_number=answer.config_number, changes=answer.changes, still=answer.still,
+                warnings=answer.warnings,
+            )  # fmt: skip
         self._scribe.write("work", partial(self._conclude, begun.request_id, answer))
 
     def _conclude(self, request_id: str, answer: Answer) -> None:

@@ -26,6 +26,14 @@ def test_a_store_that_fails_gets_one_try_at_a_time_with_growing_delays() -> None
     assert (store.error, secs_to_wait(store, 16.0), store.away_secs(17.0)) == ("still none", 20.0, 12.0)
 
 
+def test_what_a_store_is_like_is_known_from_the_first_try_on() -> None:
+    answering, failing = StoreState(delays), StoreState(delays)
+    assert (answering.is_known, failing.is_known) == (False, False)
+    answering.succeeded(1.0, 0.0)
+    failing.failed(1.0, 0.0, "no route", refused=False)
+    assert (answering.is_known, failing.is_known) == (True, True)
+
+
 def test_a_store_that_is_back_says_how_long_and_how_many_tries_it_took() -> None:
     store = StoreState(delays)
     store.failed(5.0, 4.0, "no route", refused=False)

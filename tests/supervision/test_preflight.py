@@ -10,7 +10,7 @@ from collector.config import ArchiveConfig, Config, HttpConfig, JournalConfig
 from collector.domain.errors import ConfigError
 from collector.read.demo_mark import write_mark
 from collector.storage.locks import supervisor_lock
-from collector.supervision.preflight import check, require_usable
+from collector.supervision.preflight import check, doubts, require_usable
 from tests.fixed_response_server import FixedResponseServer
 from tests.seaweed import ADMIN, Seaweed
 
@@ -157,6 +157,23 @@ def test_a_check_tells_where_nothing_can_listen(tmp_path: Path) -> None:
         # 192.0.2.0/24 is for documentation (RFC 5737).
         assert http_problems(tmp_path, "192.0.2.1", port) == ["http.host: 192.0.2.1 is not an address of this machine"]
     assert http_problems(tmp_path, "127.0.0.1", port) == []
+
+
+def test_what_a_recorder_goes_on_without_is_told_and_no_folder_is_left(tmp_path: Path) -> None:
+    archive = tmp_path / "new" / "archive"
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        wanted = Config(
+            data_dir=tmp_path,
+            archive=ArchiveConfig(url=archive.as_uri()),
+            http=HttpConfig(port=other.getsockname()[1]),
+        )
+        (problem,) = doubts(wanted)
+    assert problem.startswith("http.port: ")
+    assert doubts(wanted) == []
+    assert list(tmp_path.iterdir()) == []
+    archive.parent.write_text("no folder", "utf-8")
+    (problem,) = doubts(wanted)
+    assert problem.startswith(f"archive.url: {archive.as_uri()} takes no objects: ")
 
 
 def test_a_check_tells_of_a_host_that_has_no_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,13 @@ def test_what_changes_is_shown_written_and_numbered(current: Current) -> None:
     assert planned(current, new).answer.config_number == 2
 
 
+def test_what_the_recorder_would_go_on_without_is_a_warning_and_no_refusal(current: Current) -> None:
+    source = Source(lambda: current.config, nothing, doubts=lambda _config: ["http.port: taken"])
+    for request in (Request(), Request(dry_run=True)):
+        answer = plan(request, source, current, enough).answer
+        assert (answer.state, answer.warnings) == ("done", ["http.port: taken"])
+
+
 def test_a_dry_run_writes_nothing_and_leaves_nothing_to_do(current: Current) -> None:
     made = planned(current, replace(current.config, log=LogConfig(level="debug")), Request(dry_run=True))
     assert (made.config, made.answer.dry_run) == (None, True)

@@ -236,6 +236,29 @@ def test_whoever_waits_for_a_store_that_was_away_looks_at_it_at_once(world: Worl
     assert world.answer(number).processes == ["archiver is renewed"]
 
 
+def test_a_bucket_is_given_time_for_its_first_answer_and_what_is_wrong_with_it_is_a_warning(world: World) -> None:
+    world.new = replace(world.current.config, archive=ArchiveConfig(url="s3://x"))
+    pid = world.child("archiver").pid
+    for store, said in (
+        ({"store_known": True}, []),
+        ({"store_known": True, "store_state": "refusing", "last_error": "no such bucket"},
+         ["archive.url: s3://x takes no objects: no such bucket"]),
+        ({}, ["archive.url: s3://x has not answered yet"]),
+    ):  # fmt: skip
+        world.new = replace(world.new, archive=replace(world.new.archive, retry_base_delay_secs=1.0 + len(world.steps)))
+        number = world.control.ask(Request())
+        world.applied(len(world.steps) + 1)
+        world.reports["archiver"] = ArchiverReport(pid=pid, config_number=world.current.number)
+        for _ in range(3):
+            world.look()
+        assert world.control.answer_to(number) is None, "it has not answered yet"
+        world.reports["archiver"] = ArchiverReport(pid=pid, config_number=world.current.number, **store)
+        world.secs += 0.0 if store else SETTLE_SECS
+        answer = world.answer(number)
+        assert (answer.state, answer.still, answer.warnings) == ("done", [], said)
+        assert world.logged("reloaded")[-1]["warnings"] == said
+
+
 def test_requests_wait_until_everybody_has_begun(world: World) -> None:
     world.recording = False
     number = world.control.ask(Request())

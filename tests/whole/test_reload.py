@@ -4,9 +4,11 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -355,6 +357,43 @@ def test_a_process_that_dies_again_and_again_holds_up_nobody_and_is_tried_at_onc
     assert gaps_of(recorded.data_dir / "archive") == []
 
 
+def warned(recorded: Recorder, *arguments: str) -> list[str]:
+    """The warnings of a reload, and of a second one that changes nothing, in its text and in its JSON."""
+    code, lines = reload(recorded, *arguments)
+    assert code == 0
+    shown = json.loads("\n".join(reload(recorded, "--json", *arguments)[1]))
+    told = [line for line in lines if line.startswith("warning: ")]
+    assert told == [f"warning: {text}; the recorder goes on, and tries again" for text in shown["warnings"]]
+    assert shown["state"] == "done"
+    return list(shown["warnings"])
+
+
+def test_a_port_or_an_archive_that_cannot_be_used_is_warned_of_and_it_records_on(
+    source: Exchange, started: Start, tmp_path: Path
+) -> None:
+    in_the_way = tmp_path / "in-the-way"
+    in_the_way.write_text("no folder", "utf-8")
+    archive = in_the_way / "archive"
+    url = archive.as_uri()
+    recorded = started()
+    good = recorded.config_path.read_text("utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = port_of(taken)
+        recorded.configure(**settings(archive={"url": url}, http={"port": port}))
+        expected = [
+            f"http.port: 127.0.0.1:{port} is taken by another program; end that one, or choose another port",
+            f"archive.url: {url} takes no objects: {url}: [Errno 20] Not a directory: '{archive}'",
+        ]
+        assert warned(recorded, "--dry-run") == expected
+        assert recorded.status()["healthy"], "nothing has changed yet"
+        assert warned(recorded) == expected
+        assert [said["warnings"] for said in recorded.logged("reloaded")] == [expected, expected]
+    recorded.config_path.write_text(good, "utf-8")
+    assert warned(recorded) == []
+    goes_on(recorded)
+    assert assert_whole(recorded, source) == []
+
+
 def test_a_store_that_was_away_is_looked_at_at_once(started: Start) -> None:
     with keep_port() as closed:
         away = {"url": "s3://bucket/there", "region": "eu-central-1"}
@@ -364,7 +403,9 @@ def test_a_store_that_was_away_is_looked_at_at_once(started: Start) -> None:
         wait_for(lambda: recorded.logged("store_away"))
         before = pids(recorded)
         code, lines = reload(recorded)
-        assert (code, lines[1:]) == (0, ["nothing differs from what it records by", "process: archiver is renewed"])
+        assert (code, lines[1:3]) == (0, ["nothing differs from what it records by", "process: archiver is renewed"])
+        (warning,) = lines[3:]
+        assert warning.startswith("warning: archive.url: s3://bucket/there takes no objects: ")
         assert {name for name in before if before[name] != pids(recorded)[name]} == {"archiver"}
         wait_for(lambda: len(recorded.logged("store_away")) == 2)
         assert recorded.stop() == 0

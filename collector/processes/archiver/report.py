@@ -72,6 +72,7 @@ class ReportBuilder:
             store_tries_failed=sorted(self._store.failed_tries.items()),
             store_state=self._store.state,
             store_away_secs=round(self._store.away_secs(now), 3),
+            store_known=self._store.is_known,
             backlog_segments=len({*sealed, *staged, *self._retries.deferred.reasons}),
             backlog_objects=self._uploads.objects_left,
             backlog_bytes=self._uploads.bytes_left + unstaged_bytes,

@@ -11,7 +11,7 @@ from collector.config import Config
 from collector.config.environment import environment_warnings
 from collector.config.load import load
 from collector.exchanges.registry import data_types, symbol_problems
-from collector.supervision.preflight import require_usable
+from collector.supervision.preflight import doubts, require_usable
 from collector.supervision.reload_plan import Source
 
 
@@ -32,7 +32,7 @@ def add_stop_after(parser: argparse.ArgumentParser) -> None:
 def source_of(path: Path | None) -> Source:
     """Where a recorder that is started now finds its settings later, also after a change of the working directory."""
     file = None if path is None else path.absolute()
-    return Source(partial(_loaded, file), require_usable, file)
+    return Source(partial(_loaded, file), require_usable, file, doubts)
 
 
 def load_config(path: Path | None) -> Config:

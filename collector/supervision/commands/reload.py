@@ -6,8 +6,9 @@ needs a restart, is refused whole, and it goes on as before.
 Prints what changed, or with --dry-run what would. It also looks at once at a
 store that was away, and reads the store's credentials again.
 
-Exit code: 0 done (a line says who is still under way); 1 no recorder runs
-there, or it did not answer; 2 refused, each reason on a line.
+Exit code: 0 done (lines say who is still under way, and warn of a port or an
+archive that cannot be used); 1 no recorder runs there, or it did not answer; 2
+refused, each reason on a line.
 """
 
 import argparse
@@ -122,5 +123,6 @@ def _lines(answer: Answer) -> Iterator[str]:
     yield from answer.changes
     yield from (f"process: {process}" for process in answer.processes)
     yield from (f"still under way: {process}" for process in answer.still)
+    yield from (f"warning: {warning}; the recorder goes on, and tries again" for warning in answer.warnings)
     if answer.dry_run and answer.changes:
         yield "dry run: nothing was changed"

@@ -718,6 +718,7 @@ def test_numbers_are_reported_about_once_a_second_and_at_the_end(world: World) -
         failed_uploads=0,
         store_tries_failed=[],
         store_state="there",
+        store_known=True,
         store_away_secs=0,
         backlog_segments=0,
         backlog_objects=0,
