@@ -38,8 +38,8 @@ class BookRows:
         unknown, book = _begun(stream, from_id, at_us, cause), stream.book_since(from_id, at_us)
         if book is None:
             self._watch(stream, unknown)
-        elif book[0] > at_us:
-            self._end(stream, unknown, book)
+        else:
+            self._reached(stream, unknown, book)
 
     def lost(self, stream: StreamState, at_us: int, cause: str) -> None:
         """Note that updates until `at_us` may be lost: where ids prove nothing, the next one has no book.
@@ -70,8 +70,7 @@ class BookRows:
         unknown = stream.dedup.progress.book_unknown
         if unknown is not None and _reaches(stream, unknown):
             self._forget(stream)
-            if unknown.since_us:
-                self._end(stream, unknown, (received_us, last_id))
+            self._reached(stream, unknown, (received_us, last_id))
 
     def look(self, feed: str, now_us: int) -> None:
         """Write a row for each stretch of the feed that has lasted for a while."""
@@ -98,6 +97,11 @@ class BookRows:
         # A clock that was set back does not put it off.
         if not 0 <= now_us - unknown.since_us < lasts_us:
             self._feeds.rows.add(stream.key, unknown.lasting(stream.key, now_us))
+
+    def _reached(self, stream: StreamState, unknown: BookUnknown, book: tuple[int, int | None]) -> None:
+        """A book ends the stretch; there was none if it was received before the updates, though it may be read after them."""
+        if unknown.has_row or book[0] > unknown.since_us > 0:
+            self._end(stream, unknown, book)
 
     def _end(self, stream: StreamState, unknown: BookUnknown, book: tuple[int, int | None]) -> None:
         row = unknown.ended(stream.key, *book)

@@ -101,6 +101,25 @@ def test_a_book_that_does_not_reach_the_break_ends_nothing() -> None:
     assert feed.told() == [("restart", "101", "100", 1.0, 1.5, "unrepairable")]
 
 
+def test_a_book_that_was_received_before_the_updates_ends_no_stretch_though_it_is_read_after_them() -> None:
+    feed = Feed()
+    feed.update(1.0, 101, 103)
+    feed.update(1.5, 104, 105)
+    feed.book(0.75, 102)
+    assert feed.told() == []
+    feed.processor.ledger.close(at(9.0))
+    assert feed.told() == []
+
+
+def test_a_row_that_was_written_meanwhile_is_closed_also_by_a_book_received_before_the_updates() -> None:
+    feed = Feed()
+    feed.update(1.0, 101, 103)
+    feed.processor.ledger.update(at(2.0))
+    feed.book(0.75, 102)
+    opened, closed = feed.told()
+    assert (opened[-2:], closed[-2:]) == ((None, "open"), (1.0, "unrepairable"))
+
+
 def test_a_stretch_that_lasts_has_a_row_that_a_later_one_closes() -> None:
     feed = Feed()
     feed.update(1.0, 101, 103)
