@@ -1,9 +1,11 @@
 """For how long received updates have no book to apply them to: at a start, and after each reconnect.
 
     .venv/bin/python -m tests.bench.bench_books [--symbols 1,200] [--commit-secs 1,5] [--cuts 4] [--every-secs 15]
+        [--round-trip-secs 0,0.1]
 
 The whole recorder, as real processes, beside the simulator. Every connection is cut `--cuts` times. A stretch begins with
-the first update received without a book and ends when the book that it fits was received, as the archive shows.
+the first update received without a book and ends when the book that it fits was received, as the archive shows. With
+`--round-trip-secs` each answer over REST is held back for so long, as by an exchange that is far away.
 """
 
 import argparse
@@ -11,8 +13,9 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from collector.domain.records import BookRow
 from collector.read.book_check import Stretch, check
@@ -28,19 +31,35 @@ def names(count: int) -> list[str]:
     return ["BTCUSDT", *(f"S{number:03}USDT" for number in range(1, count))]
 
 
-def recorded(folder: Path, symbols: list[str], commit_secs: float, cuts: int, every_secs: float) -> Recorder:
+class Case(NamedTuple):
+    """What is measured together."""
+
+    symbols: list[str]
+    commit_secs: float
+    round_trip_secs: float
+    cuts: int
+    every_secs: float
+
+    def __str__(self) -> str:
+        rest = f", a round trip of {self.round_trip_secs:g} s" if self.round_trip_secs else ""
+        return f"{len(self.symbols)} symbols, a commit every {self.commit_secs:g} s, {self.cuts} cuts{rest}"
+
+
+def recorded(folder: Path, case: Case) -> Recorder:
     """Record a simulator that cuts every connection so often; returns the recorder, which has stopped."""
     rate = str(EVENTS_A_SEC)
-    exchange = Exchange(folder, "--symbols", ",".join(symbols), "--rate", rate, "--seed", "3", log=False)
-    feed = {"rest_url": exchange.rest_url, "symbols": symbols, "data_types": ["book_delta"]}
-    recorder = Recorder(folder, exchange.ws_url, feed=feed, writer={"batch_interval_secs": commit_secs})
+    exchange = Exchange(folder, "--symbols", ",".join(case.symbols), "--rate", rate, "--seed", "3", log=False)
+    if case.round_trip_secs:
+        exchange.fault(kind="hang", secs=case.round_trip_secs, path="depth", probability=1.0)
+    feed = {"rest_url": exchange.rest_url, "symbols": case.symbols, "data_types": ["book_delta"]}
+    recorder = Recorder(folder, exchange.ws_url, feed=feed, writer={"batch_interval_secs": case.commit_secs})
     try:
         recorder.start()
         wait_for(lambda: exchange.stats() and exchange.stats()["connections_total"] > 0)
-        for _ in range(cuts):
-            time.sleep(every_secs)
+        for _ in range(case.cuts):
+            time.sleep(case.every_secs)
             exchange.fault(kind="disconnect", now=True)
-        time.sleep(every_secs)
+        time.sleep(case.every_secs)
         assert recorder.stop() == 0, recorder.log_path.read_text("utf-8")
     finally:
         recorder.end()
@@ -77,12 +96,11 @@ def told(what: str, found: list[Stretch]) -> str:
     return f"  {what}: {len(found)} stretches, median {median:.3f} s, most {most:.3f} s, {lasting} without an end"
 
 
-def measure(symbols: list[str], commit_secs: float, cuts: int, every_secs: float) -> None:
+def measure(case: Case) -> None:
     """Measure and print one case."""
     with tempfile.TemporaryDirectory(prefix="bench-books-") as folder:
-        recorder = recorded(Path(folder), symbols, commit_secs, cuts, every_secs)
-        found = list(stretches(recorder, symbols))
-    print(f"{len(symbols)} symbols, a commit every {commit_secs:g} s, {cuts} cuts", flush=True)
+        found = list(stretches(recorded(Path(folder), case), case.symbols))
+    print(case)
     print(told("at the start", [of_symbol[0] for of_symbol in found if of_symbol]))
     print(told("after a cut", [stretch for of_symbol in found for stretch in of_symbol[1:]]), flush=True)
 
@@ -94,10 +112,13 @@ def main() -> None:
     parser.add_argument("--commit-secs", default="1,5", help="values of writer.batch_interval_secs")
     parser.add_argument("--cuts", type=int, default=4)
     parser.add_argument("--every-secs", type=float, default=15.0)
+    parser.add_argument("--round-trip-secs", default="0", help="how long each answer over REST is held back")
     options = parser.parse_args()
-    for count in map(int, options.symbols.split(",")):
-        for commit_secs in map(float, options.commit_secs.split(",")):
-            measure(names(count), commit_secs, options.cuts, options.every_secs)
+    cases = product(
+        *(map(float, text.split(",")) for text in (options.symbols, options.commit_secs, options.round_trip_secs))
+    )
+    for count, commit_secs, round_trip_secs in cases:
+        measure(Case(names(int(count)), commit_secs, round_trip_secs, options.cuts, options.every_secs))
 
 
 if __name__ == "__main__":
