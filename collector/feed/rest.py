@@ -46,25 +46,25 @@ class RestResponse(NamedTuple):
     """Wall time right before the request was sent."""
     received_ns: int
     """Wall time once the whole answer was received."""
+    address: Address | None = None
+    """Which of the server's addresses gave it; None for an answer without a body."""
 
 
 class RestClient:
-    """One exchange's REST interface at `base_url`, through the environment's proxy if there is one. For one thread.
+    """One exchange's REST interface at `base_url`, through the environment's proxy if there is one. Threads may share it.
 
-    It keeps connections, verifies certificates, follows no redirects and repeats no request by itself.
+    It keeps up to `connections`, verifies certificates, follows no redirects and repeats no request by itself.
     The constructor raises ValueError for a proxy variable that is not an HTTP proxy, see `proxy_for`.
     """
 
-    def __init__(self, base_url: str, clock: Clock) -> None:
+    def __init__(self, base_url: str, clock: Clock, connections: int = 1) -> None:
         self._base_url = base_url.rstrip("/")
         self._clock = clock
         proxy = proxy_for(self._base_url)
-        self._pool = _pool(proxy)
-        self._address: Address | None = None
+        self._pool = _pool(proxy, connections)
 
     def get(self, target: str, method: str = "GET", body: str = "") -> RestResponse:
         """Send a request for a path with its query; a `body` is JSON. Raises RestError unless a complete answer comes."""
-        self._address = None
         asked_ns = self._clock.now_ns()
         try:
             response = self._pool.request(
@@ -72,29 +72,32 @@ class RestClient:
                 preload_content=False, redirect=False, retries=False,
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECS, read=READ_TIMEOUT_SECS),
             )  # fmt: skip
-            content = self._body(response)
+            content, address = self._body(response)
         except (
             HTTPError,
             OSError,
             ValueError,
         ) as error:  # ValueError: urllib3 does not wrap that of a negative chunk length
             raise RestError("unreachable", f"{type(error).__name__}: {error}") from error
-        return RestResponse(response.status, response.headers, content, asked_ns, self._clock.now_ns())
+        return RestResponse(response.status, response.headers, content, asked_ns, self._clock.now_ns(), address)
 
-    def renew(self) -> None:
-        """Send the next request on a new connection, to another address than the last answer came from, if any came."""
+    def renew(self, address: Address | None) -> None:
+        """Send requests from here on over new connections, and to another address than this one."""
         self._pool.clear()
-        if self._address is not None:
-            mark_failed(self._address)
+        if address is not None:
+            mark_failed(address)
 
-    def _body(self, response: urllib3.BaseHTTPResponse) -> bytes:
+    def _body(self, response: urllib3.BaseHTTPResponse) -> tuple[bytes, Address | None]:
+        """The body, and the address that sent it. One that does not send all of it comes last next time."""
         connection = response.connection
         if not isinstance(connection, LimitedConnection):  # an answer without a body: its connection is free again
-            return self._whole(response)
-        self._address = connection.address
+            return self._whole(response), None
+        address = connection.address
         try:
-            return self._whole(response)
-        except (HTTPError, OSError):
+            return self._whole(response), address
+        except (HTTPError, OSError, ValueError):
+            if address is not None:
+                mark_failed(address)
             if connection.was_slow:
                 raise RestError("slow", f"an answer that took more than {ANSWER_SECS:.0f} s") from None
             raise
@@ -116,12 +119,14 @@ class RestClient:
             yield piece
 
 
-def _pool(proxy: Proxy | None) -> urllib3.PoolManager:
+def _pool(proxy: Proxy | None, connections: int) -> urllib3.PoolManager:
     context = ssl.create_default_context()
     if proxy is None:
-        pool = urllib3.PoolManager(num_pools=1, maxsize=1, ssl_context=context)
+        pool = urllib3.PoolManager(num_pools=1, maxsize=connections, ssl_context=context)
     else:
         login = urllib3.make_headers(proxy_basic_auth=f"{proxy.user}:{proxy.password}") if proxy.user else None
-        pool = urllib3.ProxyManager(proxy.url, num_pools=1, maxsize=1, ssl_context=context, proxy_headers=login)
+        pool = urllib3.ProxyManager(
+            proxy.url, num_pools=1, maxsize=connections, ssl_context=context, proxy_headers=login
+        )
     pool.pool_classes_by_scheme = POOLS
     return pool

@@ -362,8 +362,9 @@ def test_renew_sends_the_next_request_to_another_address(live: Server, names: Na
     for server in (other, live, other):
         asked = meanwhile(lambda: client.get("/x"))
         server.accept_silently()[0].sendall(ANSWER)
-        assert asked.result(TIMEOUT_SECS).body == b"[]"
-        client.renew()
+        answer = asked.result(TIMEOUT_SECS)
+        assert answer.body == b"[]"
+        client.renew(answer.address)
 
 
 def test_the_time_to_connect_does_not_count_against_the_answer(

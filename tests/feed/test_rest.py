@@ -104,8 +104,23 @@ def test_a_connection_is_kept_until_it_is_renewed(server: Server) -> None:
     first.sendall(head("200 OK", 1) + b"2")
     assert asked.result(TIMEOUT_SECS).body == b"2"
 
-    asker.renew()
+    asker.renew(None)
     assert answer(server, asker, head("200 OK", 1), b"3", target="/3")[1].startswith("GET /3 ")
+
+
+def test_requests_at_once_each_have_a_connection_which_are_kept(server: Server) -> None:
+    asker = RestClient(f"http://127.0.0.1:{server.port}", Clock(0.0), connections=2)
+    first = [meanwhile(lambda: asker.get("/1")) for _ in range(2)]
+    sockets = [server.accept_silently()[0] for _ in first]
+    for sock in sockets:
+        sock.sendall(head("200 OK", 1) + b"1")
+    assert [asked.result(TIMEOUT_SECS).body for asked in first] == [b"1", b"1"]
+
+    second = [meanwhile(lambda: asker.get("/2")) for _ in range(2)]
+    for sock in sockets:
+        assert sock.recv(4096).startswith(b"GET /2 ")
+        sock.sendall(head("200 OK", 1) + b"2")
+    assert [asked.result(TIMEOUT_SECS).body for asked in second] == [b"2", b"2"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from collector.dial import Address
 from collector.domain.symbol_choice import Choice
 from collector.exchanges.rest_adapter import Get, Poll
 from collector.feed.rest import RestClient, RestResponse
@@ -129,7 +130,7 @@ class Server:
         self.asked.append((target, method, body))
         return RestResponse(200, {}, b'{"interest":7,"T":1700000000000}', START_NS, START_NS)
 
-    def renew(self) -> None:
+    def renew(self, address: Address | None) -> None:
         raise AssertionError("it never fails")
 
 

@@ -175,7 +175,7 @@ class FeedRepair:
         stream = job.stream
         book = read_response(lambda: self._rest.read_snapshot(stream, answer.body))
         if request is not None and (book.id is None or book.id + 1 < request.from_id):
-            self._note_stale_book(request)
+            self._note_stale_book(request, answer)
             return
         series = request.series if request else None
         about = RepairAnswer(stream.symbol, stream.data_type, "snapshot", series, is_brief=job.is_brief)
@@ -192,10 +192,10 @@ class FeedRepair:
             self._journal.sync()
             self._answers["checkpoint"] += 1
 
-    def _note_stale_book(self, request: BookRequest) -> None:
+    def _note_stale_book(self, request: BookRequest, answer: RestResponse) -> None:
         self._client.failures["book", "stale"] += 1
         self._queue.stale(request)
-        self._client.renew()
+        self._client.renew(answer)
 
     def _process_page(self, request: TradesRequest, answer: RestResponse) -> None:
         hole, asked = hole_of(request), self._queue.pages.cursor(request.name)
@@ -210,7 +210,7 @@ class FeedRepair:
         elif cursor != asked and is_new:
             self._queue.pages.advance(request.name, cursor)
         elif self._queue.retry_empty_page(request):
-            self._client.renew()
+            self._client.renew(answer)
         else:
             self._end_trades(request, "the exchange has no more")
 

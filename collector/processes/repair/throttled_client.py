@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from collector.backoff import delays
-from collector.dial import SERVER_ERROR
+from collector.dial import SERVER_ERROR, Address
 from collector.domain.clock import Clock
 from collector.domain.errors import RetryError, UndecodableError
 from collector.domain.log import Log
@@ -49,8 +49,8 @@ class Client(Protocol):
         """The whole response. Raises RestError."""
         ...
 
-    def renew(self) -> None:
-        """Send the next request on a new connection, to another address than the last response came from."""
+    def renew(self, address: Address | None) -> None:
+        """Send requests from here on over new connections, and to another address than this one."""
         ...
 
 
@@ -123,17 +123,17 @@ class ThrottledClient:
             if status != FORBIDDEN:
                 raise banned
         elif status >= SERVER_ERROR or status in _TEMPORARY_STATUSES:
-            raise self.failed(kind, "server", text)
+            raise self.failed(kind, "server", text, answer.address)
         else:
             self._recovered()
         if status != _OK:
             raise RefusedError(text, status)
         return answer
 
-    def failed(self, kind: str, reason: str, text: str) -> RetryLaterError:
+    def failed(self, kind: str, reason: str, text: str, address: Address | None = None) -> RetryLaterError:
         """Note a temporary failure: requests pause, longer each time, and then may go to another address."""
         if reason in _ADDRESS_FAILURES:
-            self._client.renew()
+            self._client.renew(address)
         delay = next(self._delays)
         self._pause_until = self._clock.monotonic() + delay
         self.failures[kind, reason] += 1
@@ -142,9 +142,9 @@ class ThrottledClient:
         self._failing = True
         return RetryLaterError(text, delay, tried=True)
 
-    def renew(self) -> None:
-        """Send the next request on a new connection."""
-        self._client.renew()
+    def renew(self, answer: RestResponse) -> None:
+        """Send requests from here on over new connections, and to another address than this answer came from."""
+        self._client.renew(answer.address)
 
     def _meaning(self, answer: RestResponse) -> tuple[int, str]:
         """The status that says what the answer means, and its text for the log: some exchanges refuse with status 200."""

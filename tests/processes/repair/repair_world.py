@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from collector.config import BookConfig, Config, FeedConfig, IngestConfig
+from collector.dial import Address
 from collector.domain.repair_protocol import is_rest_journal
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
@@ -75,7 +76,7 @@ class FakeExchange:
         found = json.dumps(content, separators=(",", ":")).encode()
         return RestResponse(200, {"X-MBX-USED-WEIGHT-1M": str(self.used())}, found, asked_ns, self._clock.now_ns)
 
-    def renew(self) -> None:
+    def renew(self, address: Address | None) -> None:
         self.renewals += 1
 
     def used(self) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from collector.dial import Address
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest, RepairAnswer, TradesRequest, decode_answer
 from collector.domain.retry import LONGEST_PAUSE_SECS
@@ -580,7 +581,7 @@ class WholeSeconds:
         self.world.sleep(0.01)
         return RestResponse(200, {}, b'{"error":[],"result":{"unixtime":%d}}' % secs, asked_ns, self.world.now_ns)
 
-    def renew(self) -> None:
+    def renew(self, address: Address | None) -> None:
         raise AssertionError
 
 
