@@ -19,7 +19,7 @@ from collector.feed.connection import Connection, open_connection
 from collector.feed.handshake import HandshakeError
 from collector.feed.outbox import Pace
 from collector.feed.request_weight import WeightBudget
-from collector.feed.rest import RestClient, RestError
+from collector.feed.rest import RestClient, RestError, RestResponse
 from collector.feed.socket import ConnectionOverError
 from collector.processes.context import SystemClock
 from collector.processes.repair.throttled_client import RetryLaterError, ThrottledClient
@@ -313,8 +313,9 @@ def test_repair_gets_from_another_address_what_the_first_did_not_give(
     live: Server, names: Names, half_dead: Server, tmp_path: Path, sent: bytes
 ) -> None:
     names.has(HALF_DEAD, LIVE)
-    host = repair_host(RestClient(f"http://{NAME}:{live.port}", SystemClock()), tmp_path)
-    failing = meanwhile(lambda: host.ask("time", Get("/x", 1)))
+    client = RestClient(f"http://{NAME}:{live.port}", SystemClock())
+    host = repair_host(client, tmp_path)
+    failing = meanwhile(lambda: ask(host, client))
     sock, _ = half_dead.accept_silently()
     sock.sendall(sent)
     if b"503" not in sent:
@@ -323,7 +324,7 @@ def test_repair_gets_from_another_address_what_the_first_did_not_give(
         failing.result(TIMEOUT_SECS)
     assert caught.value.wait_secs == 0
 
-    asked = meanwhile(lambda: host.ask("time", Get("/x", 1)))
+    asked = meanwhile(lambda: ask(host, client))
     live.accept_silently()[0].sendall(ANSWER)
     assert asked.result(TIMEOUT_SECS).body == b"[]"
 
@@ -348,6 +349,16 @@ def repair_host(client: RestClient, folder: Path) -> ThrottledClient:
     rest_adapter = adapter("binance").rest
     assert rest_adapter is not None
     return ThrottledClient(client, budget, rest_adapter, SystemClock(), lambda: 0.0, Log(print))
+
+
+def ask(host: ThrottledClient, client: RestClient) -> RestResponse:
+    """As repair does."""
+    pauses = host.admit("time", Get("/x", 1))
+    try:
+        answer = client.get("/x")
+    except RestError as error:
+        return host.read("time", pauses, error)
+    return host.read("time", pauses, answer)
 
 
 def reset(sock: socket.socket) -> None:

@@ -1,13 +1,15 @@
-"""Repairs one feed: fetches books and trades that are missing, the most important first, one at a time.
+"""Repairs one feed: fetches books and trades that are missing, the most important first, several at a time.
 
 It also fetches what no stream has: polled data types, and the exchange's list of instruments.
 
-An answer is durable in the feed's repair journal before its request is removed. After a kill at any point the next process
+An answer is durable in the feed's repair journal before its request is removed; answers that came together are made durable
+together. After a kill at any point the next process
 asks again, and what comes twice is dropped as duplicates. Errors: temporary ones (a full disk, a slow or failing server, a
 reached rate limit) are tried again for ever; a permanent refusal ends the request; other refusals and unreadable answers
 end it after some tries (see RetryPolicy); a failed fsync ends the process.
 """
 
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, NamedTuple
@@ -17,7 +19,7 @@ from collector.domain.errors import RetryError, UndecodableError
 from collector.domain.log import Log
 from collector.domain.repair_protocol import BookRequest, RepairAnswer, Request, TradesRequest
 from collector.exchanges.rest_adapter import RestAdapter
-from collector.feed.rest import RestResponse
+from collector.feed.rest import RestError, RestResponse
 from collector.logs import RateLimited
 from collector.processes.repair.book_checkpoints import SAVE_SECS, BookCheckpoints
 from collector.processes.repair.breaks import Answer
@@ -26,6 +28,7 @@ from collector.processes.repair.polled_answers import PolledAnswers
 from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.request_queue import RequestQueue
 from collector.processes.repair.throttled_client import RefusedError, RetryLaterError, ThrottledClient
+from collector.processes.repair.under_way import UnderWay
 from collector.processes.rest_adapters import hole_of, read_response
 from collector.reports import ClockOffset
 
@@ -68,9 +71,12 @@ class FeedRepair:
         polled: PolledAnswers,
         clock: Clock,
         log: Log,
+        *,
+        under_way: UnderWay,
     ) -> None:
         self._rest = rest_adapter
         self._client = client
+        self._under_way = under_way
         self._journal = journal
         self._queue = queue
         self._checkpoints = checkpoints
@@ -80,6 +86,8 @@ class FeedRepair:
         self._checkpoint_saves = Every(SAVE_SECS, clock.monotonic)
         self._syncs = Every(SYNC_SECS, clock.monotonic)
         self._answers: Counter[str] = Counter()
+        self._finished: list[Request] = []
+        """Requests whose answers are not durable yet."""
         self._offset: ClockOffset | None = None
         self._newest_offset_us = 0
         self.numbers = self._numbers()
@@ -89,28 +97,50 @@ class FeedRepair:
         """The number of the journal file being written, and the bytes in it."""
         return self._journal.position
 
+    @property
+    def wake(self) -> threading.Event:
+        """Set when an answer came, and by whoever wants `step` to be called."""
+        return self._under_way.wake
+
     def step(self) -> float:
-        """Do the most important job, if one may be done now; returns the seconds to wait before the next call."""
+        """Ask for what is the most important, as far as it may be asked for now, and take the answers that came.
+
+        Returns the seconds to wait before the next call, unless `wake` is set.
+        """
         if self._checkpoint_saves.due():
             self._checkpoints.save()
         if self._syncs.due():
             self._journal.sync()
-        job = self._queue.next()
-        wait_secs = POLL_SECS if job is None else self._run_job(job)
+        wait_secs = self._send()
+        has_come = self._take()
         self.numbers = self._numbers()
-        return wait_secs
+        return 0.0 if has_come else wait_secs
 
     def close(self) -> None:
         """Save the checkpoints and close the journal. Raises OSError."""
         self._checkpoints.save()
         self._journal.close()
 
-    def _run_job(self, job: Job) -> float:
+    def _send(self) -> float:
+        """Send what may be sent; returns the seconds until more may be."""
+        most = 1 if self._client.is_in_doubt else self._under_way.most
+        if self._under_way.count >= most:
+            return POLL_SECS
+        for job in self._queue.jobs():
+            wait_secs = self._send_job(job)
+            if wait_secs is not None:
+                return wait_secs
+            if self._under_way.count >= most:
+                break
+        return POLL_SECS
+
+    def _send_job(self, job: Job) -> float | None:
+        """None if it was sent, else the seconds that it and all after it must wait."""
+        if job.kind == "clock" and self._client.pause_secs > 0:
+            self._queue.clock_asked()  # the first request after a pause is for what is missing
         try:
             self._journal.require_room()
-            if job.kind == "clock" and self._client.pause_secs > 0:
-                self._queue.clock_asked()  # the first request after a pause is for what is missing
-            self._ask(job)
+            pauses = self._client.admit(job.kind, job.get, self._queue.kept_weight(job))
         except RetryLaterError as error:
             if error.tried:
                 self._queue.failed(job)
@@ -120,14 +150,36 @@ class FeedRepair:
             return error.wait_secs
         except RetryError as error:
             return self._client.failed(job.kind, "disk", str(error)).wait_secs
-        return 0.0
+        self._queue.sent(job)
+        self._under_way.send(job, pauses)
+        return None
 
-    def _ask(self, job: Job) -> None:
+    def _take(self) -> bool:
+        """Take the answers that came; returns whether there were any."""
+        came = self._under_way.take()
+        for job, pauses, answer in came:
+            is_wanted = self._queue.came(job)
+            try:
+                self._settle(job, pauses, answer, is_wanted=is_wanted)
+            except RetryLaterError:
+                if is_wanted:
+                    self._queue.failed(job)
+            except RetryError as error:
+                self._client.failed(job.kind, "disk", str(error), pauses=pauses)
+        self._remove_finished()
+        return bool(came)
+
+    def _settle(self, job: Job, pauses: int, outcome: RestResponse | RestError, *, is_wanted: bool) -> None:
         try:
-            answer = self._client.ask(job.kind, job.get, self._queue.kept_weight(job))
+            answer = self._client.read(job.kind, pauses, outcome)
         except RefusedError as refusal:
-            self._note_refusal(job, "refused", str(refusal), refusal.status)
+            if is_wanted:
+                self._note_refusal(job, "refused", str(refusal), refusal.status)
             return
+        if is_wanted:
+            self._process_answer(job, answer)
+
+    def _process_answer(self, job: Job, answer: RestResponse) -> None:
         try:
             self._process(job, answer)
         except UndecodableError as error:
@@ -159,7 +211,6 @@ class FeedRepair:
             self._log.warning("list_entries_unread", "", entries=unread.number, first=unread.first)
 
     def _process_clock(self, answer: RestResponse) -> None:
-        self._queue.clock_asked()
         half_step_us = self._rest.clock_step_us // 2
         middle_us = (answer.asked_ns + answer.received_ns) // 2_000
         within_us = (answer.received_ns - answer.asked_ns) // 2_000 + half_step_us
@@ -246,10 +297,16 @@ class FeedRepair:
         self._finish(request, answered=not reason)
 
     def _finish(self, request: Request, *, answered: bool = True) -> None:
-        self._journal.sync()
+        self._finished.append(request)
         if answered:
             self._answers["trades" if isinstance(request, TradesRequest) else "book"] += 1
-        self._queue.remove(request)
+
+    def _remove_finished(self) -> None:
+        if self._finished:
+            self._journal.sync()
+        while self._finished:
+            self._queue.remove(self._finished[-1])
+            self._finished.pop()
 
     def _numbers(self) -> FeedNumbers:
         failures = [(*labels, count) for labels, count in self._client.failures.items()]

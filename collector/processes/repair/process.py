@@ -1,7 +1,7 @@
 """The repair process: fetches over REST what is missing, and appends the answers to journals of its own.
 
 What it may touch, on disk and on the network, is listed in this folder's `__init__.py`.
-Each feed has a thread, so that a slow exchange holds up no other feed. The main thread reports and notifies the writer.
+Each feed has a thread, so that a slow exchange holds up no other feed, and each request that is under way. The main thread reports and notifies the writer.
 """
 
 import random
@@ -36,6 +36,7 @@ from collector.processes.repair.repair_inbox import Claimed, RepairInbox, claim,
 from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.request_queue import RequestQueue
 from collector.processes.repair.throttled_client import Client, ThrottledClient
+from collector.processes.repair.under_way import AT_ONCE, UnderWay
 from collector.processes.rest_adapters import feeds_of_streams, repairable_adapters
 from collector.processes.worker_threads import WorkerThreads, join_all
 from collector.reports import RepairReport
@@ -63,12 +64,14 @@ def run(context: Context, adapter_of: Callable[[str], Adapter]) -> None:
     feeds = [feed for feed in context.config.feed if feed.name in rest_adapters]
     budgets = {rest_adapter.limits.budget: _budget(context, rest_adapter) for rest_adapter in rest_adapters.values()}
     feed_repairs = {}
+    workers = WorkerThreads(context.receiver.wake)
     for feed in feeds:
         rest_adapter = rest_adapters[feed.name]
-        client = RestClient(feed.rest_url or rest_adapter.limits.url, context.clock)
+        client = RestClient(feed.rest_url or rest_adapter.limits.url, context.clock, AT_ONCE)
         budget = budgets[rest_adapter.limits.budget]
-        feed_repairs[feed.name] = make_feed_repair(context, feed, rest_adapter, budget, client)
-    RepairProcess(context, feed_repairs, budgets, claim_requests(context, rest_adapters)).run()
+        under_way = UnderWay(client, workers.start)
+        feed_repairs[feed.name] = make_feed_repair(context, feed, rest_adapter, budget, client, under_way)
+    RepairProcess(context, feed_repairs, budgets, claim_requests(context, rest_adapters), workers).run()
 
 
 def claim_requests(context: Context, repaired_feeds: Collection[str]) -> Claimed:
@@ -85,9 +88,14 @@ def claim_requests(context: Context, repaired_feeds: Collection[str]) -> Claimed
 
 
 def make_feed_repair(
-    context: Context, feed: FeedConfig, rest_adapter: RestAdapter, budget: WeightBudget, client: Client
+    context: Context,
+    feed: FeedConfig,
+    rest_adapter: RestAdapter,
+    budget: WeightBudget,
+    client: Client,
+    under_way: UnderWay,
 ) -> FeedRepair:
-    """Make the FeedRepair of one feed, with the files it works on."""
+    """Make the FeedRepair of one feed, with the files it works on. `under_way` sends by that client."""
     config, clock = context.config, context.clock
     log = context.log.bind(feed=feed.name)
     requests = request_folder(config.data_dir, feed.name)
@@ -116,7 +124,9 @@ def make_feed_repair(
         rest_adapter, journal, polls, lists, symbols if INSTRUMENT in feed.data_types else tuple,
         lambda found: write_instruments(config.data_dir, found, feed.name), known.asked_us if known else None,
     )  # fmt: skip
-    return FeedRepair(rest_adapter, throttled_client, journal, queue, checkpoints, polled, clock, log)
+    return FeedRepair(
+        rest_adapter, throttled_client, journal, queue, checkpoints, polled, clock, log, under_way=under_way
+    )
 
 
 def _lists(context: Context, feed: FeedConfig, rest_adapter: RestAdapter) -> InstrumentLists | None:
@@ -140,7 +150,12 @@ def _budget(context: Context, rest_adapter: RestAdapter) -> WeightBudget:
 
 class RepairProcess:
     def __init__(
-        self, context: Context, feed_repairs: dict[str, FeedRepair], budgets: dict[str, WeightBudget], claimed: Claimed
+        self,
+        context: Context,
+        feed_repairs: dict[str, FeedRepair],
+        budgets: dict[str, WeightBudget],
+        claimed: Claimed,
+        workers: WorkerThreads,
     ) -> None:
         unclaimed = sum(claimed.unclaimed.values())
         self._unclaimed = Counter({"unclaimed": unclaimed} if unclaimed else {})
@@ -150,13 +165,12 @@ class RepairProcess:
         self._budgets = budgets
         self._weight: dict[str, int] = {}
         self._stop = threading.Event()
-        self._workers = WorkerThreads(context.receiver.wake)
-        self._wake = {name: threading.Event() for name in feed_repairs}
+        self._workers = workers
         self._notified: dict[str, tuple[int, int]] = {}
 
     def run(self) -> None:
         threads = {
-            name: self._workers.start(partial(self._work, name, feed_repair), f"repair {name}")
+            name: self._workers.start(partial(self._work, feed_repair), f"repair {name}")
             for name, feed_repair in self._feed_repairs.items()
         }
         while not self._context.stopping():
@@ -169,13 +183,12 @@ class RepairProcess:
         self._notify_writer()
         self._context.report(self._numbers())
 
-    def _work(self, name: str, feed_repair: FeedRepair) -> None:
-        wake = self._wake[name]
+    def _work(self, feed_repair: FeedRepair) -> None:
         while not self._stop.is_set():
             wait_secs = feed_repair.step()
             if wait_secs > 0:
-                wake.wait(min(wait_secs, POLL_SECS))
-                wake.clear()
+                feed_repair.wake.wait(min(wait_secs, POLL_SECS))
+                feed_repair.wake.clear()
 
     def _stop_threads(self, threads: dict[str, threading.Thread]) -> None:
         self._stop.set()
@@ -189,8 +202,8 @@ class RepairProcess:
         self._workers.raise_failure()
 
     def _wake_all(self) -> None:
-        for wake in self._wake.values():
-            wake.set()
+        for feed_repair in self._feed_repairs.values():
+            feed_repair.wake.set()
 
     def _notify_writer(self) -> None:
         for name, feed_repair in self._feed_repairs.items():

@@ -71,6 +71,9 @@ class RequestQueue:
         self._clock = clock
         self._log = log
         self._not_before: dict[str, float] = {}
+        self._under_way: dict[str, Job] = {}
+        self._books_asked_us: dict[StreamKey, int] = {}
+        """When the newest book that is under way was asked for."""
         self._tries: Counter[str] = Counter()
         self.pages = Pages()
         self._retry_policy = RetryPolicy()
@@ -80,11 +83,13 @@ class RequestQueue:
         self._names: set[str] = set()
         self._books: dict[StreamKey, Answer] = {}
         self.waiting: Mapping[str, int] = {}
-        """How many jobs wait, by kind, at the last call of `next`."""
+        """How many jobs wait or are under way, by kind, at the last call of `jobs`."""
 
-    def next(self) -> Job | None:
-        """The next job: books, then the clock when it is due, the list of instruments, trades, checkpoints, polls; within a
-        kind those that failed come last. Clock and list go before books once they have waited for OWN_WAIT_SECS.
+    def jobs(self) -> Iterator[Job]:
+        """What may be asked now: books, then the clock when it is due, the list of instruments, trades, checkpoints, polls;
+        within a kind those that failed come last. Clock and list go before books once they have waited for OWN_WAIT_SECS.
+
+        A job is made once it is its turn, so that it knows what weight those before it have left.
         """
         now = self._clock.monotonic()
         requests = self._read_inbox()
@@ -95,13 +100,36 @@ class RequestQueue:
         self.waiting = {"book": len(books), "trades": len(trades), "checkpoint": len(due), "poll": len(polls)}
         jobs = chain(
             self._exchanges_own(now - OWN_WAIT_SECS),
-            (self._book_job(book, len(books)) for book in self._in_order(books)),
+            self._book_jobs([book for book in self._in_order(books) if self._is_due(book.name, now)]),
             self._exchanges_own(now),
             map(self._trades_job, sorted(trades, key=self._rank)),
             self._checkpoint_jobs(due),
             (Job("poll", self._polls.of(stream).get(stream.symbol), stream) for stream in polls),
         )
-        return next((job for job in jobs if self._not_before.get(job.name, 0.0) <= now), None)
+        yield from (job for job in jobs if self._is_due(job.name, now))
+
+    def _is_due(self, name: str, now: float) -> bool:
+        return name not in self._under_way and self._not_before.get(name, 0.0) <= now
+
+    def sent(self, job: Job) -> None:
+        """A job is under way, until it `came`."""
+        self._under_way[job.name] = job
+        if job.kind == "clock":
+            self.clock_asked()
+        elif job.kind == "book":
+            self._books_asked_us[job.stream] = self._clock.now_us()
+
+    def came(self, job: Job) -> bool:
+        """A job is under way no more; returns whether its answer is wanted.
+
+        It is not if its request was withdrawn or put again meanwhile: then the writer does not keep what came before.
+        """
+        if job.kind == "book":
+            self._books_asked_us.pop(job.stream, None)
+        is_wanted = self._under_way.get(job.name) is job
+        if is_wanted:
+            del self._under_way[job.name]
+        return is_wanted
 
     def _in_order(self, books: list[BookRequest]) -> list[BookRequest]:
         by_age = sorted(books, key=lambda book: (book.asked_us, book.from_id))
@@ -211,6 +239,7 @@ class RequestQueue:
     def _reset(self, name: str) -> None:
         """Forget tries and progress: the request was put again, so the writer did not keep what earlier answers brought."""
         self.pages.forget(name)
+        self._under_way.pop(name, None)
         self._forget(name)
 
     def _forget(self, name: str) -> None:
@@ -232,6 +261,12 @@ class RequestQueue:
             if get is not None:
                 yield Job("checkpoint", get, stream)
 
+    def _book_jobs(self, books: list[BookRequest]) -> Iterator[Job]:
+        """Of those that no book which is under way may serve, too."""
+        for index, book in enumerate(books):
+            if self._books_asked_us.get(book.stream, -1) < book.asked_us:
+                yield self._book_job(book, len(books) - index)
+
     def _book_job(self, request: BookRequest, waiting: int) -> Job:
         chosen = self._choice.get(request, waiting)
         get = _asked(request, None if chosen is None else chosen.get)
@@ -245,11 +280,15 @@ class RequestQueue:
         return self._tries[request.name], request.asked_us, request.first
 
     def _newest_books(self, books: list[BookRequest]) -> list[BookRequest]:
-        """Keep one request a stream. One of which the book has come meanwhile, because another process asked for it, is done."""
+        """Keep one request a stream. One of which the book has come meanwhile, because another process asked for it, is done.
+
+        What is under way stays until it has come.
+        """
         found = latest(books)
         served = [book for book in found.books if self._is_served(book)]
         for book in (*found.earlier, *served):
-            self.remove(book)
+            if book.name not in self._under_way:
+                self.remove(book)
         return [book for book in found.books if not self._is_served(book)]
 
     def _is_served(self, book: BookRequest) -> bool:

@@ -1,4 +1,9 @@
-"""Requests to one exchange's REST interface: within the rate limit, observing bans, and less often while it fails."""
+"""Which requests may be sent to one exchange's REST interface now, and what its answers mean.
+
+Within the rate limit, observing bans, and less often while it fails. Several requests may be under way when one meets a
+ban or a failure: nothing more is sent until the pause is over, and the answers of the others count as ever. What they say
+of the exchange itself is older than the pause: a success does not end it, and only a longer ban makes it longer.
+"""
 
 from collections import Counter
 from collections.abc import Callable
@@ -72,7 +77,7 @@ class RefusedError(Exception):
 
 
 class ThrottledClient:
-    """For one thread. `failures` counts the failed requests by kind of request and reason."""
+    """For one thread; others send the requests. `failures` counts the failed ones by kind and reason."""
 
     def __init__(
         self,
@@ -91,6 +96,7 @@ class ThrottledClient:
         self._log = log
         self._delays = delays(RETRY_BASE_SECS, RETRY_MAX_SECS, random)
         self._pause_until = 0.0
+        self._pauses = 0
         self._failing = False
         self._bans = 0
         self.failures: Counter[tuple[str, str]] = Counter()
@@ -100,43 +106,58 @@ class ThrottledClient:
         """How long all requests wait, because one failed or this address is banned."""
         return max(0.0, self._pause_until - self._clock.monotonic())
 
-    def ask(self, kind: str, get: Get, keep: int = 0) -> RestResponse:
-        """Send a request; returns the response that answers it. Raises RefusedError, RetryLaterError.
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the exchange has answered nothing since it failed, or banned this address: one request at a time will tell."""
+        return self._failing or self._bans > 0
 
-        It is sent only if a weight of `keep` is left for others.
+    def admit(self, kind: str, get: Get, keep: int = 0) -> int:
+        """A request may be sent now, and its weight counts from here on. Raises RetryLaterError if it must wait.
 
-        403 may concern the request or the whole address: the request is refused, and later ones wait as for a ban.
+        It may be sent only if a weight of `keep` is left for others. Returns how many pauses there were, for `read`.
         """
         if self.pause_secs > 0:
             raise RetryLaterError("requests are paused", self.pause_secs, tried=False)
         self._take_weight(kind, get, keep)
-        try:
-            answer = self._client.get(get.target, get.method, get.body)
-        except RestError as error:
-            raise self.failed(kind, error.reason, str(error)) from error
+        return self._pauses
+
+    def read(self, kind: str, pauses: int, answer: RestResponse | RestError) -> RestResponse:
+        """The response that answers a request which was admitted after so many pauses. Raises RefusedError, RetryLaterError.
+
+        403 may concern the request or the whole address: the request is refused, and later ones wait as for a ban.
+        """
+        if isinstance(answer, RestError):
+            raise self.failed(kind, answer.reason, str(answer), pauses=pauses) from answer
         used = answer.headers.get(self._rest.limits.used_header, "")
         if used.isascii() and used.isdigit() and len(used) <= _MAX_DIGITS:
             self._update_budget(lambda: self._budget.note_used(int(used)))
         status, text = self._meaning(answer)
         if status in _BAN_REASONS:
-            banned = self._note_ban(kind, answer, status, text)
+            banned = self._note_ban(kind, answer, status, text, pauses=pauses)
             if status != FORBIDDEN:
                 raise banned
         elif status >= SERVER_ERROR or status in _TEMPORARY_STATUSES:
-            raise self.failed(kind, "server", text, answer.address)
-        else:
+            raise self.failed(kind, "server", text, answer.address, pauses=pauses)
+        elif self._is_news(pauses):
             self._recovered()
         if status != _OK:
             raise RefusedError(text, status)
         return answer
 
-    def failed(self, kind: str, reason: str, text: str, address: Address | None = None) -> RetryLaterError:
-        """Note a temporary failure: requests pause, longer each time, and then may go to another address."""
+    def failed(
+        self, kind: str, reason: str, text: str, address: Address | None = None, *, pauses: int | None = None
+    ) -> RetryLaterError:
+        """Note a temporary failure: requests pause, longer each time, and then may go to another address.
+
+        That of a request which was admitted after fewer `pauses` than there were is no news, and makes no pause of its own.
+        """
+        self.failures[kind, reason] += 1
         if reason in _ADDRESS_FAILURES:
             self._client.renew(address)
+        if not self._is_news(pauses):
+            return RetryLaterError(text, self.pause_secs, tried=True)
         delay = next(self._delays)
-        self._pause_until = self._clock.monotonic() + delay
-        self.failures[kind, reason] += 1
+        self._pause(delay)
         if not self._failing:
             self._log.warning("rest_failed", kind=kind, reason=reason, error=text, retry_secs=round(delay, 3))
         self._failing = True
@@ -165,15 +186,22 @@ class ThrottledClient:
         if wait_secs > 0:
             raise RetryLaterError("the rate limit is reached", wait_secs, tried=False)
 
-    def _note_ban(self, kind: str, answer: RestResponse, status: int, text: str) -> RetryLaterError:
+    def _note_ban(self, kind: str, answer: RestResponse, status: int, text: str, *, pauses: int) -> RetryLaterError:
         requested_secs = retry_after_secs(answer.headers.get("Retry-After", ""), self._clock.now_ns() / 1e9)
-        secs = ban_secs(requested_secs, self._bans)
-        self._bans += 1
+        self._bans += self._is_news(pauses)
+        secs = ban_secs(requested_secs, max(0, self._bans - 1))
         self.failures[kind, _BAN_REASONS[status]] += 1
         self._log.warning("rest_banned", status=answer.status, error=text, secs=secs)
         self._update_budget(lambda: self._budget.ban(secs))
-        self._pause_until = self._clock.monotonic() + secs
+        self._pause(secs)
         return RetryLaterError(text, secs, tried=True)
+
+    def _is_news(self, pauses: int | None) -> bool:
+        return pauses in {None, self._pauses}
+
+    def _pause(self, secs: float) -> None:
+        self._pauses += 1
+        self._pause_until = max(self._pause_until, self._clock.monotonic() + secs)
 
     def _update_budget(self, update: Callable[[], float]) -> None:
         try:

@@ -18,6 +18,7 @@ from collector.feed.rest import RestError, RestResponse
 from collector.processes.repair.feed_repair import FeedRepair
 from collector.processes.repair.process import make_feed_repair
 from collector.processes.repair.throttled_client import Client
+from collector.processes.repair.under_way import Start, UnderWay
 from collector.processes.writer.process import Writer
 from collector.reports import Report
 from collector.storage.journal.files import journal_files
@@ -121,8 +122,9 @@ class World(ProcessHarness):
         exchange: Adapter | None = None,
         client: Client | None = None,
         refresh_secs: float = 300.0,
+        at_once: int = 1,
     ) -> None:
-        """Of Binance unless `exchange` is given, whose server `client` asks."""
+        """Of Binance unless `exchange` is given, whose server `client` asks. No request takes time, but what `client` says."""
         self.adapter = exchange or adapter("binance")
         feed = FeedConfig(exchange=self.adapter.exchange, symbols=symbols, data_types=data_types, name="f")
         book = BookConfig(checkpoint_interval_secs=checkpoint_secs)
@@ -132,6 +134,8 @@ class World(ProcessHarness):
         )
         self.exchange = FakeExchange(self)
         self.client: Client = client or self.exchange
+        self.at_once = at_once
+        self.start: Start = lambda get, _name: get()
         self.free_bytes = 1 << 40
         self.repair_lives = False
         """Whether a repair process may append more to its journal."""
@@ -149,7 +153,11 @@ class World(ProcessHarness):
             run / f"weight-{limits.budget}.json", limits.weight, limits.window_secs, self.config.repair.weight_share,
             context.clock.now_ns,
         )  # fmt: skip
-        return make_feed_repair(context, self.config.feed[0], side, budget, self.client)
+        under_way = UnderWay(self.client, self._start, self.at_once)
+        return make_feed_repair(context, self.config.feed[0], side, budget, self.client, under_way)
+
+    def _start(self, get: Callable[[], None], name: str) -> None:
+        self.start(get, name)
 
     def repair(self, feed_repair: FeedRepair | None = None, *, for_secs: float = 0.0) -> FeedRepair:
         """Let repair work until it has nothing to do now, or for `for_secs`."""
