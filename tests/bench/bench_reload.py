@@ -3,8 +3,8 @@
     .venv/bin/python -m tests.bench.bench_reload                     by `collector reload`, and by a restart each time
     .venv/bin/python -m tests.bench.bench_reload --rounds 1 --symbols 40 --leaving 10     does it work?
 
-The exchange is the simulator, which counts the trades of each symbol without a hole. What is shown is what the archive has
-of the symbols that stay.
+The exchange is the simulator. What is shown is what archive and ledger have of the symbols that stay, id by id against what was
+sent. Ends with an error if the ledger is not exact, or if anything was stored twice or never sent.
 """
 
 import argparse
@@ -16,12 +16,22 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.whole.changing import Account, account
 from tests.whole.running import PATIENT, ROOT, Exchange, Recorder
+from tests.whole.striking import Balance, balance
 
 STOPPED = 0
 DATA_TYPES = ("trade", "book_delta", "book_ticker")
-HEADS = ("changed by", "trades stored", "missing", "double", "gap rows", "longest hole, s", "connections")
+HEADS = (
+    "changed by",
+    "connections",
+    "frames",
+    "stored",
+    "trades missing",
+    "in the ledger",
+    "update ids missing",
+    "in the ledger",
+    "rows of the ledger",
+)
 
 
 class Load(argparse.Namespace):
@@ -65,10 +75,10 @@ def stop(recorded: Recorder) -> None:
         raise SystemExit(f"the recorder ended with {code}: {recorded.log_path.read_text('utf-8')[-2_000:]}")
 
 
-def measured(load: Load, change: Change) -> tuple[Account, int]:
-    """What the archive has of the symbols that stay, and how many connections were opened."""
+def measured(load: Load, change: Change) -> tuple[Balance, int]:
+    """What archive and ledger have of the symbols that stay, and how many connections were opened."""
     with tempfile.TemporaryDirectory(prefix="bench-reload-") as folder:
-        market = Exchange(Path(folder), "--symbols", ",".join(load.names), "--rate", str(load.rate), log=False)
+        market = Exchange(Path(folder), "--symbols", ",".join(load.names), "--rate", str(load.rate))
         recorded = Recorder(Path(folder), market.ws_url, **settings(load.names)).start()
         try:
             recorded.wait_for_messages(1)
@@ -79,7 +89,8 @@ def measured(load: Load, change: Change) -> tuple[Account, int]:
                 time.sleep(load.secs)
             connections = int(market.stats()["connections_total"])
             stop(recorded)
-            return account(recorded, load.names[load.leaving :]), connections
+            market.stop()
+            return balance(recorded, market.sent_log, load.names[load.leaving :]), connections
         finally:
             recorded.end()
             market.stop()
@@ -100,11 +111,14 @@ def main() -> None:
     parser.add_argument("--secs", type=float, default=2.0, help="between two changes")
     load = parser.parse_args(namespace=Load())
     print(f"| {' | '.join(HEADS)} |\n|---{'|---:' * (len(HEADS) - 1)}|")
+    problems = []
     for name, change in (("`collector reload`", by_reload), ("a restart", by_restart)):
         found, connections = measured(load, change)
-        numbers = (found.stored, found.missing, found.double, found.gap_rows)
-        shown = " | ".join(f"{number:,}" for number in numbers)
-        print(f"| {name} | {shown} | {found.longest_hole_secs:.1f} | {connections} |", flush=True)
+        ids = [number for kind in ("trade", "book_delta") for number in (found.missing(kind), found.told(kind))]
+        shown = " | ".join(f"{number:,}" for number in (connections, found.made, found.stored, *ids, found.rows))
+        print(f"| {name} | {shown} |", flush=True)
+        problems += found.differences
+    sys.exit("\n".join(problems) or None)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import os
 from collections import Counter
 from collections.abc import Iterable
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -45,33 +44,22 @@ class Changing:
 class Account(NamedTuple):
     """What an archive has of the trades of some symbols."""
 
-    stored: int
     missing: int
     """Ids between the first and the last one that are not there."""
     double: int
     gap_rows: int
-    longest_hole_secs: float
-    """The longest time between two trades of a symbol with ids missing in between."""
 
 
 def account(recorded: Recorder, symbols: Iterable[str]) -> Account:
     """Hold the archive's trades against their ids, which the exchange counts without a hole."""
     wanted = frozenset(symbols)
     archive = recorded.data_dir / "archive"
-    received: dict[str, list[tuple[int, Any]]] = {}
+    received: dict[str, Counter[int]] = {}
     for row in rows_of(archive, "trade"):
         if row["symbol"] in wanted:
-            received.setdefault(row["symbol"], []).append((int(row["trade_id"]), row["received_at"]))
-    gaps = [gap for gap in gaps_of(archive) if gap["symbol"] in wanted and gap["stream_type"] == "trade"]
-    missing = double = 0
-    longest = 0.0
-    for trades in received.values():
-        counts = Counter(number for number, _ in trades)
-        double += sum(count - 1 for count in counts.values())
-        missing += max(counts) - min(counts) + 1 - len(counts)
-        ordered = sorted(trades)
-        for (before, before_at), (after, after_at) in pairwise(ordered):
-            if after > before + 1:
-                longest = max(longest, (after_at - before_at).total_seconds())
+            received.setdefault(row["symbol"], Counter())[int(row["trade_id"])] += 1
     assert received, "nothing at all"
-    return Account(sum(map(len, received.values())), missing, double, len(gaps), longest)
+    missing = sum(max(counts) - min(counts) + 1 - len(counts) for counts in received.values())
+    double = sum(counts.total() - len(counts) for counts in received.values())
+    gaps = [gap for gap in gaps_of(archive) if gap["symbol"] in wanted and gap["stream_type"] == "trade"]
+    return Account(missing, double, len(gaps))
