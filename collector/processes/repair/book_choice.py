@@ -11,6 +11,10 @@ KEPT_SHARE: Final = 0.5
 """Of the weight that repair may use, at most so much is kept for books that updates wait for."""
 
 
+BREAKS_KEPT: Final = 2
+"""For so many breaks of all symbols at once a whole book leaves weight: connections that were lost may be lost again soon."""
+
+
 class BookGet(NamedTuple):
     """How a book is requested."""
 
@@ -43,15 +47,14 @@ class BookChoice:
     def get(self, request: BookRequest, waiting: int) -> BookGet | None:
         """The request for a book while `waiting` books are wanted.
 
-        It is for a brief one if the weight for all of them is not there, and then for a book of every symbol, because
+        It is for a brief one if the weight for all of them is not there, and then for brief books of every symbol, because
         requests come one by one after all connections were lost.
         """
         whole = self._rest.snapshot(request.stream.symbol)
         brief = self._rest.brief_snapshot(request.stream.symbol)
         if whole is None or brief is None:
             return None if whole is None else BookGet(whole, is_brief=False)
-        kept = min(self._weight_of_all(), self._allowed - whole.weight)
-        is_brief = whole.weight * waiting + kept > self._spare()
+        is_brief = whole.weight * waiting + BREAKS_KEPT * self._weight_of_all() > self._spare()
         return BookGet(brief if is_brief else whole, is_brief)
 
     def busiest_first(self, books: Sequence[BookRequest]) -> list[BookRequest]:

@@ -44,6 +44,11 @@ LIST_DELAY_SECS: Final = 30.0
 """Delay before a request for the list of instruments is sent again after a failure, so that others have their turn."""
 
 
+QUIET_SECS: Final = 5.0
+"""For how long no book was asked for because of a break before checkpoints are: else they would use the weight for the books
+of one break, which are asked for one by one, and of the next."""
+
+
 class RequestQueue:
     """Keeps tries and progress of each request, until it is removed. In memory only: the requests alone are files."""
 
@@ -118,6 +123,7 @@ class RequestQueue:
             self.clock_asked()
         elif job.kind == "book":
             self._books_asked_us[job.stream] = self._clock.now_us()
+            self.put_off_checkpoints(QUIET_SECS)
 
     def came(self, job: Job) -> bool:
         """A job is under way no more; returns whether its answer is wanted.
@@ -146,7 +152,7 @@ class RequestQueue:
         return 0 if job.is_urgent else self._choice.kept_weight()
 
     def put_off_checkpoints(self, secs: float) -> None:
-        """There is no weight for a checkpoint now; others may be fetched meanwhile."""
+        """There is no weight for a checkpoint for so long; others may be fetched meanwhile."""
         self._checkpoints_at = self._clock.monotonic() + secs
 
     def _read_inbox(self) -> list[Request]:

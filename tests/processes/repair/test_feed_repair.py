@@ -24,6 +24,7 @@ from collector.processes.repair.request_queue import (
     CLOCK_CONFIRM_SECS,
     CLOCK_SECS,
     OWN_WAIT_SECS,
+    QUIET_SECS,
     STALE_LATER_DELAY_SECS,
     STALE_TRIES,
 )
@@ -335,7 +336,7 @@ def test_books_precede_trades_precede_checkpoints_each_oldest_first(tmp_path: Pa
         trades(1, 1, at=1, symbol="B"), book(5, at=30, symbol="A"), book(5, at=20, symbol="B"),
         trades(1, 1, at=3, symbol="A"), trades(1, 1, at=2, symbol="C"),
     ])  # fmt: skip
-    world.repair(feed_repair)
+    world.repair(feed_repair, for_secs=QUIET_SECS + 1)
     assert world.exchange.kinds() == [
         "time", "depth B", "depth A", "historicalTrades B", "historicalTrades C", "historicalTrades A", "depth C",
         "depth D",
@@ -418,6 +419,20 @@ def test_books_asked_for_one_by_one_leave_weight_for_all_others(wide_world: Worl
     brief = [about.is_brief for about, _ in answers(world)[: len(symbols)]]
     assert brief == sorted(brief)
     assert brief.count(False) > 5
+
+
+def test_after_books_of_all_there_is_weight_for_all_once_more(tmp_path: Path) -> None:
+    symbols = tuple(f"S{number}" for number in range(200))
+    world = World(tmp_path, symbols=symbols)
+    feed_repair, begun = world.new_repair(), world.secs
+    for last_id in (9, 109):
+        world.exchange.last_update_ids = dict.fromkeys(symbols, last_id)
+        for symbol in symbols:
+            world.requests.put([book(last_id - 4, at=1 + round(world.secs * 1e6), symbol=symbol)])
+            world.repair(feed_repair)
+            assert world.waiting() == []
+    assert world.secs - begun < 30
+    assert world.exchange.most_in_any_window() <= SHARE
 
 
 def test_a_book_of_few_levels_is_followed_by_the_whole_one(wide_world: World) -> None:
