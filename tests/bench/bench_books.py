@@ -22,8 +22,8 @@ from collector.read.book_check import Stretch, check
 from collector.read.books import KeyedRow
 from tests.whole.running import Exchange, Recorder, wait_for
 
-EVENTS_A_SEC: Final = 100
-"""Of all symbols together: more keep the simulator so busy that its REST answers take seconds."""
+EVENTS_A_SEC: Final = 10
+"""Of each symbol: more of 200 keep the simulator so busy that its REST answers take seconds."""
 
 
 def names(count: int) -> list[str]:
