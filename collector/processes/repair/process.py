@@ -30,6 +30,7 @@ from collector.processes.repair.book_choice import BookChoice
 from collector.processes.repair.busy_streams import BusyStreams
 from collector.processes.repair.feed_repair import POLL_SECS, FeedRepair
 from collector.processes.repair.instrument_lists import InstrumentLists
+from collector.processes.repair.lanes import Lanes
 from collector.processes.repair.polled_answers import PolledAnswers
 from collector.processes.repair.polls import Polls
 from collector.processes.repair.repair_inbox import Claimed, RepairInbox, claim, misfit_of
@@ -69,7 +70,7 @@ def run(context: Context, adapter_of: Callable[[str], Adapter]) -> None:
         rest_adapter = rest_adapters[feed.name]
         client = RestClient(feed.rest_url or rest_adapter.limits.url, context.clock, AT_ONCE)
         budget = budgets[rest_adapter.limits.budget]
-        under_way = UnderWay(client, workers.start)
+        under_way = UnderWay(client, Lanes(workers.start, f"rest {feed.name}").run)
         feed_repairs[feed.name] = make_feed_repair(context, feed, rest_adapter, budget, client, under_way)
     RepairProcess(context, feed_repairs, budgets, claim_requests(context, rest_adapters), workers).run()
 

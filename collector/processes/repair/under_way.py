@@ -1,4 +1,4 @@
-"""Requests that are under way, several at once: a thread for each, so that a slow answer holds up no other."""
+"""Requests that are under way, several at once, so that a slow answer holds up no other."""
 
 import threading
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from collector.processes.repair.throttled_client import Client
 AT_ONCE: Final = 32
 """How many requests are under way at most: 200 books take 0.5 s more than a round trip, if that takes 0.1 s."""
 
-Start = Callable[[Callable[[], None], str], object]
-"""Runs a function in a thread of that name; see WorkerThreads."""
+Run = Callable[[Callable[[], None]], None]
+"""Runs a function in another thread; see Lanes."""
 
 
 class Came(NamedTuple):
@@ -30,10 +30,10 @@ class Came(NamedTuple):
 class UnderWay:
     """For one thread, which `wake` wakes when something came."""
 
-    def __init__(self, client: Client, start: Start, most: int = AT_ONCE) -> None:
+    def __init__(self, client: Client, run: Run, most: int = AT_ONCE) -> None:
         """Threads share `client`; at most `most` of its requests may be under way."""
         self._client = client
-        self._start = start
+        self._run = run
         self.most = most
         self._came = SimpleQueue[Came]()
         self.count = 0
@@ -43,7 +43,7 @@ class UnderWay:
     def send(self, job: Job, pauses: int) -> None:
         """Send a request; `pauses` comes back with its answer."""
         self.count += 1
-        self._start(partial(self._get, job, pauses), f"repair {job.name}")
+        self._run(partial(self._get, job, pauses))
 
     def take(self) -> list[Came]:
         """All that came meanwhile."""

@@ -18,7 +18,7 @@ from collector.feed.rest import RestError, RestResponse
 from collector.processes.repair.feed_repair import FeedRepair
 from collector.processes.repair.process import make_feed_repair
 from collector.processes.repair.throttled_client import Client
-from collector.processes.repair.under_way import Start, UnderWay
+from collector.processes.repair.under_way import Run, UnderWay
 from collector.processes.writer.process import Writer
 from collector.reports import Report
 from collector.storage.journal.files import journal_files
@@ -135,7 +135,7 @@ class World(ProcessHarness):
         self.exchange = FakeExchange(self)
         self.client: Client = client or self.exchange
         self.at_once = at_once
-        self.start: Start = lambda get, _name: get()
+        self.run: Run = lambda get: get()
         self.free_bytes = 1 << 40
         self.repair_lives = False
         """Whether a repair process may append more to its journal."""
@@ -153,11 +153,11 @@ class World(ProcessHarness):
             run / f"weight-{limits.budget}.json", limits.weight, limits.window_secs, self.config.repair.weight_share,
             context.clock.now_ns,
         )  # fmt: skip
-        under_way = UnderWay(self.client, self._start, self.at_once)
+        under_way = UnderWay(self.client, self._run, self.at_once)
         return make_feed_repair(context, self.config.feed[0], side, budget, self.client, under_way)
 
-    def _start(self, get: Callable[[], None], name: str) -> None:
-        self.start(get, name)
+    def _run(self, get: Callable[[], None]) -> None:
+        self.run(get)
 
     def repair(self, feed_repair: FeedRepair | None = None, *, for_secs: float = 0.0) -> FeedRepair:
         """Let repair work until it has nothing to do now, or for `for_secs`."""

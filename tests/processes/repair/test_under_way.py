@@ -3,6 +3,7 @@
 import errno
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import pytest
 from collector.feed.rest import RestClient
 from collector.processes.context import SystemClock
 from collector.processes.repair.feed_repair import FeedRepair
+from collector.processes.repair.lanes import Lanes
 from collector.processes.repair.throttled_client import RETRY_BASE_SECS
 from collector.processes.worker_threads import WorkerThreads
 from collector.storage.journal.writer import JournalWriter
 from tests.json_server import JsonServer
+from tests.processes.ingest.ingest_harness import wait_for
 from tests.processes.repair.repair_world import World
 from tests.processes.repair.test_feed_repair import answers, book, parts, trades, without_clock
 
@@ -48,7 +51,7 @@ def asked(world: World) -> list[str]:
 def hold(world: World) -> list[Callable[[], None]]:
     """From here on no request is sent before it is called."""
     held: list[Callable[[], None]] = []
-    world.start = lambda get, _name: held.append(get)
+    world.run = held.append
     return held
 
 
@@ -65,7 +68,7 @@ def test_no_request_waits_for_the_answer_of_another(tmp_path: Path) -> None:
         client = RestClient(server.url, SystemClock(), AT_ONCE)
         world = World(tmp_path, symbols=SYMBOLS, client=client, at_once=AT_ONCE)
         workers = WorkerThreads()
-        world.start = workers.start
+        world.run = Lanes(workers.start, "rest").run
         ask_for_all(world)
         feed_repair = world.new_repair()
         while world.waiting():
@@ -228,3 +231,32 @@ def test_a_book_under_way_serves_what_broke_before_it_was_asked_for(
         world.repair(feed_repair)
     assert world.waiting() == []
     assert asked(world) == ["depth S0"] * expected
+
+
+def test_what_is_sent_at_once_waits_for_no_thread_and_an_idle_one_is_used_again() -> None:
+    names: list[str] = []
+    workers = WorkerThreads()
+
+    def start(work: Callable[[], None], name: str) -> threading.Thread:
+        names.append(name)
+        return workers.start(work, name)
+
+    lanes = Lanes(start, "rest")
+    meeting = threading.Barrier(AT_ONCE + 1)
+    for _ in range(AT_ONCE):
+        lanes.run(partial(meet, meeting))
+    meeting.wait(DEADLINE_SECS)
+    assert names == ["rest"] * AT_ONCE
+
+    def uses_an_idle_thread() -> bool:
+        before = len(names)
+        done = threading.Event()
+        lanes.run(done.set)
+        return done.wait(DEADLINE_SECS) and len(names) == before
+
+    wait_for(uses_an_idle_thread)
+    workers.raise_failure()
+
+
+def meet(meeting: threading.Barrier) -> None:
+    meeting.wait(DEADLINE_SECS)
