@@ -34,6 +34,10 @@ CONTINUITY: Final = "continuity"
 """`repaired_by` of a silence after which the ids continue without a hole: the exchange had nothing to send."""
 
 
+LEFT: Final = "left"
+"""Why a stream is offline that has left its feed's plans. The ledger has no row for the time until it returns."""
+
+
 class Bounds(NamedTuple):
     """The limit before one is learned, the smallest limit, the largest limit."""
 
@@ -90,7 +94,7 @@ class Outage(NamedTuple):
     since_us: int
     until_us: int
     cause: str
-    """`disconnect`, or `restart` if ingest itself was not running."""
+    """`disconnect`, `restart` if ingest itself was not running, or `left` if nobody asked for the stream."""
 
 
 class StreamActivity(msgspec.Struct, array_like=True):
@@ -132,6 +136,11 @@ class StreamActivity(msgspec.Struct, array_like=True):
         (since_us, cause), self.offline = self.offline, None
         since_us = max(since_us, self.last_message_us)
         return Outage(since_us, max(at_us, since_us), cause)
+
+    def move(self) -> None:
+        """Note that another feed brings the stream from now on: it has left its earlier one, and was asked for all the time."""
+        if self.offline is not None and self.offline[1] == LEFT:
+            self.offline = self.offline[0], "restart"
 
     def add_quiet_time(self, since_us: int, at_us: int) -> None:
         """Add the time without a message on a connection that carried the stream from `since_us` to `at_us`."""

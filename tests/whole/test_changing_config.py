@@ -96,8 +96,8 @@ def test_ingest_that_is_killed_in_a_change_begins_by_the_newest_configuration_an
     wait_for(lambda: recorded.alive() and feed.works_by() == number)
     recorded.wait_for_messages(recorded.messages() + 400)
     assert recorded.stop() == 0
-    every = account(recorded, SYMBOLS)
-    assert every.double == 0
-    said = sum(row["missing"] or 0 for row in recorded.table("gap") if row["stream_type"] == "trade")
-    assert said == every.missing
+    assert account(recorded, SYMBOLS).double == 0
+    gaps = [row for row in gaps_of(recorded.data_dir / "archive") if row["symbol"] in STAYING]
+    said = sum(row["missing"] or 0 for row in gaps if row["stream_type"] == "trade")
+    assert said == account(recorded, STAYING).missing
     assert rows_of(recorded.data_dir / "archive", "undecoded") == []

@@ -27,6 +27,7 @@ from collector.domain.sequence.stream_holes import StreamHoles
 from collector.domain.sequence.stream_progress import StreamProgress, next_series
 from collector.domain.sequence.stretch import Stretch, continues, rises, times_fit
 from collector.domain.sequence.verdict import Verdict
+from collector.domain.silence import LEFT
 from collector.domain.times import sound_us
 
 RECENT_IDS: Final = 256
@@ -198,9 +199,9 @@ class DuplicateFilter:
     def suspect(self, cause: str) -> None:
         """Note the cause of something that may have lost messages: a hole before the next message gets it.
 
-        Refused frames explain a hole only if nothing else does, because their own row covers only the refusal.
+        Refused frames, or that nobody asked, explain a hole only if nothing else does, because then it has no row.
         """
-        if self._dense and (cause != REFUSED or self.progress.suspect is None):
+        if self._dense and (cause not in {LEFT, REFUSED} or self.progress.suspect is None):
             self.progress.suspect = cause
 
     def covers(self, messages: int, span_us: int) -> bool:

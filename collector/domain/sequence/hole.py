@@ -10,6 +10,7 @@ import msgspec
 from collector.domain.gap_stretches import STRETCH_SECS
 from collector.domain.names import gap_id
 from collector.domain.records import Gap, StreamKey
+from collector.domain.silence import LEFT
 
 STRETCH_HOLES: Final = 512
 STRETCH_LONGEST_SECS: Final = 900
@@ -18,6 +19,8 @@ has them."""
 
 REFUSED: Final = "disk_budget"
 """Cause of a hole that only refused frames explain. It gets no row of its own, because a `budget` row covers it."""
+
+_ROWLESS: Final = frozenset({REFUSED, LEFT})
 
 
 class Hole(msgspec.Struct, array_like=True):
@@ -56,6 +59,11 @@ class Hole(msgspec.Struct, array_like=True):
     def missing(self) -> int:
         """Number of ids still missing."""
         return sum(last - first + 1 for first, last in self.parts)
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether the ledger gets rows of it: not of what refused frames explain, nor of what nobody asked for."""
+        return self.cause not in _ROWLESS
 
     def fill(self, first: int, last: int, received_us: int) -> bool:
         """Note that a late message covers these ids. Returns whether any of them was missing."""

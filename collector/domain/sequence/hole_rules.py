@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Final
 
 from collector.domain.gap_stretches import RowAllowance
-from collector.domain.sequence.hole import REFUSED, DueRow, Hole
+from collector.domain.sequence.hole import DueRow, Hole
 
 REORDER_SECS: Final = 2.0
 """Reorder window: a message at most this late is only counted as late; one that comes later repairs a gap."""
@@ -66,14 +66,12 @@ def settle(holes: list[Hole], allowance: RowAllowance, series: int, now_us: int,
     due_rows = list({id(due_row.hole): due_row for due_row in due_rows}.values())
     if not all(hole.parts or hole.lasts for hole in unsettled):
         holes[:] = [hole for hole in holes if hole.parts or hole.lasts]
-    return [due_row for due_row in due_rows if due_row.hole.cause != REFUSED]
+    return [due_row for due_row in due_rows if due_row.hole.has_rows]
 
 
 def outdated(holes: list[Hole], series: int) -> list[DueRow]:
     """New rows for the holes whose row is out of date, although the next one is not due yet."""
-    found = [
-        hole for hole in holes if not hole.row_count_is_current and hole.state != "pending" and hole.cause != REFUSED
-    ]
+    found = [hole for hole in holes if not hole.row_count_is_current and hole.state != "pending" and hole.has_rows]
     return [DueRow(series, hole, "open", None) if hole.lasts else _change(series, hole) for hole in found]
 
 
@@ -87,7 +85,7 @@ def forget(holes: list[Hole], series: int, max_requested: int) -> tuple[list[Due
     due_rows = []
     for hole in dropped:
         hole.end()
-        if hole.state == "ending" and hole.cause != REFUSED:
+        if hole.state == "ending" and hole.has_rows:
             due_rows.append(_change(series, hole))
     return due_rows, behind
 
@@ -101,7 +99,7 @@ def grow_older(holes: list[Hole], oldest: int) -> int:
     for hole in holes:
         hole.age += not hole.is_requested
     old = [hole for hole in holes if hole.age >= oldest and hole.row_is_settled and not hole.is_requested]
-    return _drop(holes, [hole for hole in old if hole.row_count_is_current or hole.cause == REFUSED])
+    return _drop(holes, [hole for hole in old if hole.row_count_is_current or not hole.has_rows])
 
 
 def _drop(holes: list[Hole], dropped: list[Hole]) -> int:
@@ -125,7 +123,7 @@ def _surplus(holes: list[Hole], limit: int, *, requested: bool) -> Iterator[Hole
 def _new_ones(changing: list[Hole], due: list[Hole], allowance: RowAllowance, series: int) -> Iterator[DueRow]:
     stretch = next((hole for hole in changing if hole.lasts), None)
     for hole in due:
-        if hole.cause == REFUSED:
+        if not hole.has_rows:
             hole.state = "reported"
         elif stretch is not None and not stretch.is_quiet(hole.until_us):
             stretch.join(hole)

@@ -6,7 +6,7 @@ from typing import Final
 from collector.domain.records import Gap, IdRule
 from collector.domain.repair_protocol import BOOK, BookRequest, Request, TradesRequest, trades_name
 from collector.domain.sequence import hole as holes
-from collector.domain.sequence.hole import REFUSED, DueRow
+from collector.domain.sequence.hole import DueRow
 from collector.exchanges.rest_adapter import Hole
 from collector.processes.rest_adapters import RepairableFeeds
 from collector.processes.writer.batch import CommitBatch
@@ -123,7 +123,7 @@ class RepairRequests:
 
 def _is_open(hole: holes.Hole) -> bool:
     """Whether the hole has a row and its missing ids may still be requested."""
-    return hole.state in {"reported", "changed"} and bool(hole.parts) and hole.cause != REFUSED
+    return hole.state in {"reported", "changed"} and bool(hole.parts) and hole.has_rows
 
 
 def _gap_id(stream: StreamState, due_row: DueRow) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 from collector.domain.repair_protocol import BOOK
 from collector.domain.sequence.book_unknown import BookUnknown
 from collector.domain.sequence.hole import REFUSED
+from collector.domain.silence import LEFT
 from collector.processes.writer.gaps.feed_table import FeedTable
 from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.streams import StreamState, StreamTable
@@ -48,7 +49,7 @@ class BookRows:
         """
         if stream.key.data_type == BOOK and not stream.proves_continuity and stream.dedup.progress.book_unknown is None:
             series = stream.dedup.progress.series
-            self._watch(stream, BookUnknown(0, cause, series, at_us, at_us, series))
+            self._watch(stream, BookUnknown(0, _row_cause(cause), series, at_us, at_us, series))
 
     def refused(self, stream: StreamState, ended_us: int) -> None:
         """Note that frames of a stream whose ids prove nothing were refused until then."""
@@ -124,7 +125,12 @@ class BookRows:
 def _begun(stream: StreamState, from_id: int, at_us: int, cause: str) -> BookUnknown:
     expected_id = from_id if stream.rule.proves_continuity else None
     series = stream.dedup.progress.series
-    return BookUnknown(at_us, cause, series, from_id, at_us, series, expected_id)
+    return BookUnknown(at_us, _row_cause(cause), series, from_id, at_us, series, expected_id)
+
+
+def _row_cause(cause: str) -> str:
+    """A stream that returns begins without a book, as at a start."""
+    return "restart" if cause == LEFT else cause
 
 
 def _reaches(stream: StreamState, unknown: BookUnknown) -> bool:

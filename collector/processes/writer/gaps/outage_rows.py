@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from collector.domain.gap_stretches import event_gap
-from collector.domain.silence import Outage
+from collector.domain.silence import LEFT, Outage
 from collector.processes.writer.gaps.book_rows import BookRows
 from collector.processes.writer.gaps.feed_table import FeedTable
 from collector.processes.writer.gaps.stream_ownership import Member
@@ -37,7 +37,8 @@ class OutageRows:
             outage = member.activity.come_online(at_us)
             if outage is not None:
                 self._feeds.mark_suspect(member, outage.cause)
-                self._add_row(identity, member, outage, outage.until_us)
+                if outage.cause != LEFT:
+                    self._add_row(identity, member, outage, outage.until_us)
                 if member.stream is not None:
                     self._books.lost(member.stream, at_us, outage.cause)
 

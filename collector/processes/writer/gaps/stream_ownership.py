@@ -1,15 +1,12 @@
 """Which feed brings each stream. Feeds may be renamed; streams may move to another feed, be dropped, and come back."""
 
 from collections.abc import Callable, Container, Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from collector.domain.records import UNDECODED, StreamKey
-from collector.domain.silence import StreamActivity
+from collector.domain.silence import LEFT, StreamActivity
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.streams import StreamState, StreamTable
-
-LEFT: Final = "exchange"
-"""The cause of a stream's absence from its feed's plans: the exchange's list decides who is in them."""
 
 
 class Member(NamedTuple):
@@ -75,6 +72,8 @@ class StreamOwnership:
                     self._state_of(feed).unspoken[member.key] = member.activity
             if goes_on and not is_subscribed:
                 member.activity.go_offline(self._state_of(feed).links.newest_us, LEFT)
+            if is_subscribed and previous_feed != feed:
+                member.activity.move()
             handover = self._handover(previous_feed, member, is_dropped=not is_subscribed)
             if member.stream is not None and is_subscribed and previous_feed != feed:
                 self._streams.move(member.stream, feed)

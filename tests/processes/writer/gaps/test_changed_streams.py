@@ -33,12 +33,12 @@ class Market(World):
 class Ingest:
     """One incarnation: plan 0 carries the symbols it begins with, on connection 1."""
 
-    def __init__(self, world: Market, *symbols: str, at_secs: int = 0) -> None:
+    def __init__(self, world: Market, *symbols: str, at_secs: int = 0, feed: str = "f") -> None:
         self.world = world
         self._begin(at_secs)
-        folder, positions = world.config.data_dir / "journal/f", world.config.data_dir / "segments/positions.json"
-        world._numbers["f"] = next_number(folder, positions, "f") - 1
-        self.journal: JournalWriter = world.journal(symbols=symbols)
+        folder, positions = world.config.data_dir / "journal" / feed, world.config.data_dir / "segments/positions.json"
+        world._numbers[feed] = next_number(folder, positions, feed) - 1
+        self.journal: JournalWriter = world.journal(symbols=symbols, feed=feed)
         self.connect(at_secs, 1, plan=0)
 
     def connect(self, at_secs: int, number: int, *, plan: int) -> None:
@@ -62,6 +62,11 @@ class Ingest:
         shares = tuple(PlanShare(plan, (BTC,), types) for plan, types in enumerate(plans) if types)
         types = tuple(dict.fromkeys(name for carried in plans for name in carried))
         self.journal.resubscribe(FeedIdentity("f", "binance", (BTC,), types, shares))
+
+    def subscribe_nothing(self, at_secs: int) -> None:
+        """The feed is not wanted any more, but there may still be frames of what it brought."""
+        self._begin(at_secs)
+        self.journal.resubscribe(FeedIdentity("f", "binance", (BTC, ETH), TYPES, (PlanShare(0, (), ()),)))
 
     def say(self, at_secs: int, *symbols: str) -> None:
         """A book and the next trade of each symbol."""
@@ -147,9 +152,7 @@ def test_a_stream_that_returns_to_a_plan_is_silent_from_its_own_connection_on_on
     for at_secs in range(2_030, 2_200, 20):
         ingest.say(at_secs, BTC)
     ingest.say(2_210, BTC, ETH)
-    assert gaps(world, "trade", "book_snapshot") == [
-        (ETH, "book_snapshot", "silence", "exchange", "unrepairable", 1, 2_020)
-    ]
+    assert gaps(world, "trade", "book_snapshot") == []
 
 
 def test_an_outage_of_the_new_connection_concerns_its_own_streams(world: Market) -> None:
@@ -221,17 +224,73 @@ def test_what_its_connection_still_brings_of_a_stream_that_left_is_stored(world:
     assert stored(world, ETH) == 4
 
 
-def test_a_stream_that_comes_back_has_a_gap_from_its_last_message_on(world: Market) -> None:
+def returned(world: Market) -> Ingest:
+    """ETH left, and returns at 51 s on connection 2, after ten of its trades that nobody asked for."""
     ingest = Ingest(world, BTC, ETH)
     ingest.say(1, BTC, ETH)
     ingest.subscribe(2, (BTC, ETH), (BTC,))
     ingest.say(5, BTC, ETH)
     read(world)
+    world.trades[ETH] += 10
     ingest.subscribe(50, (BTC, ETH), (BTC,), (ETH,))
     read(world)
     ingest.connect(51, 2, plan=1)
     ingest.say(52, BTC, ETH)
-    assert gaps(world, "book_snapshot") == [(ETH, "book_snapshot", "silence", "exchange", "unrepairable", 5, 51)]
+    read(world)
+    return ingest
+
+
+def test_a_stream_that_comes_back_has_no_gap_for_the_time_nobody_asked_for_it(world: Market) -> None:
+    ingest = returned(world)
+    for at_secs in range(53, 300, 20):
+        ingest.say(at_secs, BTC, ETH)
+    assert gaps(world, "trade", "book_snapshot") == []
+    assert stored(world, ETH) == 2 * (3 + len(range(53, 300, 20)))
+
+
+def test_what_is_lost_after_a_return_is_a_gap_of_its_own(world: Market) -> None:
+    ingest = returned(world)
+    ingest.disconnect(60, 2)
+    world.trades[ETH] += 1
+    ingest.connect(70, 3, plan=1)
+    ingest.say(71, BTC, ETH)
+    ingest.say(80, BTC, ETH)
+    assert gaps(world, "trade", "book_snapshot") == [
+        (ETH, "book_snapshot", "silence", "disconnect", "unrepairable", 60, 70),
+        (ETH, "trade", "sequence", "disconnect", "open", 52, 71),
+    ]
+
+
+def test_a_copy_of_what_came_before_a_stream_left_is_still_a_copy(world: Market) -> None:
+    ingest = returned(world)
+    ingest.journal.append_frames(world.now_ns, 0, [trade(number, symbol=ETH) for number in (1, 2)])
+    assert gaps(world, "trade", "book_snapshot") == []
+    assert stored(world, ETH) == 2 * 3
+
+
+def test_a_feed_that_ends_and_returns_has_no_gap_for_the_time_nobody_asked_for_it(world: Market) -> None:
+    ingest = Ingest(world, BTC)
+    ingest.say(1, BTC)
+    ingest.subscribe_nothing(2)
+    ingest.disconnect(3, 1)
+    ingest.journal.append_close()
+    read(world)
+    world.trades[BTC] += 10
+    Ingest(world, BTC, at_secs=50).say(51, BTC)
+    assert gaps(world, "trade", "book_snapshot") == []
+
+
+def test_a_stream_that_moves_to_another_feed_has_a_gap_for_the_time_between(world: Market) -> None:
+    ingest = Ingest(world, BTC, ETH)
+    ingest.say(1, BTC, ETH)
+    ingest.subscribe(2, (BTC, ETH), (BTC,))
+    read(world)
+    world.trades[ETH] += 10
+    Ingest(world, ETH, at_secs=10, feed="g").say(11, ETH)
+    assert [row for row in gaps(world, "trade", "book_snapshot") if row[0] == ETH] == [
+        (ETH, "book_snapshot", "silence", "restart", "unrepairable", 1, 10),
+        (ETH, "trade", "sequence", "restart", "open", 1, 11),
+    ]
 
 
 def test_the_next_incarnation_divides_its_streams_anew(world: Market) -> None:
