@@ -99,6 +99,11 @@ class FeedPlans:
         left = frozenset(key for plan in self.numbered.values() for key in plan.keys if key not in wanted)
         return PlanChange(selection, joined, narrowed, renewed, left)
 
+    def end(self) -> PlanChange:
+        """How to record nothing any more."""
+        selection = Selection(Subscription((), self.selection.subscription.data_types), self.selection.ws_url)
+        return PlanChange(selection, {}, dict.fromkeys(self.numbered), {}, frozenset(self.carried()))
+
     def _keys(self, subscription: Subscription) -> list[StreamKey]:
         return [key for share in self._adapter.shares(subscription) for key in share]
 

@@ -47,6 +47,14 @@ class LiveStreams:
             return False
         return not selection.held
 
+    def end(self) -> None:
+        """Say in the journal that nothing is wanted any more; what connections bring until they are closed is stored."""
+        try:
+            self._journal.resubscribe(self._plans.identity(self._plans.end(), self._clock.monotonic()))
+        except OSError as error:
+            # If the feed returns, its streams have rows as after any restart.
+            self._log.warning("symbols_not_changed", error=str(error))
+
     def _change(self, selection: Selection, orders: Orders) -> bool:
         now = self._clock.monotonic()
         change = self._plans.change(selection, self._first_data.next_number)

@@ -21,6 +21,8 @@ class NewestConfig:
         self.config: Config = context.config
         self.number = context.config_number
         self.feed = feed
+        self.has_feed = True
+        """Whether the newest configuration that can be read has the feed."""
 
     def look(self) -> None:
         """Take up a newer configuration if there is one.
@@ -33,6 +35,7 @@ class NewestConfig:
             if number <= self.number:
                 return
             config = read_config(self._data_dir, number)
+            self.has_feed = any(self._is_ours(feed) for feed in config.feed)
             self.feed = self._feed_in(config)
         except (OSError, msgspec.MsgspecError, ValueError, ConfigError) as error:
             self._refuse(number, error)
@@ -50,9 +53,11 @@ class NewestConfig:
             self._log.error("config_not_taken", number=number, error=str(error))
 
     def _feed_in(self, config: Config) -> FeedConfig:
-        name, exchange = self.feed.name, self.feed.exchange
-        feed = next((feed for feed in config.feed if feed.name == name), None)
-        if feed is None or feed.exchange != exchange:
-            raise ConfigError([f"feed = {name!a}: is not there for {exchange}"])
+        feed = next((feed for feed in config.feed if self._is_ours(feed)), None)
+        if feed is None:
+            raise ConfigError([f"feed = {self.feed.name!a}: is not there for {self.feed.exchange}"])
         self._adapter.plan(Subscription(feed.wanted.exact, feed.data_types), feed.ws_url)
         return feed
+
+    def _is_ours(self, feed: FeedConfig) -> bool:
+        return (feed.name, feed.exchange) == (self.feed.name, self.feed.exchange)

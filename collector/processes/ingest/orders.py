@@ -34,6 +34,11 @@ class Orders:
         return self._newest.feed
 
     @property
+    def is_wanted(self) -> bool:
+        """Whether the feed is to be recorded at all."""
+        return self._newest.has_feed
+
+    @property
     def subscription(self) -> Subscription:
         """The streams to record."""
         return Subscription(self.symbols, self.feed.data_types)

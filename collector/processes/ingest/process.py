@@ -159,6 +159,7 @@ class IngestProcess:
                 notice = self._context.receiver.wait(self._tick())
                 if notice is not None and notice.kind == CONFIG:
                     self._follow_orders()
+            self._end_unwanted()
         finally:
             self._stop_readers()
             self._fsync.stop()
@@ -204,6 +205,12 @@ class IngestProcess:
             self._config, self._config_number = orders.config, orders.number
             changed = role_of(self._context.role).settings_among(differing)
             self._context.log.info("config_taken", number=orders.number, changed=changed)
+
+    def _end_unwanted(self) -> None:
+        """Say so in the journal, before any connection ends, if it stops because the feed is not wanted any more."""
+        self._orders.look()
+        if not self._orders.is_wanted:
+            self._streams.end()
 
     def _take_settings(self, config: Config, feed: FeedConfig) -> None:
         """Let everything that runs go by these settings."""

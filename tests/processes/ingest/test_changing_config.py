@@ -13,8 +13,10 @@ from collector.channel.channel import CONFIG, Notice
 from collector.config.model import BookConfig, SilenceConfig, WriterConfig
 from collector.feed.connection_limit import ConnectionBudget
 from collector.processes.context import SystemClock
+from collector.storage.journal.files import journal_path
+from collector.storage.journal.format import PlanShare, RecordKind
 from tests.processes.ingest.changing import Exchange, Feed, is_unbroken, listed
-from tests.processes.ingest.ingest_harness import wait_for
+from tests.processes.ingest.ingest_harness import records_of, wait_for
 
 Start = Callable[..., Feed]
 
@@ -440,6 +442,25 @@ def test_a_configuration_that_came_before_the_start_is_not_taken_again(start: St
     wait_for_more(feed, "A", "B")
     assert feed.works_by(1)
     assert feed.event("config_taken") == []
+
+
+def test_a_feed_that_is_removed_says_so_before_its_connections_end(start: Start) -> None:
+    feed = start("A")
+    wait_for_more(feed, "A")
+    other = replace(feed.config.feed[0], name="g")
+    feed.hand_on(replace(feed.config, feed=(other,)))
+    feed.stop()
+    assert [header.identity.shares for header in feed.headers()] == [(), (PlanShare(0, (), ()),)]
+    journal_path(feed.folder, 1).unlink()
+    assert [record.kind for record in records_of(feed.folder)][-2:] == [RecordKind.DISCONNECT, RecordKind.CLOSE]
+
+
+def test_a_feed_that_only_stops_ends_none_of_its_streams(start: Start) -> None:
+    feed = start("A")
+    wait_for_more(feed, "A")
+    feed.configure(lines=2)
+    feed.stop()
+    assert len(feed.headers()) == 1
 
 
 def test_a_change_that_the_disk_does_not_take_is_not_reported_before_it_is_made(
