@@ -27,7 +27,8 @@ from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.latency import Latencies
 from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.format import FeedIdentity
-from collector.storage.journal.reader import Chunk, JournalReader
+from collector.storage.journal.journal_file import Chunk
+from collector.storage.journal.reader import JournalReader
 from collector.storage.journal.writer import JournalWriter
 from collector.storage.segment.open_segment import OpenSegment
 from collector.storage.segment.seal import create_segment

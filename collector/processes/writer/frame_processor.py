@@ -26,7 +26,7 @@ from collector.processes.writer.run_intake import RunIntake
 from collector.processes.writer.runs import Bounds, Run, run_from
 from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.format import FeedIdentity, JournalHeader, Record, RecordKind, frames_of
-from collector.storage.journal.reader import Chunk
+from collector.storage.journal.journal_file import Chunk
 
 MIN_TOGETHER: Final = 4
 """Fewer frames take less time one by one."""

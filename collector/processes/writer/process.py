@@ -33,7 +33,7 @@ from collector.processes.writer.segment_rotation import SegmentRotation
 from collector.processes.writer.stored_state import decode_counts, decode_feed, encode_feed
 from collector.processes.writer.streams import StreamTable
 from collector.reports import WriterReport
-from collector.storage.journal.reader import Chunk
+from collector.storage.journal.journal_file import Chunk
 from collector.storage.request_files import BOOKS_SUFFIX, RequestFolder, request_folder
 
 POLL_SECS: Final = 1.0

@@ -8,7 +8,8 @@ past the time of the answer, or to its end.
 from collections.abc import Iterator, Mapping
 
 from collector.domain.repair_protocol import is_rest_journal, rest_journal
-from collector.storage.journal.reader import Chunk, JournalReader
+from collector.storage.journal.journal_file import Chunk
+from collector.storage.journal.reader import JournalReader
 
 
 class ReadingOrder:

@@ -23,8 +23,8 @@ from collector.storage.journal.format import (
     encode_frames,
     parse_records,
 )
+from collector.storage.journal.journal_file import Chunk
 from collector.storage.journal.position import Position
-from collector.storage.journal.reader import Chunk
 from collector.storage.segment.blocks import Messages
 from collector.storage.segment.state import SegmentState
 from tests.storage.segment.segment_rows import rows_of

@@ -14,8 +14,8 @@ from collector.processes.writer.batch import Counts
 from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.format import FeedIdentity, JournalHeader, encode_frames, parse_records
+from collector.storage.journal.journal_file import Chunk, Damage
 from collector.storage.journal.position import Position
-from collector.storage.journal.reader import Chunk, Damage
 from tests.processes.writer.writer_harness import trade
 from tests.storage.segment.segment_rows import Row, rows_of
 

@@ -7,7 +7,8 @@ import pytest
 
 from collector.processes.writer.reading_order import ReadingOrder
 from collector.storage.journal.format import FeedIdentity, RecordKind, frames_of
-from collector.storage.journal.reader import CHUNK_BYTES, Chunk, JournalReader
+from collector.storage.journal.journal_file import CHUNK_BYTES, Chunk
+from collector.storage.journal.reader import JournalReader
 from collector.storage.journal.writer import JournalWriter
 from tests.storage.journal.dead_journals import let_go
 

@@ -27,8 +27,8 @@ from collector.storage.journal.format import (
     encode_frames,
     parse_records,
 )
+from collector.storage.journal.journal_file import Chunk
 from collector.storage.journal.position import Position
-from collector.storage.journal.reader import Chunk
 from tests.processes.writer.gaps.test_ledger_of_recordings import MARKETS, data_types_of, received, symbols_of
 from tests.processes.writer.writer_harness import START_NS, SYMBOLS, TYPES, book, connection, diff, trade
 from tests.storage.segment.segment_rows import rows_of

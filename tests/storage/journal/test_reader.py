@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from collector.storage.journal.files import journal_path
 from collector.storage.journal.format import FeedIdentity, Record, RecordKind, encode_frames, frames_of
 from collector.storage.journal.head import file_id_of
+from collector.storage.journal.journal_file import Damage
 from collector.storage.journal.position import Position
-from collector.storage.journal.reader import Damage, JournalReader
+from collector.storage.journal.reader import JournalReader
 from collector.storage.journal.writer import JournalWriter
 from tests.storage.journal.dead_journals import let_go
 

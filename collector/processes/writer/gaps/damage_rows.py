@@ -4,7 +4,7 @@ from collector.domain.gap_stretches import event_gap
 from collector.domain.records import UNKNOWN, StreamKey
 from collector.processes.writer.gaps.feed_table import FeedTable
 from collector.storage.journal.format import JournalHeader
-from collector.storage.journal.reader import Damage
+from collector.storage.journal.journal_file import Damage
 
 
 class DamageRows:

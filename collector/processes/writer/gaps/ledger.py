@@ -35,7 +35,7 @@ from collector.storage.journal.format import (
     connection_in_head,
     event_of,
 )
-from collector.storage.journal.reader import Damage
+from collector.storage.journal.journal_file import Damage
 
 
 class GapLedger:

@@ -8,7 +8,7 @@ import pytest
 from collector.domain.gap_stretches import SINGLE_ROWS, STRETCH_SECS
 from collector.domain.repair_protocol import RepairAnswer, encode_answer
 from collector.storage.journal.format import FeedIdentity, RecordKind
-from collector.storage.journal.reader import CHUNK_BYTES
+from collector.storage.journal.journal_file import CHUNK_BYTES
 from collector.storage.journal.writer import JournalWriter
 from tests.processes.writer.writer_harness import SPOKEN, START_NS, SYMBOLS, TYPES, World, book, connection, trade
 

@@ -16,7 +16,8 @@ from collector.processes.writer.batch import Counts
 from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.format import FeedIdentity, RecordKind
-from collector.storage.journal.reader import Chunk, JournalReader
+from collector.storage.journal.journal_file import Chunk
+from collector.storage.journal.reader import JournalReader
 from collector.storage.journal.writer import JournalWriter
 from tests.storage.segment.segment_rows import rows_of
 
