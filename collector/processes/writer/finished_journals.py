@@ -7,6 +7,7 @@ from pathlib import Path
 from collector.domain.disk_waits import disk_wait
 from collector.storage.journal.files import journal_files
 from collector.storage.journal.head import file_id_of
+from collector.storage.journal.incarnations import remove_dead
 from collector.storage.journal.position import Position
 from collector.storage.journal.tail import Tails
 
@@ -29,10 +30,14 @@ class FinishedJournals:
                 yield path
 
     def remove(self, positions: Positions) -> None:
-        """Remove them. Their rows are sealed, and positions.json knows their numbers."""
+        """Remove them, and the locks of the dead beside them. Their rows are sealed, and positions.json knows their numbers."""
+        folders = set()
         for path in self.paths(positions):
             with disk_wait():
                 path.unlink()
+            folders.add(path.parent)
+        for folder in folders:
+            remove_dead(folder)
 
     def largest_bytes(self, positions: Positions) -> int:
         """Largest number of bytes, over the feeds, that a seal would free."""

@@ -1,11 +1,10 @@
 """The journal files of a feed: their names and numbers."""
 
+import os
 from pathlib import Path
 from typing import Final
 
 import msgspec
-
-from collector.storage.regular_files import regular_files
 
 SUFFIX = ".journal"
 
@@ -20,11 +19,23 @@ def journal_path(folder: Path, number: int) -> Path:
 
 def journal_files(folder: Path) -> list[tuple[int, Path]]:
     """The journal files of a feed and their numbers, oldest first. Files with other names are not the recorder's."""
-    numbered = ((_number_of(path.stem), path) for path in regular_files(folder, f"*{SUFFIX}"))
-    return sorted((number, path) for number, path in numbered if number is not None)
+    return [(number, folder / name) for number, name, _ in journal_entries(folder)]
 
 
-def _number_of(stem: str) -> int | None:
+def journal_entries(folder: Path) -> list[tuple[int, str, int]]:
+    """The same, each with its name and inode in place of its path; none if the folder does not exist. Raises OSError."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [(_number_of(entry.name), entry) for entry in entries if entry.name.endswith(SUFFIX)]
+            return sorted(
+                (number, entry.name, entry.inode()) for number, entry in found if number is not None and entry.is_file()
+            )
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _number_of(name: str) -> int | None:
+    stem = name.removesuffix(SUFFIX)
     number = int(stem) if stem.isascii() and stem.isdigit() else MAX_NUMBER + 1
     return number if number <= MAX_NUMBER else None
 

@@ -81,8 +81,8 @@ class JournalHeader(NamedTuple):
 
     file_id: str
     writer_id: str
-    """Who numbered the file's plans and connections: the same in all files of an incarnation of ingest, and in those of a
-    successor that began while it lived, and goes on with its numbers; empty if the head cannot be read."""
+    """The first incarnation that numbered plans and connections so: a successor that begins beside a living one goes on with
+    its numbers. Empty if the head cannot be read."""
     number: int
     created_ns: int
     identity: FeedIdentity

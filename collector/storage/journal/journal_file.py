@@ -1,13 +1,13 @@
 """Reads one journal file in order, from an offset on, while ingest may still append to it."""
 
 import os
-from collections.abc import Callable
 from itertools import takewhile
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from collector.domain.errors import DamagedError
 from collector.storage.journal.format import (
+    RECORD_HEAD_BYTES,
     FeedIdentity,
     JournalHeader,
     Parsed,
@@ -15,6 +15,7 @@ from collector.storage.journal.format import (
     RecordKind,
     find_record,
     parse_records,
+    received_ns_of,
 )
 from collector.storage.journal.head import headless_id, read_head
 from collector.storage.journal.position import Position
@@ -37,19 +38,23 @@ class Chunk(NamedTuple):
     records: list[Record]
     damage: Damage | None
     position: Position
+    others: frozenset[int] = frozenset()
+    """Numbers of the feed's files that are present or were read."""
+    is_last: bool = False
+    """Whether its incarnation, which the head names, has written nothing behind it, and writes nothing more."""
 
 
 class JournalFile:
     """A file of one feed, each of whose records is read once, damage included."""
 
-    def __init__(self, path: Path, feed: str, exchange: str, offset: int) -> None:
-        """`exchange` is used if the head cannot be read. Raises OSError."""
+    def __init__(self, path: Path, feed: str, exchange: str, offset: int, header: JournalHeader | None) -> None:
+        """`header` is its head, if that is known; `exchange` is used if it cannot be read. Raises OSError."""
         self.path = path
         self.number = int(path.stem)
-        self.offset = offset
+        self.offset = offset if header is None else max(offset, header.header_bytes)
         """How far it was read."""
-        self.header: JournalHeader | None = None
-        """None before the first read, and while it cannot be read."""
+        self.header = header
+        """None while it cannot be read."""
         self.torn_bytes = 0
         """Bytes of a torn tail: what a killed ingest had begun to write."""
         self._feed = feed
@@ -66,7 +71,11 @@ class JournalFile:
         """Close the file."""
         os.close(self._fd)
 
-    def read(self, until_ns: int | None, *, final: bool, goes_on: Callable[[], bool]) -> Chunk | None:
+    def next_ns(self) -> int | None:
+        """Receive time in the head of the next record, which is not checked for damage; None if there is no whole head."""
+        return received_ns_of(self._pread(self.offset, RECORD_HEAD_BYTES))
+
+    def read(self, until_ns: int | None, *, final: bool, goes_on: bool) -> Chunk | None:
         """The next records; None if there is nothing to read now.
 
         With `until_ns`, the first record received later and all after it are left for another call. Once the file is
@@ -87,7 +96,7 @@ class JournalFile:
             records = _received_until(until_ns, parsed.records)
             return self._advance(records) if records else None
         if parsed.damaged or final or self._is_overtaken(parsed, written_ns):
-            return self._pass_damage(goes_on, final=final)
+            return self._pass_damage(goes_on=goes_on, final=final)
         return None
 
     def known_header(self) -> JournalHeader:
@@ -124,7 +133,7 @@ class JournalFile:
         self.offset = records[-1].end
         return Chunk(self.known_header(), records, None, self._position(ended=ended))
 
-    def _pass_damage(self, goes_on: Callable[[], bool], *, final: bool) -> Chunk | None:
+    def _pass_damage(self, *, goes_on: bool, final: bool) -> Chunk | None:
         tail = self._pread(self.offset, max(0, os.fstat(self._fd).st_size - self.offset))
         found = find_record(tail, 1)
         if found is not None:
@@ -133,7 +142,7 @@ class JournalFile:
             return Chunk(self.known_header(), [], damage, self._position(ended=False))
         if not final:
             return None
-        if tail and goes_on():
+        if tail and goes_on:
             cut = Damage(self.offset, len(tail), "the file is cut, and its ingest wrote more")
             return Chunk(self.known_header(), [], cut, self._position(ended=True))
         self.torn_bytes += len(tail)

@@ -42,10 +42,10 @@ class JournalWriter:
         self.file_bytes = file_bytes
         """From which size on another file is begun; may be replaced at any time."""
         self._now_ns = now_ns
-        self.writer_id = continues or secrets.token_hex(8)
-        """Whose numbers of plans and connections these are."""
         self.incarnation = secrets.token_hex(8)
         """Names this incarnation, and its lock, in the head of each file."""
+        self.writer_id = continues or self.incarnation
+        """The first incarnation that numbered plans and connections so."""
         self._number = 0
         self._lock = threading.Lock()
         self._retired: list[int] = []

@@ -21,6 +21,7 @@ class Journals:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.gone: set[str] = set()
+        """Journals whose process is dead, from their beginning."""
         self._names: list[str] = []
         self._begun: dict[str, JournalWriter] = {}
 
@@ -28,18 +29,15 @@ class Journals:
         self._names = sorted({*self._names, name})
         identity = FeedIdentity(name, "binance", (), ())
         self._begun[name] = JournalWriter(self._folder / name, identity, 1, 1 << 30, lambda: at)
+        if name in self.gone:
+            let_go([self._begun[name]])
         return self._begun[name]
 
     def order(self, *more: str) -> ReadingOrder:
         return ReadingOrder({name: self._reader(name) for name in sorted({*self._names, *more})})
 
     def _reader(self, name: str) -> JournalReader:
-        return JournalReader(self._folder / name, name, {}, lambda: self._is_gone(name))
-
-    def _is_gone(self, name: str) -> bool:
-        if name in self.gone:
-            let_go(journal for begun, journal in self._begun.items() if begun == name)
-        return name in self.gone
+        return JournalReader(self._folder / name, name, {}, lambda: name in self.gone)
 
 
 @pytest.fixture

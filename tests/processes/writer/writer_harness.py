@@ -41,7 +41,7 @@ class World(ProcessHarness):
         """Of the journals' exchange; the configuration's feed may be of another one."""
         self.numbers = WriterReport()
         self.free = 1 << 40
-        self.gone = False
+        self._is_gone = False
         self.sizes: list[int] = []
         self._numbers: Counter[str] = Counter()
         self._journals: list[JournalWriter] = []
@@ -58,14 +58,25 @@ class World(ProcessHarness):
         self._numbers[feed] += 1
         identity = FeedIdentity(feed, self.exchange, symbols, data_types)
         self._journals.append(JournalWriter(folder, identity, self._numbers[feed], file_bytes, lambda: self.now_ns))
+        self.gone = self._is_gone
         return self._journals[-1]
 
-    def is_gone(self, _feed: str) -> bool:
-        if self.gone:
+    @property
+    def gone(self) -> bool:
+        """Whether every ingest is dead, also one that begins from now on."""
+        return self._is_gone
+
+    @gone.setter
+    def gone(self, gone: bool) -> None:
+        self._is_gone = gone
+        if gone:
             let_go(self._journals)
-        return self.gone
+
+    def is_gone(self, _feed: str) -> bool:
+        return self._is_gone
 
     def writer(self) -> Writer:
+        self.gone = self._is_gone  # also of files begun since
         context = self.context("writer", lambda report: setattr(self, "numbers", report))
         return Writer(context, self.adapter_of, self.is_gone, lambda _folder: self.free)
 

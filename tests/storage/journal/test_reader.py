@@ -25,9 +25,9 @@ class Scene:
 
     def __init__(self, folder: Path, positions: Mapping[str, Position] | None = None) -> None:
         self.folder = folder
-        self.gone = False
+        self._gone = False
         self.journals: list[JournalWriter] = []
-        self.reader = JournalReader(folder, "f", positions or {}, self._is_gone)
+        self.reader = JournalReader(folder, "f", positions or {}, lambda: self._gone)
         self.positions: dict[str, Position] = {}
         self.damage: list[Damage] = []
 
@@ -35,10 +35,10 @@ class Scene:
         self.journals.append(JournalWriter(self.folder, IDENTITY, number, file_bytes, lambda: 1))
         return self.journals[-1]
 
-    def _is_gone(self) -> bool:
-        if self.gone:
-            let_go(self.journals)
-        return self.gone
+    def kill(self) -> None:
+        """Every ingest is dead from now on."""
+        let_go(self.journals)
+        self._gone = True
 
     def read(self) -> list[bytes]:
         frames: list[bytes] = []
@@ -75,16 +75,18 @@ def test_a_torn_tail_waits_until_its_ingest_is_gone(tmp_path: Path) -> None:
         file.write(b"\xd3JRC\x00")
     assert scene.read() == [b"whole"]
     assert not next(iter(scene.positions.values())).ended
-    scene.gone = True
+    scene.kill()
     assert scene.read() == []
     assert next(iter(scene.positions.values())).ended
     assert (scene.reader.torn_bytes, scene.damage) == (5, [])
 
 
-def test_a_later_file_ends_the_one_before(tmp_path: Path) -> None:
+def test_a_later_file_of_the_same_incarnation_ends_the_one_before(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
-    scene.writer(1).append_frames(1, 0, [b"one"])
-    scene.writer(2).append_frames(1, 0, [b"two"])
+    writer = scene.writer(1)
+    writer.append_frames(1, 0, [b"one"])
+    writer.resubscribe(IDENTITY)
+    writer.append_frames(1, 0, [b"two"])
     assert scene.read() == [b"one", b"two"]
     assert [p.ended for p in scene.positions.values()] == [True, False]
 
@@ -200,7 +202,7 @@ def test_a_damaged_head_waits_until_its_ingest_is_gone(tmp_path: Path, how: str)
     assert scene.read() == []
     assert (scene.damage, scene.positions) == ([], {})
     writer.append_frames(1, 0, [b"lost too"])
-    scene.gone = True
+    scene.kill()
     assert scene.read() == []
     assert [(damage.offset, damage.size_bytes) for damage in scene.damage] == [(0, writer.position)]
     assert [p.ended for p in scene.positions.values()] == [True]
@@ -220,7 +222,7 @@ def test_a_file_cut_in_its_head_has_no_records(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     journal_path(tmp_path, 1).write_bytes(b"MDCJ")
     assert scene.read() == []
-    scene.gone = True
+    scene.kill()
     assert scene.read() == []
     assert next(iter(scene.positions.values())).ended
 
@@ -320,7 +322,7 @@ def test_a_power_cut_at_any_byte_neither_fails_nor_invents_data(cut: int) -> Non
         writer.append_frames(1, 0, [b"last" * 5])
         path = journal_path(Path(name), 1)
         path.write_bytes(path.read_bytes()[:cut])
-        scene.gone = True
+        scene.kill()
         assert scene.read() in ([], [b"kept" * 5], [b"kept" * 5, b"last" * 5])
         assert scene.damage == []
 
@@ -346,7 +348,7 @@ def test_records_appended_to_a_file_taken_as_ended_are_read(tmp_path: Path) -> N
     scene = Scene(tmp_path)
     journal = scene.writer()
     journal.append_frames(1, 0, [b"a"])
-    scene.gone = True
+    scene.kill()
     assert scene.read() == [b"a"]
     assert [p.ended for p in scene.positions.values()] == [True]
     journal.append_frames(1, 0, [b"b"])
@@ -355,5 +357,5 @@ def test_records_appended_to_a_file_taken_as_ended_are_read(tmp_path: Path) -> N
     assert (scene.damage, scene.reader.lag().bytes) == ([], 0)
     journal.append_frames(1, 0, [b"c"])
     later = Scene(tmp_path, scene.positions)
-    later.gone = True
+    later.kill()
     assert later.read() == [b"c"]
