@@ -90,7 +90,7 @@ class FrameProcessor:
         header = chunk.header
         self._incarnation = incarnation_of(header.writer_id)
         self._intake.connections_changed()
-        self.ledger.open_journal(header)
+        self.ledger.open_journal(header, chunk.others)
         try:
             return self._take(chunk, now_us, batch_limit, on_progress)
         finally:

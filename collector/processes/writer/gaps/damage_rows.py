@@ -17,7 +17,7 @@ class DamageRows:
         """Add a row for a damaged part of a file. Nothing says when it was received, so the file's creation time counts."""
         state = self._feeds.state(header.identity.feed)
         if not header.writer_id:
-            state.trail.newest = header.number
+            state.trail.pass_damaged(header.number)
         started_us = header.created_ns // 1_000 or state.links.newest_us or now_us
         self._add_row(header, f"{header.file_id}:{damage.offset}", min(started_us, now_us), now_us)
 

@@ -68,15 +68,23 @@ class GapLedger:
         self._rows.batch = batch
         self._requests.begin(batch)
 
-    def open_journal(self, header: JournalHeader) -> None:
-        """Begin a journal file. The first file of an incarnation of ingest ends what the previous one left open."""
+    def open_journal(self, header: JournalHeader, others: frozenset[int] = frozenset()) -> None:
+        """Go on with a journal file. The first file of an incarnation of ingest ends what the previous one left open, unless it
+        goes on with its numbers. `others` are the numbers of the feed's files that are present or were read.
+        """
         identity, state = header.identity, self._feeds.state(header.identity.feed)
         if not header.writer_id:
             state.trail.pass_headless(header.number)
             return
         known, self._identities[identity.feed] = self._identities.get(identity.feed), identity
         is_same = header.writer_id == state.links.writer_id
-        missing = state.trail.follow(header.number, same_writer=is_same)
+        missing = state.trail.follow(
+            header.number,
+            same_writer=is_same,
+            incarnation=header.incarnation,
+            previous=header.previous,
+            others=others,
+        )
         if missing is not None:
             self._damage.vanished(header, missing)
         for stream in carry_over(state, identity, self._feeds.plans, self._feeds.ownership, is_same=is_same):
