@@ -102,12 +102,17 @@ class FrameProcessor:
         while done < len(chunk.records):
             on_progress()
             done += self._next(header, chunk.records, done, batch_limit, on_progress)
-            end = chunk.records[done - 1].end
+            last = chunk.records[done - 1]
+            self.ledger.read_until(header, last.received_ns // 1_000)
+            end = last.end
             if end < position.offset and self.batch.is_full(batch_limit):
                 self.batch.positions[position.file_id] = position._replace(offset=end, ended=False)
                 return chunk._replace(records=chunk.records[done:])
         if chunk.damage is not None:
             self.ledger.damaged(header, chunk.damage, now_us)
+        if chunk.is_last:
+            self._intake.connections_changed()
+            self.ledger.incarnation_ended(header)
         self.batch.positions[position.file_id] = position
         return None
 
@@ -165,7 +170,7 @@ class FrameProcessor:
             self._frames(header, record)
         else:
             self._intake.connections_changed()
-            self.ledger.event(header.identity, record)
+            self.ledger.event(header.identity, record, header.incarnation)
             if record.kind is RecordKind.RESUMED:
                 self._intake.frames_refused(self._incarnation)
         self.ledger.record_received(header.identity.feed, record.received_ns // 1_000)

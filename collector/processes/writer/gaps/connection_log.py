@@ -55,15 +55,25 @@ class ConnectionLog(msgspec.Struct, array_like=True):
     """When each open connection opened."""
     lives: dict[int, list[tuple[int, int]]] = {}
     """Per connected plan: from when to when each of its ended connections was alive."""
+    incarnations: dict[int, str] = {}
+    """Who opened each open connection, where it was not the incarnation named by `writer_id`, but one that goes on from it."""
+    read_us: dict[str, int] = {}
+    """When the newest record of each incarnation was received."""
+    dead: dict[str, int] = {}
+    """Incarnations that left connections open when they ended, and until when each lived. They end once another incarnation's
+    stand; else with the next that goes on from none."""
 
     def begin(self, writer_id: str) -> None:
         """Begin the journal of another incarnation: none of the previous one's connections is open any more."""
         self.writer_id, self.up, self.lines, self.since = writer_id, {}, {}, {}
         self.opened, self.lives = {}, {}
         self.down, self.away_since_us, self.known, self.stood = {}, None, [], {}
+        self.incarnations, self.read_us, self.dead = {}, {}, {}
 
-    def connect(self, connection: int, plan: int, at_us: int, line: int = 0) -> None:
-        """Note that a connection has opened."""
+    def connect(self, connection: int, plan: int, at_us: int, line: int = 0, incarnation: str = "") -> None:
+        """Note that a connection has opened, for an incarnation that goes on from the one named by `writer_id`, or that one."""
+        if incarnation not in ("", self.writer_id):
+            self.incarnations[connection] = incarnation
         self.up[connection], self.lines[connection], self.opened[connection] = plan, line, at_us
         self.since.setdefault(plan, at_us)
 
@@ -71,6 +81,7 @@ class ConnectionLog(msgspec.Struct, array_like=True):
         """Note that an open connection has ended, and was alive until `alive_us`."""
         plan = self.up.pop(connection)
         self.lines.pop(connection, None)
+        self.incarnations.pop(connection, None)
         stood_since_us = self.since.get(plan, alive_us)
         # An earlier version did not store when a connection opened.
         opened_us = self.opened.pop(connection, stood_since_us)
@@ -86,6 +97,21 @@ class ConnectionLog(msgspec.Struct, array_like=True):
         self.lives[plan] = [life for life in lives if life[1] > stands_us][-_ENDED_KEPT:]
         return Ended(plan, None, alive_us, dead_stretches)
 
+    def end_incarnation(self, incarnation: str) -> None:
+        """Note that an incarnation writes nothing more; what it left open ends with its newest record."""
+        lived_until_us = self.read_us.pop(incarnation, self.newest_us)
+        if incarnation in map(self._owner, self.up):
+            self.dead[incarnation] = lived_until_us
+
+    def left_by_the_dead(self) -> dict[int, int]:
+        """Connections that incarnations left open when they ended, and until when each lived."""
+        owners = {connection: self._owner(connection) for connection in self.up} if self.dead else {}
+        return {connection: self.dead[owner] for connection, owner in owners.items() if owner in self.dead}
+
+    def has_living(self) -> bool:
+        """Whether a connection is open of an incarnation that has not ended."""
+        return any(self._owner(connection) not in self.dead for connection in self.up)
+
     def beside(self, connection: int) -> list[int]:
         """The other open connections that carry the same plan."""
         plan = self.up.get(connection)
@@ -98,6 +124,9 @@ class ConnectionLog(msgspec.Struct, array_like=True):
     def is_alone(self, plan: int, line: int) -> bool:
         """Whether at most one connection carries the plan on that line; there are two while one is renewed."""
         return sum(self.up[connection] == plan for connection, on in self.lines.items() if on == line) <= 1
+
+    def _owner(self, connection: int) -> str:
+        return self.incarnations.get(connection, self.writer_id)
 
     def offline_since(self, last_message_us: int) -> tuple[int, str]:
         """Since when a stream is offline, and why, after its ingest has ended; `last_message_us` is its newest message."""

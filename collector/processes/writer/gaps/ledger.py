@@ -118,13 +118,21 @@ class GapLedger:
         since_us, until_us = self.holes.quiet_us(feed)
         return max(since_us, looked_us), min(until_us, looked_us + LOOK_US)
 
-    def event(self, identity: FeedIdentity, record: Record) -> None:
-        """Process a record about a connection or about refused frames."""
+    def read_until(self, header: JournalHeader, received_us: int) -> None:
+        """Note when the newest record read of an incarnation was received."""
+        self._feeds.state(header.identity.feed).links.read_us[header.incarnation] = received_us
+
+    def incarnation_ended(self, header: JournalHeader) -> None:
+        """Note that an incarnation writes nothing more."""
+        self._outages.incarnation_ended(header)
+
+    def event(self, identity: FeedIdentity, record: Record, incarnation: str = "") -> None:
+        """Process an incarnation's record about a connection or about refused frames."""
         at_us, info = record.received_ns // 1_000, event_of(record)
         match record.kind:
             case RecordKind.CONNECT:
                 self._forget_connection(identity, info)
-                self._outages.connected(identity, record.line, at_us, info)
+                self._outages.connected(identity, record.line, at_us, info, incarnation)
             case RecordKind.DISCONNECT:
                 self._forget_connection(identity, info)
                 self._outages.disconnected(identity, record.line, at_us, info)

@@ -8,7 +8,7 @@ from collector.domain.silence import LEFT, Outage
 from collector.processes.writer.gaps.book_rows import BookRows
 from collector.processes.writer.gaps.feed_table import FeedTable
 from collector.processes.writer.gaps.stream_ownership import Member
-from collector.storage.journal.format import FeedIdentity
+from collector.storage.journal.format import FeedIdentity, JournalHeader, connection_in_head
 
 SILENT: Final = "silent"
 """`reason` of a connection that was closed because it showed no sign of life."""
@@ -24,13 +24,16 @@ class OutageRows:
         self._feeds = feeds
         self._books = books
 
-    def connected(self, identity: FeedIdentity, line: int, at_us: int, info: Mapping[str, Any]) -> None:
-        """Note that a connection has opened, which ends the outages of its streams.
+    def connected(
+        self, identity: FeedIdentity, line: int, at_us: int, info: Mapping[str, Any], incarnation: str = ""
+    ) -> None:
+        """Note that an incarnation has opened a connection, which ends the outages of its streams.
 
         Streams whose ids prove continuity get a row only if ids are missing; all others get a row for the outage.
         """
+        self._end_what_the_dead_left(identity)
         plan = int(info["plan"])
-        self._feeds.state(identity.feed).links.connect(int(info["connection"]), plan, at_us, line)
+        self._feeds.state(identity.feed).links.connect(int(info["connection"]), plan, at_us, line, incarnation)
         self._begin_line(identity, plan, line)
         self._join(identity, plan, at_us)
         for member in self._feeds.members(identity, plan):
@@ -58,6 +61,26 @@ class OutageRows:
                 self._add_row(identity, member, Outage(since_us, until_us, cause), at_us)
         if ended.stood_since_us is not None:
             self._leave(identity, plan, ended.stood_since_us, ended.alive_us, cause)
+
+    def incarnation_ended(self, header: JournalHeader) -> None:
+        """Note that an incarnation writes nothing more. If another one goes on beside it, what it left open ends.
+
+        If none does, the next one's first file ends it, or its first connection.
+        """
+        links = self._feeds.state(header.identity.feed).links
+        if header.writer_id == links.writer_id:
+            links.end_incarnation(header.incarnation)
+            if links.has_living():
+                self._end_what_the_dead_left(header.identity)
+
+    def _end_what_the_dead_left(self, identity: FeedIdentity) -> None:
+        state = self._feeds.state(identity.feed)
+        links = state.links
+        for connection, lived_until_us in links.left_by_the_dead().items():
+            state.connections.pop(connection_in_head(connection), None)
+            info = {"connection": connection, "cause": "restart"}
+            self.disconnected(identity, links.lines.get(connection, 0), lived_until_us, info)
+        links.dead = {}
 
     def _alive_us(self, identity: FeedIdentity, plan: int, at_us: int, info: Mapping[str, Any]) -> int:
         """Until when the connection was alive: its last sign of life, or its end if it was closed properly.
