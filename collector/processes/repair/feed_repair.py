@@ -123,16 +123,18 @@ class FeedRepair:
 
     def _send(self) -> float:
         """Send what may be sent; returns the seconds until more may be."""
-        most = 1 if self._client.is_in_doubt else self._under_way.most
-        if self._under_way.count >= most:
+        if not self._has_room(is_urgent=True):
             return POLL_SECS
         for job in self._queue.jobs():
+            if not self._has_room(is_urgent=job.is_urgent):
+                break
             wait_secs = self._send_job(job)
             if wait_secs is not None:
                 return wait_secs
-            if self._under_way.count >= most:
-                break
         return POLL_SECS
+
+    def _has_room(self, *, is_urgent: bool) -> bool:
+        return self._under_way.has_room(one_at_a_time=self._client.is_in_doubt, is_urgent=is_urgent)
 
     def _send_job(self, job: Job) -> float | None:
         """None if it was sent, else the seconds that it and all after it must wait."""

@@ -14,6 +14,11 @@ from collector.processes.repair.throttled_client import Client
 AT_ONCE: Final = 32
 """How many requests are under way at most: 200 books take 0.5 s more than a round trip, if that takes 0.1 s."""
 
+PATIENT_SHARE: Final = 0.25
+"""Only while fewer than this share are under way is anything sent that no update waits for: where answers take long, a book
+then finds a thread.
+"""
+
 Run = Callable[[Callable[[], None]], None]
 """Runs a function in another thread; see Lanes."""
 
@@ -34,11 +39,16 @@ class UnderWay:
         """Threads share `client`; at most `most` of its requests may be under way."""
         self._client = client
         self._run = run
-        self.most = most
+        self._most = most
         self._came = SimpleQueue[Came]()
         self.count = 0
         """How many requests were sent of which nothing was taken yet."""
         self.wake = threading.Event()
+
+    def has_room(self, *, one_at_a_time: bool, is_urgent: bool) -> bool:
+        """Whether one more may be sent; `is_urgent` if updates wait for its answer."""
+        most = 1 if one_at_a_time else self._most
+        return self.count < (most if is_urgent else max(1, int(most * PATIENT_SHARE)))
 
     def send(self, job: Job, pauses: int) -> None:
         """Send a request; `pauses` comes back with its answer."""

@@ -14,6 +14,7 @@ from collector.processes.context import SystemClock
 from collector.processes.repair.feed_repair import FeedRepair
 from collector.processes.repair.lanes import Lanes
 from collector.processes.repair.throttled_client import RETRY_BASE_SECS
+from collector.processes.repair.under_way import PATIENT_SHARE
 from collector.processes.worker_threads import WorkerThreads
 from collector.storage.journal.writer import JournalWriter
 from tests.json_server import JsonServer
@@ -162,6 +163,22 @@ def test_while_the_exchange_fails_one_request_at_a_time_tries_it(world: World, f
     assert len(asked(world)) == 2 * AT_ONCE + 2
     world.repair(feed_repair)
     assert world.waiting() == []
+
+
+def test_requests_that_no_update_waits_for_leave_room_for_a_book(world: World, feed_repair: FeedRepair) -> None:
+    world.requests.put([trades(101, 150, symbol=symbol) for symbol in SYMBOLS])
+    held = hold(world)
+    feed_repair.step()
+    assert len(held) == AT_ONCE * PATIENT_SHARE
+    ask_for_all(world)
+    feed_repair.step()
+    assert len(held) == AT_ONCE
+    while held:
+        held.pop(0)()
+        world.repair(feed_repair)
+    assert world.waiting() == []
+    kinds = [kind.split()[0] for kind in asked(world)]
+    assert kinds == ["historicalTrades"] + ["depth"] * len(SYMBOLS) + ["historicalTrades"] * (len(SYMBOLS) - 1)
 
 
 def test_answers_that_come_together_are_made_durable_together(
