@@ -22,8 +22,8 @@ from collector.read.book_check import Stretch, check
 from collector.read.books import KeyedRow
 from tests.whole.running import Exchange, Recorder, wait_for
 
-EVENTS_A_SEC: Final = 10
-"""Of each symbol: more of 200 keep the simulator so busy that its REST answers take seconds."""
+EVENTS_A_SEC: Final = 40
+"""Of each symbol, with ten book updates: more of 200 symbols keep the simulator so busy that its REST answers take seconds."""
 
 
 def names(count: int) -> list[str]:
