@@ -32,6 +32,7 @@ from collector.storage.journal.format import (
     frames_of,
     parse_records,
 )
+from collector.storage.journal.incarnations import is_alive
 from collector.terminal.console import output_console
 from collector.tools.archive_args import add_config, data_dir_of
 from collector.tools.journal_recording import output, recording
@@ -102,6 +103,8 @@ class Inspection:
             "feed": self.header.identity.feed if self.header else None,
             "exchange": self.header.identity.exchange if self.header else None,
             "number": self.header.number if self.header else None,
+            "incarnation": self.header.incarnation if self.header else None,
+            "alive": self.header is not None and is_alive(self.path.parent, self.header.incarnation),
             "bytes": len(self._data),
             "frames": frames,
             "records": dict(kinds),
@@ -122,13 +125,16 @@ def journals(path: Path) -> list[Path]:
 def show_table(summaries: list[dict[str, Any]], console: Console) -> None:
     """Print a table with a row for each file."""
     table = Table("feed", "file", box=None, pad_edge=False)
-    for name in ("frames", "bytes", "first received", "last received", "state"):
+    for name in ("frames", "bytes", "first received", "last received", "incarnation", "state"):
         table.add_column(name, justify="right")
     for summary in summaries:
         times = [(summary[name] or "")[:19] for name in ("first_received_at", "last_received_at")]
         feed = Text(printable(summary["feed"] or "?"))
         counts = (f"{summary['frames']:,}", f"{summary['bytes']:,}")
-        table.add_row(feed, Text(Path(summary["file"]).name), *counts, *times, Text(state_of(summary)))
+        incarnation = printable(summary["incarnation"] or "") + (" (alive)" if summary["alive"] else "")
+        table.add_row(
+            feed, Text(Path(summary["file"]).name), *counts, *times, Text(incarnation), Text(state_of(summary))
+        )
     console.print(table)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from collector.cli import run_command
 from collector.storage.journal.files import journal_path
-from collector.storage.journal.format import FeedIdentity, RecordKind
+from collector.storage.journal.format import FeedIdentity, JournalHeader, RecordKind, decode_header
 from collector.storage.journal.writer import JournalWriter
 
 TOOL = Path(__file__).resolve().parents[2] / "scripts/inspect_journal.py"
@@ -57,8 +57,26 @@ def test_the_table_is_never_cut_in_a_pipe(tmp_path: Path, monkeypatch: pytest.Mo
     heading, row = inspect(str(path)).stdout.splitlines()
     assert heading.split()[:4] == ["feed", "file", "frames", "bytes"]
     assert row.split() == [
-        "binance", path.name, "3", f"{path.stat().st_size:,}", "2026-11-23T12:00:00", "2026-11-23T12:00:01", "closed",
+        "binance", path.name, "3", f"{path.stat().st_size:,}", "2026-11-23T12:00:00", "2026-11-23T12:00:01",
+        header_of(path).incarnation, "closed",
     ]  # fmt: skip
+
+
+def header_of(path: Path) -> JournalHeader:
+    header = decode_header(path.read_bytes())
+    assert header is not None
+    return header
+
+
+def test_the_incarnation_of_a_file_is_named_and_whether_it_lives(tmp_path: Path) -> None:
+    identity = FeedIdentity("binance", "binance", ("BTCUSDT",), ("trade",))
+    old, new = (JournalWriter(tmp_path, identity, 1, 1 << 20, lambda: NOON_NS) for _ in range(2))
+    old.close()
+    summaries = json.loads(inspect(str(tmp_path), "--json").stdout)
+    told = [(summary["incarnation"], summary["alive"]) for summary in summaries]
+    assert told == [(old.incarnation, False), (new.incarnation, True)]
+    assert f"{new.incarnation} (alive)" in inspect(str(tmp_path)).stdout
+    new.close()
 
 
 def test_a_torn_tail_is_not_called_damage(tmp_path: Path) -> None:
