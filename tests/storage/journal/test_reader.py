@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.storage.journal.files import journal_path
-from collector.storage.journal.format import FeedIdentity, Record, RecordKind, encode_frames, frames_of
+from collector.storage.journal.format import FeedIdentity, Record, RecordKind, encode_frames, encode_header, frames_of
 from collector.storage.journal.head import file_id_of
 from collector.storage.journal.journal_file import Damage
 from collector.storage.journal.position import Position
@@ -89,6 +89,20 @@ def test_a_later_file_of_the_same_incarnation_ends_the_one_before(tmp_path: Path
     writer.append_frames(1, 0, [b"two"])
     assert scene.read() == [b"one", b"two"]
     assert [p.ended for p in scene.positions.values()] == [True, False]
+
+
+def test_a_file_of_an_earlier_version_is_ended_by_any_later_one(tmp_path: Path) -> None:
+    for number in (1, 2):
+        head = encode_header(f"{number:032x}", f"writer {number}", number, number, IDENTITY)
+        record = b"".join(encode_frames(number, 0, [b"%d" % number], ()))
+        journal_path(tmp_path, number).write_bytes(head + record + record[:20])
+    scene = Scene(tmp_path)
+    assert scene.read() == [b"1", b"2"]
+    assert [p.ended for p in scene.positions.values()] == [True, False]
+    scene.writer(3).append_frames(3, 0, [b"3"])
+    assert scene.read() == [b"3"]
+    assert [p.ended for p in scene.positions.values()] == [True, True, False]
+    assert (scene.reader.torn_bytes, scene.damage) == (40, [])
 
 
 def test_a_damaged_record_in_the_middle_is_reported_and_skipped(tmp_path: Path) -> None:
