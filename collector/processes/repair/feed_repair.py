@@ -2,34 +2,31 @@
 
 It also fetches what no stream has: polled data types, and the exchange's list of instruments.
 
-An answer is durable in the feed's repair journal before its request is removed; answers that came together are made durable
-together. After a kill at any point the next process
-asks again, and what comes twice is dropped as duplicates. Errors: temporary ones (a full disk, a slow or failing server, a
-reached rate limit) are tried again for ever; a permanent refusal ends the request; other refusals and unreadable answers
-end it after some tries (see RetryPolicy); a failed fsync ends the process.
+An answer is durable in the feed's repair journal before its request is removed; answers that came together are made
+durable together. After a kill at any point the next process asks again, and what comes twice is dropped as duplicates.
+Errors: temporary ones (a full disk, a slow or failing server, a reached rate limit) are tried again for ever; a permanent
+refusal ends the request; other refusals and unreadable answers end it after some tries (see RetryPolicy); a failed fsync
+ends the process.
 """
 
 import threading
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from collector.domain.clock import Clock, Every
-from collector.domain.errors import RetryError, UndecodableError
+from collector.domain.errors import RetryError
 from collector.domain.log import Log
-from collector.domain.repair_protocol import BookRequest, RepairAnswer, Request, TradesRequest
 from collector.exchanges.rest_adapter import RestAdapter
 from collector.feed.rest import RestError, RestResponse
 from collector.logs import RateLimited
+from collector.processes.repair.answer_intake import AnswerIntake
 from collector.processes.repair.book_checkpoints import SAVE_SECS, BookCheckpoints
-from collector.processes.repair.breaks import Answer
 from collector.processes.repair.job import Job
 from collector.processes.repair.polled_answers import PolledAnswers
 from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.request_queue import RequestQueue
 from collector.processes.repair.throttled_client import RefusedError, RetryLaterError, ThrottledClient
 from collector.processes.repair.under_way import UnderWay
-from collector.processes.rest_adapters import hole_of, read_response
 from collector.reports import ClockOffset
 
 POLL_SECS: Final = 1.0
@@ -37,10 +34,6 @@ POLL_SECS: Final = 1.0
 
 SYNC_SECS: Final = 1.0
 """How often what was polled is made durable."""
-
-CLOCK_LEAP_US: Final = 250_000
-"""A clock offset that differs from the one before by more than this, and by more than the exchange's time steps, is
-reported only once the next answer confirms it."""
 
 
 class FeedNumbers(NamedTuple):
@@ -74,22 +67,17 @@ class FeedRepair:
         *,
         under_way: UnderWay,
     ) -> None:
-        self._rest = rest_adapter
         self._client = client
         self._under_way = under_way
         self._journal = journal
         self._queue = queue
         self._checkpoints = checkpoints
         self._polled = polled
-        self._clock = clock
-        self._log = RateLimited(log, clock.monotonic)
+        self._intake = AnswerIntake(
+            rest_adapter, client, journal, queue, checkpoints, polled, clock, RateLimited(log, clock.monotonic)
+        )
         self._checkpoint_saves = Every(SAVE_SECS, clock.monotonic)
         self._syncs = Every(SYNC_SECS, clock.monotonic)
-        self._answers: Counter[str] = Counter()
-        self._finished: list[Request] = []
-        """Requests whose answers are not durable yet."""
-        self._offset: ClockOffset | None = None
-        self._newest_offset_us = 0
         self.numbers = self._numbers()
 
     @property
@@ -168,7 +156,7 @@ class FeedRepair:
                     self._queue.failed(job)
             except RetryError as error:
                 self._client.failed(job.kind, "disk", str(error), pauses=pauses)
-        self._remove_finished()
+        self._intake.remove_finished()
         return bool(came)
 
     def _settle(self, job: Job, pauses: int, outcome: RestResponse | RestError, *, is_wanted: bool) -> None:
@@ -176,148 +164,14 @@ class FeedRepair:
             answer = self._client.read(job.kind, pauses, outcome)
         except RefusedError as refusal:
             if is_wanted:
-                self._note_refusal(job, "refused", str(refusal), refusal.status)
+                self._intake.refused(job, "refused", str(refusal), refusal.status)
             return
         if is_wanted:
-            self._process_answer(job, answer)
-
-    def _process_answer(self, job: Job, answer: RestResponse) -> None:
-        try:
-            self._process(job, answer)
-        except UndecodableError as error:
-            if self._queue.is_first_unread(job):
-                self._keep_unreadable(job, answer)
-            self._note_refusal(job, "unreadable", str(error), answer.status)
-        else:
-            self._queue.answered(job)
-
-    def _process(self, job: Job, answer: RestResponse) -> None:
-        if job.kind == "clock":
-            self._process_clock(answer)
-        elif job.kind == "poll":
-            self._polled.take_poll(job.stream, answer)
-            self._answers["poll"] += 1
-        elif job.kind == "list":
-            self._process_list(answer)
-        elif isinstance(job.request, TradesRequest):
-            self._process_page(job.request, answer)
-        else:
-            self._process_book(job, job.request, answer)
-
-    def _process_list(self, answer: RestResponse) -> None:
-        unread = self._polled.take_list(answer)
-        if unread is None:
-            return
-        self._answers["list"] += 1
-        if unread.number:
-            self._log.warning("list_entries_unread", "", entries=unread.number, first=unread.first)
-
-    def _process_clock(self, answer: RestResponse) -> None:
-        half_step_us = self._rest.clock_step_us // 2
-        middle_us = (answer.asked_ns + answer.received_ns) // 2_000
-        within_us = (answer.received_ns - answer.asked_ns) // 2_000 + half_step_us
-        offset_us = middle_us - (self._rest.read_clock(answer.body) + half_step_us)
-        if abs(offset_us - self._newest_offset_us) <= CLOCK_LEAP_US + self._rest.clock_step_us:
-            self._offset = ClockOffset(offset_us=offset_us, within_us=within_us)
-        else:
-            # A single odd answer is not reported: the next one must confirm it.
-            self._queue.ask_clock_soon()
-        self._newest_offset_us = offset_us
-
-    def _process_book(self, job: Job, request: BookRequest | None, answer: RestResponse) -> None:
-        stream = job.stream
-        book = read_response(lambda: self._rest.read_snapshot(stream, answer.body))
-        if request is not None and (book.id is None or book.id + 1 < request.from_id):
-            self._note_stale_book(request, answer)
-            return
-        series = request.series if request else None
-        about = RepairAnswer(stream.symbol, stream.data_type, "snapshot", series, is_brief=job.is_brief)
-        self._journal.append(answer.received_ns, about, answer.body)
-        if book.id is not None:
-            self._queue.book_came(stream, Answer(series, book.id, answer.asked_ns // 1_000))
-        if job.is_brief:
-            self._checkpoints.owe(stream.symbol)
-        else:
-            self._checkpoints.note(stream.symbol, self._clock.now_us())
-        if request is not None:
-            self._finish(request)
-        else:
-            self._journal.sync()
-            self._answers["checkpoint"] += 1
-
-    def _note_stale_book(self, request: BookRequest, answer: RestResponse) -> None:
-        self._client.failures["book", "stale"] += 1
-        self._queue.stale(request)
-        self._client.renew(answer)
-
-    def _process_page(self, request: TradesRequest, answer: RestResponse) -> None:
-        hole, asked = hole_of(request), self._queue.pages.cursor(request.name)
-        messages, cursor = read_response(lambda: self._rest.read_page(request.stream, hole, asked, answer.body))
-        ids = [message.id for message in messages if message.id is not None]
-        is_new = self._queue.pages.is_new(request.name, ids)
-        if is_new and any(request.first <= id_ <= request.last for id_ in ids):
-            self._journal.append(answer.received_ns, _about(request, "page"), answer.body)
-        self._queue.pages.saw(request.name, ids)
-        if cursor is None:
-            self._end_trades(request, "")
-        elif cursor != asked and is_new:
-            self._queue.pages.advance(request.name, cursor)
-        elif self._queue.retry_empty_page(request):
-            self._client.renew(answer)
-        else:
-            self._end_trades(request, "the exchange has no more")
-
-    def _note_refusal(self, job: Job, reason: str, text: str, status: int) -> None:
-        retry_secs = self._queue.refused(job, status)
-        self._client.failures[job.kind, reason] += 1
-        about = {"stream": " ".join(job.stream), "error": text, "retry_secs": retry_secs}
-        self._log.warning("rest_refused", f"{job.kind} {reason}", **about)
-        if retry_secs is None:
-            self._give_up(job, text)
-
-    def _give_up(self, job: Job, text: str) -> None:
-        if isinstance(job.request, TradesRequest):
-            self._end_trades(job.request, text)
-        elif job.kind in {"book", "checkpoint"}:
-            # The next book of this stream comes with its next checkpoint.
-            self._checkpoints.note(job.stream.symbol, self._clock.now_us())
-            if job.request is not None:
-                self._finish(job.request, answered=False)
-
-    def _keep_unreadable(self, job: Job, answer: RestResponse) -> None:
-        """Append it all the same: the writer makes an undecoded row of it."""
-        if isinstance(job.request, TradesRequest):
-            self._journal.append(answer.received_ns, _about(job.request, "page"), answer.body)
-        elif job.kind == "poll":
-            self._journal.append(answer.received_ns, self._polled.about(job.stream), answer.body)
-        elif job.kind in {"book", "checkpoint"}:
-            about = RepairAnswer(job.stream.symbol, job.stream.data_type, "snapshot")
-            self._journal.append(answer.received_ns, about, answer.body)
-
-    def _end_trades(self, request: TradesRequest, reason: str) -> None:
-        self._journal.append(self._clock.now_ns(), _about(request, "end", reason))
-        self._finish(request, answered=not reason)
-
-    def _finish(self, request: Request, *, answered: bool = True) -> None:
-        self._finished.append(request)
-        if answered:
-            self._answers["trades" if isinstance(request, TradesRequest) else "book"] += 1
-
-    def _remove_finished(self) -> None:
-        if self._finished:
-            self._journal.sync()
-        while self._finished:
-            self._queue.remove(self._finished[-1])
-            self._finished.pop()
+            self._intake.take(job, answer)
 
     def _numbers(self) -> FeedNumbers:
         failures = [(*labels, count) for labels, count in self._client.failures.items()]
         failures += [("request", reason, count) for reason, count in self._queue.set_aside.items()]
         return FeedNumbers(
-            dict(self._queue.waiting), dict(self._answers), failures, self._offset, self._polled.listed_us
+            dict(self._queue.waiting), dict(self._intake.counts), failures, self._intake.offset, self._polled.listed_us
         )
-
-
-def _about(request: TradesRequest, answer: Literal["page", "end"], reason: str = "") -> RepairAnswer:
-    stream = request.stream
-    return RepairAnswer(stream.symbol, stream.data_type, answer, request.series, request.first, request.last, reason)
