@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from collector.domain.records import BookRow
@@ -14,6 +15,7 @@ from tests.whole.running import Exchange, Recorder, wait_for
 from tests.whole.test_repair import counted
 
 DEADLINE_SECS = 120
+SEVERAL = 3
 TYPES = ["book_delta", "trade"]
 
 
@@ -146,3 +148,23 @@ def test_where_a_subscription_brings_the_book_no_update_is_without_one(
     source.stop()
     assert "book_unknown" not in {row["kind"] for row in recorded.table("gap")}
     assert sum(row["is_snapshot"] for row in recorded.table("book_delta")) >= 2
+
+
+@pytest.mark.timeout(400)
+def test_no_book_waits_for_the_answer_that_brings_another(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    symbols = ["BTCUSDT", *(f"S{number}USDT" for number in range(11))]
+    source = exchange("--symbols", ",".join(symbols), "--rate", "40", "--seed", "13")
+    source.fault(kind="hang", secs=8, path="depth", probability=1.0)
+    feed = {"rest_url": source.rest_url, "symbols": symbols, "data_types": ["book_delta"]}
+    recorded = recorder(source.ws_url, feed=feed).start()
+    wait_until_asked(recorded)
+    repair = psutil.Process(recorded.pid_of("repair"))
+    wait_for(lambda: len(repair.net_connections("tcp")) > SEVERAL, DEADLINE_SECS)
+    source.heal()
+    wait_for_books(recorded, len(symbols))
+    assert recorded.stop() == 0
+    source.stop()
+    for symbol in symbols:
+        assert any(row["is_snapshot"] for row in recorded.table("book_delta", symbol))
