@@ -15,7 +15,7 @@ import pytest
 
 from tests.ports import keep_port, port_of
 from tests.seaweed import RECORDER
-from tests.whole.accounts import frames_sent, gaps_of, missing_frames
+from tests.whole.accounts import frames_sent, gaps_of, missing_frames, rows_of
 from tests.whole.running import DEADLINE_SECS, PATIENT, ROOT, Exchange, Recorder, wait_for
 
 SPOT = {"name": "spot", "symbols": ["BTCUSDT", "ETHUSDT"], "data_types": ["trade", "agg_trade"]}
@@ -177,10 +177,11 @@ def test_a_feed_is_added_and_removed_under_load_again_and_again_and_the_other_mi
 
 
 def test_symbols_join_and_leave_a_feed_that_goes_on(source: Exchange, started: Start) -> None:
-    recorded = started()
+    spot = {**SPOT, "data_types": ["trade", "agg_trade", "book_delta"]}
+    recorded = started(feed=[spot])
     before = pids(recorded)
     for symbols in (["BTCUSDT", "SOLUSDT"], ["BTCUSDT", "ETHUSDT"], ["BTCUSDT"]):
-        recorded.configure(**settings(feed=[{**SPOT, "symbols": symbols, "lines": len(symbols)}]))
+        recorded.configure(**settings(feed=[{**spot, "symbols": symbols, "lines": len(symbols)}]))
         code, lines = reload(recorded)
         assert code == 0
         assert lines[-2:] == ["process: writer is renewed", "process: ingest:spot goes on"]
@@ -188,6 +189,8 @@ def test_symbols_join_and_leave_a_feed_that_goes_on(source: Exchange, started: S
             speaks(recorded, symbol)
     assert pids(recorded)["ingest:spot"] == before["ingest:spot"]
     assert assert_whole(recorded, source) == [], "nobody asked for ETHUSDT while it was away"
+    books = {(gap["kind"], gap["cause"]) for gap in rows_of(recorded.data_dir / "archive", "gap")}
+    assert books == {("book_unknown", "restart")}, "nobody fetches books here: a stream that returns has none either"
 
 
 def test_a_bad_configuration_is_refused_with_all_its_errors_and_nothing_changes(
