@@ -129,7 +129,7 @@ def cases(secs: float) -> list[Case]:
         found.append(partial(dropped, "all packets dropped", 1, 1, DROP_SECS))
         found += [partial(dropped, "packets of one of two routes dropped", lines, 2, DROP_SECS) for lines in (1, 2)]
         found.append(partial(dropped, "the only route is cut", 1, 1, OUTAGE_SECS))
-        found.append(partial(dropped, "one of two routes is cut", 2, 2, OUTAGE_SECS))
+        found += [partial(dropped, "one of two routes is cut", lines, 2, OUTAGE_SECS) for lines in (1, 2)]
     return found
 
 
