@@ -158,9 +158,13 @@ class JournalReader:
         file.close()
 
     def _read(self, file: JournalFile, until_ns: int | None) -> Chunk | None:
-        goes_on = file.header is not None and self._listing.goes_on_after(file.header)
+        goes_on = self._goes_on(file)
         # Checked before reading: what is appended after this check is found by the next read.
         final = goes_on or self._is_final(file)
+        if final and not goes_on:
+            # It may have begun another file between the listing and its death.
+            self._has_ended = self._listing.look() or self._has_ended
+            goes_on = self._goes_on(file)
         self.may_grow = not final
         chunk = file.read(until_ns, final=final, goes_on=goes_on)
         if chunk is None:
@@ -171,6 +175,9 @@ class JournalReader:
         self.torn_bytes += file.torn_bytes
         self._leave(file)
         return chunk._replace(others=self._others, is_last=not goes_on and chunk.header.previous is not None)
+
+    def _goes_on(self, file: JournalFile) -> bool:
+        return file.header is not None and self._listing.goes_on_after(file.header)
 
     def _is_final(self, file: JournalFile) -> bool:
         header = file.header

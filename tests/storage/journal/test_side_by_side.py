@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from collector.storage.journal import reader as reader_module
 from collector.storage.journal.files import journal_path
 from collector.storage.journal.format import FeedIdentity, RecordKind, frames_of
+from collector.storage.journal.incarnations import is_alive
 from collector.storage.journal.journal_file import Chunk
 from collector.storage.journal.position import Position
 from collector.storage.journal.reader import JournalReader
@@ -101,6 +103,30 @@ def test_only_the_last_file_of_an_incarnation_ends_it(tmp_path: Path, *, is_clos
     ended = [chunk.position.number for chunk in found if chunk.position.ended]
     assert lasts == ended[-1:] == [old.number]
     assert frames_in(found[-1]) == [b"y"]
+
+
+def test_one_that_begins_a_file_just_before_it_is_killed_ends_with_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = begin(tmp_path)
+    add(old, (1, b"a"))
+    reader = reader_of(tmp_path)
+    assert read(reader) == [b"a"]
+
+    def killed_now(folder: Path, incarnation: str) -> bool:
+        monkeypatch.undo()
+        old.resubscribe(IDENTITY)
+        add(old, (2, b"b"))
+        let_go([old])
+        return is_alive(folder, incarnation)
+
+    monkeypatch.setattr(reader_module, "is_alive", killed_now)
+    found = chunks(reader)
+    assert [(chunk.position.number, chunk.is_last) for chunk in found if chunk.position.ended] == [
+        (1, False),
+        (2, True),
+    ]
+    assert [frame for chunk in found for frame in frames_in(chunk)] == [b"b"]
 
 
 def test_a_successor_that_is_killed_ends_and_the_other_is_read_on(tmp_path: Path) -> None:
