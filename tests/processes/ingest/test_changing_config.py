@@ -1,7 +1,7 @@
 """A newer configuration is taken while the feed is recorded, and only what it changes is touched."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,31 +19,6 @@ from tests.processes.ingest.changing import Exchange, Feed, is_unbroken, listed
 from tests.processes.ingest.ingest_harness import records_of, wait_for
 
 Start = Callable[..., Feed]
-
-
-@pytest.fixture(autouse=True)
-def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collector.processes.ingest.process.REPORT_SECS", 0.05)
-
-
-@pytest.fixture
-def exchange() -> Iterator[Exchange]:
-    exchange = Exchange()
-    yield exchange
-    exchange.close()
-
-
-@pytest.fixture
-def start(tmp_path: Path, exchange: Exchange) -> Iterator[Start]:
-    begun: list[Feed] = []
-
-    def start(*symbols: str, **options: Any) -> Feed:
-        begun.append(Feed(tmp_path, options.pop("url", exchange.url), *symbols, **options))
-        return begun[-1]
-
-    yield start
-    for feed in begun:
-        feed.stop()
 
 
 def wait_for_more(feed: Feed, *topics: str) -> None:

@@ -1,9 +1,8 @@
 """A feed of patterns records what the exchange lists, and takes up what it lists later without touching the rest."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,31 +10,6 @@ from tests.processes.ingest.changing import Exchange, Feed, chosen_symbols, is_u
 from tests.processes.ingest.ingest_harness import records_of, wait_for
 
 Start = Callable[..., Feed]
-
-
-@pytest.fixture(autouse=True)
-def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collector.processes.ingest.process.REPORT_SECS", 0.05)
-
-
-@pytest.fixture
-def exchange() -> Iterator[Exchange]:
-    exchange = Exchange()
-    yield exchange
-    exchange.close()
-
-
-@pytest.fixture
-def start(tmp_path: Path, exchange: Exchange) -> Iterator[Start]:
-    begun: list[Feed] = []
-
-    def start(*symbols: str, **options: Any) -> Feed:
-        begun.append(Feed(tmp_path, exchange.url, *symbols, **options))
-        return begun[-1]
-
-    yield start
-    for feed in begun:
-        feed.stop()
 
 
 def test_a_feed_records_what_its_patterns_match(start: Start, tmp_path: Path, exchange: Exchange) -> None:
