@@ -1,7 +1,8 @@
 """Reads one journal file in order, from an offset on, while ingest may still append to it."""
 
 import os
-from itertools import takewhile
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -60,6 +61,8 @@ class JournalFile:
         self._feed = feed
         self._exchange = exchange
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._ahead: deque[Record] = deque()
+        """Records that were read and left for another call."""
         self._unfinished: tuple[int, int] | None = None
         """Offset and mtime of the record that was unfinished at the last read."""
 
@@ -73,7 +76,9 @@ class JournalFile:
 
     def next_ns(self) -> int | None:
         """Receive time in the head of the next record, which is not checked for damage; None if there is no whole head."""
-        return received_ns_of(self._pread(self.offset, RECORD_HEAD_BYTES))
+        return (
+            self._ahead[0].received_ns if self._ahead else received_ns_of(self._pread(self.offset, RECORD_HEAD_BYTES))
+        )
 
     def read(self, until_ns: int | None, *, final: bool, goes_on: bool) -> Chunk | None:
         """The next records; None if there is nothing to read now.
@@ -90,11 +95,13 @@ class JournalFile:
             if self.header is None:
                 return self._end_without_head() if final else None
             self.offset = max(self.offset, self.header.header_bytes)
+        if self._ahead:
+            return self._advance(until_ns)
         written_ns = self._written_ns()
         parsed = self._parse()
         if parsed.records:
-            records = _received_until(until_ns, parsed.records)
-            return self._advance(records) if records else None
+            self._ahead.extend(parsed.records)
+            return self._advance(until_ns)
         if parsed.damaged or final or self._is_overtaken(parsed, written_ns):
             return self._pass_damage(goes_on=goes_on, final=final)
         return None
@@ -128,7 +135,10 @@ class JournalFile:
             parsed = parse_records(self._pread(self.offset, parsed.wanted_bytes), self.offset)
         return parsed
 
-    def _advance(self, records: list[Record]) -> Chunk:
+    def _advance(self, until_ns: int | None) -> Chunk | None:
+        records = list(_received_until(until_ns, self._ahead))
+        if not records:
+            return None
         ended = records[-1].kind is RecordKind.CLOSE
         self.offset = records[-1].end
         return Chunk(self.known_header(), records, None, self._position(ended=ended))
@@ -176,7 +186,7 @@ class JournalFile:
         return b"".join(pieces)
 
 
-def _received_until(until_ns: int | None, records: list[Record]) -> list[Record]:
-    if until_ns is None:
-        return records
-    return list(takewhile(lambda record: record.received_ns <= until_ns, records))
+def _received_until(until_ns: int | None, records: deque[Record]) -> Iterator[Record]:
+    """Take these, without the first that was received later and all after it."""
+    while records and (until_ns is None or records[0].received_ns <= until_ns):
+        yield records.popleft()

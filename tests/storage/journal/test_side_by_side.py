@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from collector.storage.journal import journal_file
 from collector.storage.journal import reader as reader_module
 from collector.storage.journal.files import journal_path
-from collector.storage.journal.format import FeedIdentity, RecordKind, frames_of
+from collector.storage.journal.format import FeedIdentity, Parsed, RecordKind, frames_of, parse_records
 from collector.storage.journal.incarnations import is_alive
 from collector.storage.journal.journal_file import Chunk
 from collector.storage.journal.position import Position
@@ -53,6 +54,22 @@ def test_a_backlog_of_two_is_read_in_order_of_receipt(tmp_path: Path) -> None:
         add(old if at < 20 or at % 3 else new, (at, b"%d" % at))
     assert read(reader_of(tmp_path)) == [b"%d" % at for at in range(1, 60)]
     assert len(list(tmp_path.glob("*.journal"))) > 6
+
+
+def test_no_record_is_parsed_twice_however_they_alternate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = begin(tmp_path)
+    new = begin(tmp_path, after=old)
+    for at in range(1, 400):
+        add(new if at % 2 else old, (at, b"%d" % at))
+    parsed = list[int]()
+
+    def counted(data: bytes, offset: int) -> Parsed:
+        found = parse_records(data, offset)
+        parsed.append(len(found.records))
+        return found
+
+    monkeypatch.setattr(journal_file, "parse_records", counted)
+    assert len(read(reader_of(tmp_path))) == sum(parsed) == 399
 
 
 def test_one_that_receives_nothing_holds_up_nobody(tmp_path: Path) -> None:
