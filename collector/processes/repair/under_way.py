@@ -12,7 +12,7 @@ from collector.processes.repair.job import Job
 from collector.processes.repair.throttled_client import Client
 
 AT_ONCE: Final = 32
-"""How many requests are under way at most: 200 books take 0.5 s more than a round trip, if that takes 0.1 s."""
+"""How many requests are under way at most: 200 books take seven round trips."""
 
 PATIENT_SHARE: Final = 0.25
 """Only while fewer than this share are under way is anything sent that no update waits for: where answers take long, a book
