@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
@@ -47,6 +48,30 @@ class RoleLock:
         folder_made, file_made = self._keep_folder(self._folder_fd), self._keep_file()
         return folder_made or file_made
 
+    def keep_or_take(self) -> None:
+        """As `keep`; a lock that is not held is taken if nobody holds it any more. Raises OSError."""
+        if self._folder_fd is None:
+            self.try_acquire()
+        else:
+            self.keep()
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """The descriptors that hold the lock: whoever inherits them holds it, too, until the last of them is closed."""
+        return tuple(fd for fd in (self._folder_fd, self._file_fd) if fd is not None)
+
+    def adopt(self, descriptors: Sequence[int]) -> None:
+        """Hold the lock by inherited `descriptors` of the process that took it."""
+        self._folder_fd, *rest = descriptors
+        self._file_fd = rest[0] if rest else None
+        for fd in descriptors:
+            os.set_inheritable(fd, False)
+
+    def sign(self, pid: int) -> None:
+        """Write the id of the process for which it is held into the lock's file, as far as the disk allows."""
+        if self._file_fd is not None:
+            self._write_id(self._file_fd, pid)
+
     def is_free(self) -> bool:
         """Whether nobody holds the lock now. Takes it only for the moment of the check."""
         return is_free_at(self.folder, os.O_RDONLY | os.O_DIRECTORY) and is_free_at(self.path, os.O_RDONLY)
@@ -79,12 +104,15 @@ class RoleLock:
     def _take_file(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file_fd = locked(self.path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX)
-        if self._file_fd is None:
-            return
+        if self._file_fd is not None:
+            self._write_id(self._file_fd, os.getpid())
+
+    @staticmethod
+    def _write_id(fd: int, pid: int) -> None:
         with suppress(OSError):
             # The id is for people; on a full disk the lock holds without it, and the archiver can still make room.
-            os.ftruncate(self._file_fd, 0)
-            os.pwrite(self._file_fd, f"{os.getpid()}\n".encode(), 0)
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{pid}\n".encode(), 0)
 
     def _keep_folder(self, held: int) -> bool:
         if is_at(held, self.folder):

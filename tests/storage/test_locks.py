@@ -145,3 +145,56 @@ def test_a_lock_on_a_new_folder_wins_until_its_release(tmp_path: Path) -> None:
     assert lock.keep()
     assert not other.try_acquire()
     lock.release()
+
+
+HEIR = """
+import sys
+from pathlib import Path
+from collector.storage.locks import supervisor_lock
+lock = supervisor_lock(Path(sys.argv[1]))
+lock.adopt([int(fd) for fd in sys.argv[2:]])
+print("held", flush=True)
+sys.stdin.readline()
+lock.sign(4321)
+print("signed", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_lock_that_was_inherited_is_never_free_until_the_last_holder_is_dead(tmp_path: Path) -> None:
+    lock, other = supervisor_lock(tmp_path), supervisor_lock(tmp_path)
+    assert lock.try_acquire()
+    command = [sys.executable, "-c", HEIR, str(tmp_path), *map(str, lock.descriptors)]
+    with subprocess.Popen(
+        command, pass_fds=lock.descriptors, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as heir:
+        assert heir.stdin is not None
+        assert heir.stdout is not None
+        assert heir.stdout.readline() == "held\n"
+        assert other.holder() == str(os.getpid())
+        lock.release()
+        assert not other.is_free()
+        assert not other.try_acquire()
+        heir.stdin.write("\n")
+        heir.stdin.flush()
+        assert heir.stdout.readline() == "signed\n"
+        assert other.holder() == "4321"
+        heir.kill()
+        heir.wait()
+    assert other.try_acquire()
+    other.release()
+
+
+def test_a_lock_that_is_not_held_is_taken_once_it_is_free(tmp_path: Path) -> None:
+    first, second = role_lock(tmp_path, "writer"), role_lock(tmp_path, "writer")
+    assert first.try_acquire()
+    second.keep_or_take()
+    assert second.descriptors == ()
+    first.release()
+    second.keep_or_take()
+    assert len(second.descriptors) == 2
+    assert not first.try_acquire()
+    second.path.unlink()
+    second.keep_or_take()
+    assert second.path.exists()
+    second.release()

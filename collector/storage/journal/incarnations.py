@@ -70,17 +70,22 @@ def remove_dead(folder: Path) -> None:
                 os.close(fd)
 
 
+def living(folder: Path) -> set[str]:
+    """The incarnations that still append to the journal in this folder."""
+    found = {path.stem for path in regular_files(folder, f"*{SUFFIX}")}
+    return {incarnation for incarnation in found if is_alive(folder, incarnation)}
+
+
 def living_beside(folder: Path, own: str) -> JournalHeader | None:
     """The head of the newest file of another incarnation that still appends to the journal; None if there is none.
 
     `own` is the incarnation that asks, or empty. Without another lock in the folder, this only lists it.
     """
-    others = {path.stem for path in regular_files(folder, f"*{SUFFIX}")} - {own}
-    living = {incarnation for incarnation in others if is_alive(folder, incarnation)}
-    if not living:
+    others = living(folder) - {own}
+    if not others:
         return None
     heads = (header_at(path) for _, path in reversed(journal_files(folder)))
-    return next((head for head in heads if head is not None and head.incarnation in living), None)
+    return next((head for head in heads if head is not None and head.incarnation in others), None)
 
 
 def _path(folder: Path, incarnation: str) -> Path:
