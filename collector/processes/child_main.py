@@ -32,8 +32,8 @@ from collector.processes.garbage import look_seldom
 from collector.processes.heartbeat import Heartbeat
 from collector.processes.priority import step_back
 from collector.processes.roles import role_lock, role_of
+from collector.processes.stats_place import StatsPlace
 from collector.reports import Report
-from collector.stats_files import stats_file
 from collector.storage.locks import RoleLock
 
 ORPHAN_GRACE_SECS: Final = 5.0
@@ -82,6 +82,12 @@ class Assignment(NamedTuple):
     """Which of the run's configurations it is started with; see `config/handed_on.py`."""
     ignores_hangup: bool = False
     """Whether SIGHUP, which may go to the whole process group, asks for no stop."""
+    first_connection: int = 1
+    """As in `Context`; above 1 another process may hold the role's lock, which is taken once it is free."""
+    succeeds: bool = False
+    """Whether its supervisor may not be yet the one that holds the data directory."""
+    raises_formats: bool = False
+    """As in `Context`."""
 
 
 Work = Callable[[Context], None]
@@ -184,7 +190,8 @@ def run_child(assignment: Assignment, config: Config, links: ChildLinks, work: W
 def _run_guarded(life: _Life, work: Work) -> int:
     lock = role_lock(life.config.data_dir, life.assignment.role)
     try:
-        _acquire(lock, life.config.supervisor.stop_timeout_secs)
+        if life.assignment.first_connection == 1:
+            _acquire(lock, life.config.supervisor.stop_timeout_secs)
         work(_context(life, lock))
     except StopError as error:
         life.log.error("process_refused", reason=str(error))  # noqa: TRY400 -- the reason is the message; a trace adds nothing
@@ -206,9 +213,9 @@ def _acquire(lock: RoleLock, timeout_secs: float) -> None:
 
 def _context(life: _Life, lock: RoleLock) -> Context:
     assignment, config, flag = life.assignment, life.config, life.flag
-    stats = stats_file(config.data_dir / "run" / "stats", assignment.role)
-    clock = SystemClock()
     run = config.data_dir / "run"
+    place = StatsPlace(config.data_dir, assignment.role, succeeds=assignment.succeeds)
+    clock = SystemClock()
     asked = logs.LevelFile(run, config.log.level), logs.FormatFile(run, config.log.format)
     for file in asked:
         file.follow()
@@ -224,8 +231,8 @@ def _context(life: _Life, lock: RoleLock) -> Context:
             for file in asked:
                 file.follow()
             with suppress(OSError):  # tried again with the next report; the lock itself is still held
-                lock.keep()
-            stats.write(whole)
+                lock.keep_or_take()
+            place.file().write(whole)
         life.heartbeat.note_report()
 
     capacity = config.channel.capacity
@@ -243,6 +250,8 @@ def _context(life: _Life, lock: RoleLock) -> Context:
         after_crash=assignment.after_crash,
         run_id=assignment.run_id,
         config_number=assignment.config_number,
+        first_connection=assignment.first_connection,
+        raises_formats=assignment.raises_formats,
     )
 
 

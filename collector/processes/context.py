@@ -39,6 +39,9 @@ class Context:
     `after_crash`: this supervisor saw the previous process of this role end by a fault of its own.
     `run_id` identifies the run: one life of the supervisor and all its children.
     `config_number` is which of the run's configurations `config` is; newer ones come as files (`config/handed_on.py`).
+    `first_connection` is the number of an ingest's first connection. Above 1 it begins beside another ingest of its feed,
+    as when one program gives way to another, and goes on with that one's journal (`storage/journal/incarnations.py`).
+    `raises_formats`: the program beside which this one begins cannot read what this one writes.
     `report(numbers)` publishes the process's report, which is of the type that its role names; the fields that all
     reports share are filled in. It is cheap enough to call once a second.
     """
@@ -56,3 +59,5 @@ class Context:
     after_crash: bool = False
     run_id: str = ""
     config_number: int = 0
+    first_connection: int = 1
+    raises_formats: bool = False

@@ -1,0 +1,32 @@
+"""Where a child's reports go: beside those of another supervisor's children until its own holds the data directory."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from collector.stats_files import StatsFile, stats_file
+from collector.storage.locks import supervisor_lock
+
+STATS: Final = "run/stats"
+BESIDE: Final = "run/stats-beside"
+"""For the children of a program that is about to take over: their names are those of the children that still record."""
+
+
+class StatsPlace:
+    """The file of one process's reports."""
+
+    def __init__(self, data_dir: Path, role: str, *, succeeds: bool) -> None:
+        """`succeeds`: its supervisor may not be yet the one that holds the data directory."""
+        self._data_dir = data_dir
+        self._role = role
+        self._lock = supervisor_lock(data_dir)
+        self._parent = str(os.getppid())
+        self._file = stats_file(data_dir / (BESIDE if succeeds else STATS), role)
+        self._waits = succeeds
+
+    def file(self) -> StatsFile:
+        """The file to write to now. What the lock's file names is looked up until it is this process's parent."""
+        if self._waits and self._lock.holder() == self._parent:
+            self._waits = False
+            self._file = stats_file(self._data_dir / STATS, self._role)
+        return self._file
