@@ -99,6 +99,9 @@ class IngestReport(Report, frozen=True, kw_only=True):
     """Why the feed's symbols cannot be chosen from the exchange's list; empty if they can, or are all configured by name."""
     disconnects: LabelCounts = []
     """By cause."""
+    unheard: list[tuple[str, str]] = []
+    """While another ingest of the feed runs beside this one, which began later: symbol and data type of the streams that
+    this one has not yet brought on every line."""
     lines: list[LineReport] = []
     journal: JournalReport = JournalReport()
 

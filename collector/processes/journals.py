@@ -9,7 +9,7 @@ from collector.config import Config, FeedConfig
 from collector.domain.repair_protocol import rest_journal
 from collector.processes.feed_symbols import FeedSymbols
 from collector.storage.journal.files import next_number
-from collector.storage.journal.format import FeedIdentity
+from collector.storage.journal.format import FeedIdentity, JournalHeader
 from collector.storage.journal.writer import JournalWriter
 
 
@@ -18,17 +18,21 @@ def open_journal(
     feed: FeedConfig,
     now_ns: Callable[[], int],
     symbols: tuple[str, ...] | None = None,
-    continues: str = "",
+    other: JournalHeader | None = None,
 ) -> JournalWriter:
     """Open a new journal for one incarnation, with a number above all earlier ones. Raises OSError.
 
-    `symbols` are what the feed records, by default what its configuration names; `continues` as in `JournalWriter`.
+    `symbols` are what the feed records, by default what its configuration names; with the journal of an `other`
+    incarnation, which runs beside this one, the same as there.
     """
     folder = journal_folder(config, feed.name)
     known = feed.wanted.exact if symbols is None else symbols
     identity = FeedIdentity(feed.name, feed.exchange, known, tuple(feed.data_types))
     first = next_number(folder, config.data_dir / "segments" / "positions.json", feed.name)
-    return JournalWriter(folder, identity, first, config.journal.file_bytes, now_ns, continues)
+    file_bytes = config.journal.file_bytes
+    if other is not None:
+        return JournalWriter(folder, other.identity, first, file_bytes, now_ns, continues=other.writer_id)
+    return JournalWriter(folder, identity, first, file_bytes, now_ns)
 
 
 def open_rest_journal(config: Config, feed: FeedConfig, now_ns: Callable[[], int]) -> JournalWriter:

@@ -73,7 +73,7 @@ class FeedContext:
     pause: Callable[[float], bool]
     """Waits so many seconds, or until `stop` is set; returns whether it is set."""
     connection_numbers: Iterator[int]
-    """Numbers the connections of this process, from 1."""
+    """Numbers the connections of this process."""
     counters: CounterSet
     first_data: FirstDataWatch
     fresh_books: FreshBooks
@@ -138,7 +138,7 @@ def make_feed_context(
         connect=connect,
         stop=stop,
         pause=stop.wait,
-        connection_numbers=itertools.count(1),
+        connection_numbers=itertools.count(context.first_connection),
         counters=CounterSet(),
         first_data=first_data,
         fresh_books=FreshBooks(books, aside_folder(data_dir), context.log),

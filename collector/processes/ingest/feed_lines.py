@@ -130,6 +130,10 @@ class FeedLines:
             if plan is None:
                 del self._elsewhere[number]
 
+    def unheard(self) -> list[StreamKey]:
+        """The streams that some line has not brought yet."""
+        return sorted(set().union(*(silence.unheard() for silence in self._watches())))
+
     def check_first_data(self, secs: float) -> None:
         """`secs` have passed: try streams that have never spoken at another address, once for each stream.
 

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from collector.config import FeedConfig
 from collector.domain.records import StreamKey
 from collector.exchanges.adapter import Adapter, ConnectionPlan, Subscription
@@ -65,6 +67,20 @@ class FeedPlans:
         self._first_later = len(self.numbered)
         """The first ones are numbered as the adapter divides the streams."""
         self._left_at: dict[StreamKey, float] = {}
+
+    @classmethod
+    def continued(cls, adapter: Adapter, feed: FeedConfig, identity: FeedIdentity) -> "FeedPlans":
+        """Those of another incarnation, as its journal's head says: each plan has the same number and streams."""
+        feed = replace(feed, data_types=identity.data_types)
+        if not identity.shares:
+            return cls(adapter, feed, identity.symbols)
+        keys_of: defaultdict[int, list[StreamKey]] = defaultdict(list)
+        for plan, symbols, data_types in identity.shares:
+            keys_of[plan] += (StreamKey(feed.exchange, symbol, kind) for symbol in symbols for kind in data_types)
+        carried = {key.symbol for keys in keys_of.values() for key in keys}
+        plans = cls(adapter, feed, tuple(symbol for symbol in identity.symbols if symbol in carried))
+        plans.numbered = {number: adapter.connection(keys, feed.ws_url) for number, keys in keys_of.items() if keys}
+        return plans
 
     def returning(self, subscription: Subscription) -> Returning:
         """Which streams of this subscription an old connection may still bring."""

@@ -1,7 +1,9 @@
 """What ingest reports of its feed."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
+from collector.domain.records import StreamKey
 from collector.processes.disk_space import Space
 from collector.processes.ingest.feed_context import CounterSet
 from collector.processes.ingest.first_data import FirstDataWatch
@@ -21,7 +23,10 @@ class FeedReport(NamedTuple):
     first_data: FirstDataWatch
     readers: LineReaders
 
-    def numbers(self, space: Space, *, journal_removed: bool, symbols_trouble: str, config_number: int) -> IngestReport:
+    def numbers(
+        self, space: Space, *, journal_removed: bool, symbols_trouble: str, config_number: int,
+        unheard: Iterable[StreamKey] = (),
+    ) -> IngestReport:  # fmt: skip
         """All of them as they are now."""
         journal, gate, counters = self.journal, self.gate, self.counters
         return IngestReport(
@@ -39,6 +44,7 @@ class FeedReport(NamedTuple):
             never_spoke=self.first_data.never_spoke,
             symbols_trouble=symbols_trouble,
             disconnects=counters.by_label("disconnects"),
+            unheard=[(key.symbol, key.data_type) for key in unheard],
             lines=self.readers.states(),
             journal=JournalReport(
                 number=journal.number, position=journal.position, files=space.journal_files, bytes=space.journal_bytes

@@ -76,7 +76,7 @@ class FirstDataWatch:
     @property
     def next_number(self) -> int:
         """The number of the plan that is added next: numbers are never used again."""
-        return len(self._plans)
+        return max(self._plans, default=-1) + 1
 
     def add(self, plan: ConnectionPlan, *, second_try: bool) -> int:
         """Add a plan; returns its number."""

@@ -114,6 +114,10 @@ class LineSilence:
         limit = self._limits.get(key)
         return Rhythm(_EVER, _EVER) if limit is None else Rhythm(limit.limit_secs, now - self._spoke_at[key])
 
+    def unheard(self) -> set[StreamKey]:
+        """The streams that have not spoken yet."""
+        return {key for key, at in self._spoke_at.items() if at == _NEVER and key in self._limits}
+
     def note_failed_trial(self, wanted: AbstractSet[StreamKey], now: float) -> None:
         """A second connection brought none of the streams it was opened for."""
         self._schedule.note_failed_trial(wanted, now)

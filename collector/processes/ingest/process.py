@@ -28,6 +28,8 @@ from collector.processes.journals import journal_folder, open_journal
 from collector.processes.roles import feed_of, role_of
 from collector.processes.worker_threads import WorkerThreads
 from collector.reports import IngestReport
+from collector.storage.journal.format import JournalHeader
+from collector.storage.journal.incarnations import living_beside
 from collector.storage.journal.writer import JournalWriter
 
 REPORT_SECS: Final = 1.0
@@ -52,9 +54,10 @@ def main(context: Context) -> None:
 def record(context: Context, feed: FeedConfig, adapter: Adapter) -> None:
     """Record the feed as soon as there is something to record and room for it, until told to stop; raises as `run`."""
     orders = begin_orders(context, feed, adapter)
-    journal = begin_journal(context, orders)
+    other = other_ingest(context, feed)
+    journal = begin_journal(context, orders, other)
     if journal is not None:
-        run(context, orders, adapter, journal)
+        run(context, orders, adapter, journal, other=other)
 
 
 def begin_orders(context: Context, feed: FeedConfig, adapter: Adapter) -> Orders:
@@ -69,12 +72,17 @@ def begin_orders(context: Context, feed: FeedConfig, adapter: Adapter) -> Orders
     return orders
 
 
-def begin_journal(context: Context, orders: Orders) -> JournalWriter | None:
+def other_ingest(context: Context, feed: FeedConfig) -> JournalHeader | None:
+    """The newest journal of the ingest beside which this one begins; None if it is to begin alone."""
+    return living_beside(journal_folder(context.config, feed.name), "") if context.first_connection > 1 else None
+
+
+def begin_journal(context: Context, orders: Orders, other: JournalHeader | None = None) -> JournalWriter | None:
     """As `open_journal`, but wait while the disk is too full for a new file; None if told to stop meanwhile."""
     waited = False
     while not context.stopping():
         try:
-            return open_journal(orders.config, orders.feed, context.clock.now_ns, orders.symbols)
+            return open_journal(orders.config, orders.feed, context.clock.now_ns, orders.symbols, other)
         except OSError as error:
             if error.errno not in _FULL_DISK:
                 raise
@@ -93,13 +101,16 @@ def run(
     journal: JournalWriter,
     connect: Connect = open_connection,
     measure: MeasureSpace = measure_space,
+    other: JournalHeader | None = None,
 ) -> None:
     """Record until `context.stopping()`, then close every connection with a close frame, and the journal.
+
+    `other` is the journal of the ingest beside which this one begins: it brings the same streams by the same plans.
 
     Raises the OSError of a failed fsync, or whatever broke a thread. The journal then has no `close` record, and the next
     incarnation begins a new one. The journal was opened by `orders`.
     """
-    IngestProcess(context, orders, adapter, journal, connect, measure).run()
+    IngestProcess(context, orders, adapter, journal, connect, measure, other).run()
 
 
 class IngestProcess:
@@ -111,6 +122,7 @@ class IngestProcess:
         journal: JournalWriter,
         connect: Connect,
         measure: MeasureSpace,
+        other: JournalHeader | None,
     ) -> None:
         config, feed = orders.config, orders.feed
         self._context = context
@@ -121,6 +133,8 @@ class IngestProcess:
         self._settings = config
         """The one whose settings it has taken; the streams may still have to follow."""
         self._journal = journal
+        self._other = other
+        """The ingest beside which this one began, as long as it runs."""
         self._measure = measure
         self._folder = journal_folder(config, feed.name)
         self._stop = RingingEvent()
@@ -133,6 +147,8 @@ class IngestProcess:
             journal, config.journal, context.clock.now_ns, context.log, self._notices.note_appended
         )
         plans = FeedPlans(adapter, feed, orders.symbols)
+        if other is not None:
+            plans = FeedPlans.continued(adapter, feed, other.identity)
         self._first_data = FirstDataWatch(plans.numbered, config.ingest.first_data_timeout_secs)
         self._feed_context = make_feed_context(
             context, config, feed, adapter, self._gate, self._first_data, connect, self._stop
@@ -191,7 +207,12 @@ class IngestProcess:
             self._context.log.error("line_without_reader", line=line, plan=plan)
 
     def _follow_orders(self) -> None:
-        """Work by the newest configuration, and record what the exchange's newest list gives."""
+        """Work by the newest configuration, and record what the exchange's newest list gives.
+
+        While two ingests bring the feed's streams these stay what they are: each plan means the same for both.
+        """
+        if self._is_beside_another():
+            return
         orders = self._orders
         orders.look()
         if orders.config is not self._settings:
@@ -211,6 +232,13 @@ class IngestProcess:
         self._orders.look()
         if not self._orders.is_wanted:
             self._streams.end()
+
+    def _is_beside_another(self) -> bool:
+        other = living_beside(self._folder, self._journal.incarnation)
+        if self._other is not None and other is not None and other.identity != self._other.identity:
+            raise RuntimeError("the streams of the other ingest changed as this one began beside it")
+        self._other = self._other and other
+        return other is not None
 
     def _take_settings(self, config: Config, feed: FeedConfig) -> None:
         """Let everything that runs go by these settings."""
@@ -232,6 +260,7 @@ class IngestProcess:
                 journal_removed=self._journal_removed,
                 symbols_trouble=self._orders.trouble,
                 config_number=self._config_number,
+                unheard=() if self._other is None else self._lines.unheard(),
             )
         )
 

@@ -1,11 +1,14 @@
 """A feed at work whose streams change meanwhile: an exchange that numbers what it sends, and ingest in a thread."""
 
+import errno
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
@@ -29,6 +32,18 @@ from tests.processes.ingest.ingest_harness import (
     capturing_log,
     records_of,
 )
+
+
+@contextmanager
+def no_new_journal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The disk refuses to begin another journal file."""
+
+    def refuse(_fd: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("collector.storage.journal.writer.hold_file", refuse)
+        yield
 
 
 def chosen_symbols(folder: Path) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from collector.feed.connection_limit import ConnectionBudget
 from collector.processes.context import SystemClock
 from collector.storage.journal.files import journal_path
 from collector.storage.journal.format import PlanShare, RecordKind
-from tests.processes.ingest.changing import Exchange, Feed, is_unbroken, listed
+from tests.processes.ingest.changing import Exchange, Feed, is_unbroken, listed, no_new_journal
 from tests.processes.ingest.ingest_harness import records_of, wait_for
 
 Start = Callable[..., Feed]
@@ -439,17 +439,15 @@ def test_a_feed_that_only_stops_ends_none_of_its_streams(start: Start) -> None:
 
 
 def test_a_change_that_the_disk_does_not_take_is_not_reported_before_it_is_made(
-    start: Start, exchange: Exchange
+    start: Start, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     feed = start("A")
     wait_for_more(feed, "A")
-    in_the_way = feed.folder / "000000000002.journal"
-    in_the_way.write_bytes(b"")
-    number = feed.configure(symbols=("A", "B"))
-    wait_for(lambda: feed.event("symbols_not_changed"))
-    assert feed.works_by(0)
-    assert exchange.asked == ["A"]
-    in_the_way.unlink()
+    with no_new_journal(monkeypatch):
+        number = feed.configure(symbols=("A", "B"))
+        wait_for(lambda: feed.event("symbols_not_changed"))
+        assert feed.works_by(0)
+        assert exchange.asked == ["A"]
     wait_for(lambda: feed.works_by(number))
     wait_for_more(feed, "B")
 

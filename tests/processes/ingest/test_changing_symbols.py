@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes.ingest.changing import Exchange, Feed, chosen_symbols, is_unbroken, listed
+from tests.processes.ingest.changing import Exchange, Feed, chosen_symbols, is_unbroken, listed, no_new_journal
 from tests.processes.ingest.ingest_harness import records_of, wait_for
 
 Start = Callable[..., Feed]
@@ -227,16 +227,16 @@ def test_a_restart_divides_the_symbols_of_the_newest_list_anew(
     assert (newest.identity.symbols, newest.identity.shares) == (("BUSDT", "CUSDT"), ())
 
 
-def test_a_change_that_the_disk_does_not_take_is_made_later(start: Start, tmp_path: Path, exchange: Exchange) -> None:
+def test_a_change_that_the_disk_does_not_take_is_made_later(
+    start: Start, tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
     listed(tmp_path, "AUSDT")
     feed = start("*USDT")
     wait_for(lambda: feed.trades("AUSDT"))
-    in_the_way = feed.folder / "000000000002.journal"
-    in_the_way.write_bytes(b"")
-    listed(tmp_path, "AUSDT", "BUSDT")
-    wait_for(lambda: feed.event("symbols_not_changed"))
-    assert exchange.asked == ["AUSDT"]
-    in_the_way.unlink()
+    with no_new_journal(monkeypatch):
+        listed(tmp_path, "AUSDT", "BUSDT")
+        wait_for(lambda: feed.event("symbols_not_changed"))
+        assert exchange.asked == ["AUSDT"]
     wait_for(lambda: feed.trades("BUSDT"))
 
 

@@ -5,6 +5,7 @@ from collector.domain.records import StreamKey
 from collector.exchanges.adapter import ConnectionPlan, Subscription
 from collector.exchanges.registry import adapter
 from collector.processes.ingest.feed_plans import FeedPlans, PlanChange, Returning, Selection
+from collector.storage.journal.format import FeedIdentity, PlanShare
 
 NOTHING = Returning(frozenset(), frozenset())
 
@@ -153,3 +154,33 @@ def test_polled_data_types_need_no_plan() -> None:
     plans = Plans("binance", ("AUSDT",), ("trade",))
     change = plans.record(("AUSDT",), ("trade", "instrument"))
     assert (change.joined, change.narrowed, change.renewed) == ({}, {}, {})
+
+
+def test_an_ingest_beside_another_has_the_same_plans_by_number_and_goes_on_as_that_one_would() -> None:
+    plans = Plans("binance", ("AUSDT", "BUSDT"), ("trade",))
+    plans.record(("AUSDT", "BUSDT", "CUSDT"), ("trade", "book_ticker"))
+    plans.record(("BUSDT", "CUSDT"), ("trade", "book_ticker"))
+    feed = FeedConfig(exchange="binance", symbols=("AUSDT",), data_types=("trade",))
+    beside = FeedPlans.continued(adapter("binance"), feed, plans.identity)
+    assert {number: plan.keys for number, plan in beside.numbered.items()} == {
+        number: plan.keys for number, plan in plans.plans.numbered.items()
+    }
+    assert beside.selection == plans.plans.selection
+    wanted = Selection(Subscription(("CUSDT", "DUSDT"), ("trade",)), "")
+    ours, theirs = plans.plans.change(wanted, 9), beside.change(wanted, 9)
+    assert (ours.joined, ours.narrowed, ours.renewed, ours.left) == (
+        theirs.joined, theirs.narrowed, theirs.renewed, theirs.left,
+    )  # fmt: skip
+
+
+def test_beside_an_ingest_whose_streams_never_changed_the_adapters_division_holds() -> None:
+    feed = FeedConfig(exchange="binance", symbols=("AUSDT", "BUSDT"), data_types=("trade",))
+    identity = FeedIdentity("binance", "binance", feed.symbols, feed.data_types)
+    beside = FeedPlans.continued(adapter("binance"), feed, identity)
+    assert beside.numbered == FeedPlans(adapter("binance"), feed, feed.symbols).numbered
+
+
+def test_beside_an_ingest_that_records_nothing_there_is_nothing_to_record() -> None:
+    feed = FeedConfig(exchange="binance", symbols=("AUSDT",), data_types=("trade",))
+    nothing = FeedIdentity("binance", "binance", (), ("trade",), (PlanShare(0, (), ()),))
+    assert FeedPlans.continued(adapter("binance"), feed, nothing).numbered == {}
