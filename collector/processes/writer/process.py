@@ -30,6 +30,7 @@ from collector.processes.writer.journal_readers import open_readers
 from collector.processes.writer.reading_order import ReadingOrder
 from collector.processes.writer.report import ReportBuilder
 from collector.processes.writer.segment_rotation import SegmentRotation
+from collector.processes.writer.state_trial import try_on_copy
 from collector.processes.writer.stored_state import decode_counts, decode_feed, encode_feed
 from collector.processes.writer.streams import StreamTable
 from collector.reports import WriterReport
@@ -51,7 +52,17 @@ def main(context: Context) -> None:
     wait_for_room(context, free_bytes, lambda: context.report(WriterReport()), lambda: None)
     if context.renewed():
         return
+    if context.raises_formats:
+        try_on_copy(context.config.data_dir, partial(new_table, context))
+        context.log.info("state_tried_on_a_copy")
     Writer(context, adapter, partial(is_journal_abandoned, context.config.data_dir)).run()
+
+
+def new_table(context: Context) -> StreamTable:
+    """A table without streams."""
+    # A silent connection is closed after stale_timeout_secs; until then it may still deliver what it has buffered.
+    overlap_secs = context.config.ingest.stale_timeout_secs + LATE_LINE_SECS
+    return StreamTable(overlap_secs, context.config.silence.bounds, context.run_id)
 
 
 class Writer:
@@ -206,10 +217,7 @@ class Writer:
         return {name: encode_feed(state) for name, state in self._processor.ledger.feeds.items()}
 
     def _restored_streams(self) -> StreamTable:
-        # A silent connection is closed after stale_timeout_secs; until then it may still deliver what it has buffered.
-        overlap_secs = self._config.ingest.stale_timeout_secs + LATE_LINE_SECS
-        bounds, run_id = self._config.silence.bounds, self._context.run_id
-        return self._rotation.restored(lambda: StreamTable(overlap_secs, bounds, run_id))
+        return self._rotation.restored(partial(new_table, self._context))
 
     def _new_processor(self, adapter_of: Callable[[str], Adapter], repaired: RepairableFeeds) -> FrameProcessor:
         state, run_id = self._rotation.state, self._context.run_id
