@@ -18,7 +18,7 @@ from collector.monitoring.reason_times import ReasonTimes
 from collector.monitoring.refusals import Refusals
 from collector.monitoring.restarts import RecentRestarts
 from collector.monitoring.silences import REPORTING_SECS, Silences, split_unstored
-from collector.monitoring.totals import RoleTotals, first, ingests_of, totals_of
+from collector.monitoring.totals import RoleTotals, Totals, first, ingests_of, totals_of
 from collector.monitoring.undecodable import UndecodableWatch
 from collector.monitoring.view import Snapshot, SupervisorFacts
 from collector.reports import ArchiverReport, IngestReport, JournalLag, RepairReport, Report, WriterReport
@@ -48,6 +48,15 @@ class Status:
         self._flow = Flow()
         self._started_us: int | None = None
         self._roles: dict[str, RoleTotals[Any]] = {}
+
+    @property
+    def totals(self) -> Totals:
+        """The counts of every process."""
+        return self._roles
+
+    def resume(self, totals: Totals) -> None:
+        """Count on from these, as an earlier program left them."""
+        self._roles = dict(totals)
 
     def _read(self, config: Config) -> None:
         self._is_demo = any(map(_is_demo, config.feed))
