@@ -53,7 +53,7 @@ class Child:
         self._wait_logged = False
         self._retry_at = 0.0
         self._stopping = False
-        self._renewing = False
+        self._renewing = self._leaving = False
         self._leave_by = math.inf
 
     @property
@@ -165,9 +165,19 @@ class Child:
         self.tell_stop(now)
         self._leave_by = now + limit_secs
 
+    def leave(self, now: float, limit_secs: float) -> None:
+        """As `retire`, but it leaves everything as it is to a process of another supervisor."""
+        self._stopping = self._leaving = True
+        self._leave_by = now + limit_secs
+        if self._life is None:
+            self.state = "done"
+        else:
+            self.state = "draining"
+            self._life.renew()
+
     def recall(self, now: float) -> None:
         """Let the next incarnation follow the process that was to be the last."""
-        self._stopping = False
+        self._stopping = self._leaving = False
         if self._life is not None:
             self._renewing = True
         elif self.state == "done":
@@ -206,7 +216,7 @@ class Child:
             self._log.info("process_renewed", child=self.role, pid=pid)
             self.start(now)
             return
-        if self._stopping and (code == 0 or not self._drains):
+        if self._stopping and (code == 0 or self._leaving or not self._drains):
             self.state = "done"
             self._log.info("process_stopped", child=self.role, pid=pid, exit_code=code)
             return

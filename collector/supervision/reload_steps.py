@@ -17,6 +17,8 @@ class Steps(NamedTuple):
     """Followed at once by a successor."""
     tell: tuple[str, ...] = ()
     """Told of the number of the new configuration, by which they work from then on."""
+    leave: tuple[str, ...] = ()
+    """Told to leave everything as it is to processes of another program."""
 
     @property
     def lines(self) -> list[str]:

@@ -77,6 +77,9 @@ class Supervisor:
         self._receivers: dict[str, list[tuple[str, Child]]] = {}
         self._join([self._new_child(name) for name in processes])
         self._all_up_once = False
+        self._ended: int | None = None
+        self.holds_signals = False
+        """Whether a signal has to wait, because processes of two programs are changing places."""
 
     @property
     def children(self) -> Sequence[Child]:
@@ -112,6 +115,8 @@ class Supervisor:
         known = {child.role: child for child in self._children}
         for name in steps.retire:
             known[name].retire(now, limit_secs)
+        for name in steps.leave:
+            known[name].leave(now, limit_secs)
         for name in steps.start:
             if name in known:
                 known[name].recall(now)
@@ -124,6 +129,10 @@ class Supervisor:
         for name in steps.tell:
             if (life := known[name].life) is not None:
                 life.forward(Notice("supervisor", CONFIG, number, 0))
+
+    def end(self, code: int) -> None:
+        """Let `run` return `code` at once; what still runs is killed."""
+        self._ended = code
 
     def _new_child(self, name: str) -> Child:
         return Child(name, self._spawn, self._delays, self._log, drains=not role_of(name).stops_on_signal)
@@ -158,6 +167,8 @@ class Supervisor:
             self._end_all()
             raise
         killed = self._end_all()
+        if self._ended is not None:
+            return self._ended
         is_late = any(not role_of(name).backlog_may_wait for name in killed)
         if is_late:
             self._log.error("stop_late", killed=killed)
@@ -224,6 +235,8 @@ class Supervisor:
         now = self._clock.monotonic()
         if self._signals.take_wake():
             self._looks = Every(LOOK_SECS, self._clock.monotonic)
+        if self.holds_signals:
+            return
         name = self._signals.take()
         if name is None and self._stop is None and self._stop_at is not None and now >= self._stop_at:
             name = "stop_after"
@@ -238,8 +251,8 @@ class Supervisor:
             self._log.warning("hurrying", cause=name)
 
     def _is_over(self) -> bool:
-        if self._stop is None:
-            return False
+        if self._ended is not None or self._stop is None:
+            return self._ended is not None
         now = self._clock.monotonic()
         return self._stop.step(now) or self._stop.is_late(now)
 

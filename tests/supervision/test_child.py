@@ -379,6 +379,37 @@ def test_a_child_that_retires_is_stopped_for_good_and_killed_if_it_stays() -> No
     assert "ingest:a killed" not in stage.log
 
 
+def test_a_child_that_leaves_is_done_whatever_its_exit_code_and_can_be_recalled() -> None:
+    for code in (0, -9):
+        stage = Stage()
+        child = stage.child("writer")
+        child.start(0.0)
+        child.leave(1.0, 30.0)
+        assert child.state == "draining"
+        stage.lives["writer"].exit_code = code
+        child.tend(2.0)
+        assert child.state == "done"
+        child.recall(3.0)
+        assert (child.state, child.restarts) == ("starting", 0)
+        stage.lives["writer"].exit_code = 1
+        child.tend(4.0)
+        assert child.state == "backoff", "it is restarted again as ever"
+        assert stage.log == [
+            "writer 1 started", "writer renewed", "writer buried", "writer 2 started", "writer buried",
+        ]  # fmt: skip
+
+
+def test_a_dead_child_that_leaves_is_not_started_to_drain() -> None:
+    stage = Stage()
+    child = stage.child("writer")
+    child.start(0.0)
+    stage.lives["writer"].exit_code = 1
+    child.tend(0.1)
+    child.leave(0.2, 30.0)
+    child.tend(60.0)
+    assert (child.state, list(stage.log)) == ("done", ["writer 1 started", "writer buried"])
+
+
 def test_a_child_that_retires_is_recalled_before_and_after_its_end() -> None:
     stage = Stage()
     early, late = stage.child("ingest:a", drains=False), stage.child("ingest:b", drains=False)

@@ -580,6 +580,24 @@ def test_a_process_in_a_crash_loop_is_tried_at_once_with_newer_settings(world: W
     assert world.told == ROLES
 
 
+def test_a_signal_waits_while_two_programs_change_places(world: World) -> None:
+    world.script[3] = lambda: setattr(world.supervisor, "holds_signals", True)
+    world.script[4] = lambda: world.signals.note(signal.SIGTERM)
+    seen: list[bool] = []
+    world.script[8] = lambda: seen.append(world.supervisor.stopping)
+    world.script[9] = lambda: setattr(world.supervisor, "holds_signals", False)
+    assert world.run() == 0
+    assert seen == [False]
+    assert world.told == ROLES
+
+
+def test_a_supervisor_that_is_ended_kills_what_still_runs_and_returns_that_code(world: World) -> None:
+    world.script[5] = lambda: world.supervisor.end(7)
+    assert world.run() == 7
+    assert world.told == []
+    assert sorted(world.killed) == sorted(ROLES)
+
+
 def test_a_hangup_asks_for_newer_settings_only_where_no_terminal_can_hang_up() -> None:
     for reloads in (False, True):
         signals = Signals(hangup_reloads=reloads)
