@@ -28,9 +28,13 @@ class Service:
         self._failure_logged = False
 
     @classmethod
-    def of(cls, environment: Mapping[str, str], log: Log) -> "Service":
-        """As the environment says: NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID."""
-        watched_pid = environment.get("WATCHDOG_PID", str(os.getpid()))
+    def of(cls, environment: Mapping[str, str], log: Log, *, after_handover: bool = False) -> "Service":
+        """As the environment says: NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID.
+
+        `after_handover`: WATCHDOG_PID is that of the program which this one took over from.
+        """
+        watched_pid = "" if after_handover else environment.get("WATCHDOG_PID", "")
+        watched_pid = watched_pid or str(os.getpid())
         watched = "WATCHDOG_USEC" in environment and watched_pid == str(os.getpid())
         return cls(environment.get("NOTIFY_SOCKET", ""), log, watched=watched)
 
@@ -42,6 +46,11 @@ class Service:
         texts = [*news, *([ALIVE] if self._watched else [])]
         if texts and self._send("\n".join(texts)):
             self._sent.update(news)
+
+    def hand_on(self, pid: int) -> None:
+        """Tell the manager that another process is the recorder from now on."""
+        if self._address:
+            self._send(f"MAINPID={pid}")
 
     def _send(self, text: str) -> bool:
         try:

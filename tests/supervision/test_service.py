@@ -80,6 +80,16 @@ def test_no_watchdog_message_if_another_process_is_watched(path: str, manager: M
     assert manager.heard() == ["READY=1"]
 
 
+def test_after_a_handover_the_manager_is_told_the_process_and_that_one_is_watched(
+    path: str, manager: Manager, log: Log
+) -> None:
+    environment = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "60000000", "WATCHDOG_PID": "1"}
+    Service.of(environment, log).hand_on(4321)
+    Service.of({}, log).hand_on(4321)
+    Service.of(environment, log, after_handover=True).tell(ready=True, stopping=False)
+    assert manager.heard() == ["MAINPID=4321", "READY=1\nWATCHDOG=1"]
+
+
 def test_an_address_without_a_file_is_understood(tmp_path: Path, log: Log) -> None:
     manager = Manager(f"\0{tmp_path}")
     Service.of({"NOTIFY_SOCKET": f"@{tmp_path}"}, log).tell(ready=True, stopping=False)
