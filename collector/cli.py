@@ -35,6 +35,9 @@ COMMANDS: Final = {
     ),
     "demo": Command("collector.supervision.commands.demo", "record the built-in exchange, offline", is_recorder=True),
     "reload": Command("collector.supervision.commands.reload", "let a running recorder take up changed settings"),
+    "handover": Command(
+        "collector.supervision.commands.handover", "let this version take over from a running recorder"
+    ),
     "status": Command("collector.tools.queue_stats", "is it recording, is it keeping up, what is wrong"),
     "gaps": Command("collector.tools.show_gaps", "what is missing, and why"),
     "books": Command("collector.tools.check_books", "compare rebuilt order books with the exchange's own prices"),
@@ -51,6 +54,7 @@ examples:
   %(prog)s run --config my.toml               record what my.toml says
   %(prog)s demo                               record the built-in exchange
   %(prog)s reload --dry-run                   what a reload would change
+  %(prog)s handover                           upgrade a running recorder
   %(prog)s status --watch                     how the recorder is doing
   %(prog)s gaps s3://bucket/prefix --from 7d  what was missed in a week
   %(prog)s symbols binance --match '*USDT'    what can be recorded

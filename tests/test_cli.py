@@ -65,6 +65,7 @@ def test_the_command_has_every_subcommand_of_the_contract() -> None:
         "check",
         "demo",
         "gaps",
+        "handover",
         "journal",
         "prune",
         "reload",

@@ -183,6 +183,7 @@ class SupervisorConfig(Section, frozen=True, kw_only=True):
     hang_timeout_secs: Secs = 60.0
     restart_base_delay_secs: Secs = 1.0
     restart_max_delay_secs: Annotated[Secs, not_below("restart_base_delay_secs")] = 60.0
+    handover_min_secs: Secs = 60.0
 
 
 class HttpConfig(Section, frozen=True, kw_only=True):

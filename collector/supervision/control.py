@@ -18,6 +18,7 @@ from collector import __version__
 from collector.storage.regular_files import regular_files
 
 RELOAD: Final = "reload"
+HANDOVER: Final = "handover"
 
 KEPT_SECS: Final = 300.0
 """Requests and answers that are older are removed: whoever wrote or awaits them is gone."""
@@ -37,6 +38,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """That of the command's program."""
     dry_run: bool = False
     """Whether only to say what would be done."""
+    program: list[str] = []
+    """Of a handover: the command line that starts the later program, without its options."""
 
 
 State = Literal["done", "under_way", "refused"]
@@ -61,6 +64,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Why it was refused."""
     still: list[str] = []
     """Who does not yet work by the new configuration."""
+    goes_on: bool = False
+    """Whether another answer follows."""
+    notes: list[str] = []
+    """What has happened so far in a handover."""
+    pid: int = 0
+    """The process of the program that records now, after a handover."""
 
 
 Content = TypeVar("Content", Request, Answer)
@@ -122,6 +131,11 @@ class Control:
         if path.exists():  # else nobody waits any more
             self._write(request_id, "answer", answer)
             path.unlink(missing_ok=True)
+
+    def tell(self, request_id: str, answer: Answer) -> None:
+        """Say how far it is; the request waits on. Raises OSError."""
+        if self._path(request_id, "request").exists():
+            self._write(request_id, "answer", answer)
 
     def clean(self) -> None:
         """Remove what is old, of too many requests the oldest, and whatever else lies here. Raises OSError."""

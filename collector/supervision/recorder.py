@@ -1,72 +1,39 @@
 """Puts the recorder together: locks, log, children, status, and the supervisor that runs them."""
 
-import multiprocessing
 import os
-import random
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
 from collector import __version__, logs, scrub
-from collector.backoff import delays
 from collector.config import Config
 from collector.domain.errors import CannotStartError, ConfigError
 from collector.domain.log import Log
-from collector.processes.child_main import Assignment, run_role
 from collector.processes.context import SystemClock
 from collector.processes.roles import processes_of
-from collector.storage.locks import RoleLock, supervisor_lock
+from collector.storage.locks import supervisor_lock
 from collector.storage.unarchived import find_unarchived
 from collector.storage.version_check import refuse_newer_data
 from collector.supervision import semaphores
-from collector.supervision.child_process import SpawnedProcess
 from collector.supervision.display import Display, NoDisplay
+from collector.supervision.faces import Faces
+from collector.supervision.handing_over import HandingOver
+from collector.supervision.life import Run
 from collector.supervision.reload_plan import Current, Source
-from collector.supervision.reloading import Reloading
-from collector.supervision.reporting import Reporting
 from collector.supervision.service import Service
 from collector.supervision.signals import Signals
-from collector.supervision.supervisor import EXIT_LATE, Reports, Supervisor
-from collector.supervision.takeover import keep_lock, take_over
+from collector.supervision.supervisor import EXIT_LATE, Supervisor
+from collector.supervision.takeover import take_over
 from collector.terminal.attached import can_hang_up
 
 _FLUSH_SECS: Final = 2.0
 _MAX_NAMED: Final = 20
 """Segments and files of each kind that one log line names; a line holds at most 4 kB."""
 
-_PROCESSES: Final = multiprocessing.get_context("spawn")
-"""Children start afresh: a fork would copy locks that threads of this process may hold."""
-
 _NO_DISPLAY: Final = NoDisplay()
-
-
-@dataclass(frozen=True)
-class _Run:
-    """What the parts of one run of the recorder share."""
-
-    current: Current
-    source: Source | None
-    run_id: str
-    lock: RoleLock
-    signals: Signals
-    log: Log
-    display: Display
-    log_file: logs.LogFile | None
-
-    def spawn(self, role: str, number: int, after_crash: bool) -> SpawnedProcess:
-        """Start the process of that role, its incarnation of that number."""
-        assignment = Assignment(
-            role, self.run_id, number, after_crash, self.log_file, self.current.number, self.signals.ignores_hangup
-        )
-        return SpawnedProcess(run_role, assignment, self.current.config, _PROCESSES)
-
-    def restart_delays(self) -> Iterator[float]:
-        """Seconds to wait before each restart of a child that dies again and again."""
-        limits = self.current.config.supervisor
-        return delays(limits.restart_base_delay_secs, limits.restart_max_delay_secs, random.random)
 
 
 def record(
@@ -95,12 +62,8 @@ def record(
         refuse_newer_data(config.data_dir)
         feeds = [feed.name for feed in config.feed]
         log.info("started", version=__version__, data_dir=str(config.data_dir), feeds=feeds)
-        current = Current.begin(config)
-        code = _supervise(_Run(current, source, run_id, lock, signals, log, display, log_file), stop_after_secs)
-        if current.config.archive.upload_on_stop and not _is_all_archived(config.data_dir, log):
-            code = EXIT_LATE
-        log.info("stopped", exit_code=code)
-        return code
+        run = Run(Current.begin(config), source, run_id, lock, signals, log, display, log_file)
+        return supervise(run, processes_of(config), stop_after_secs)
     finally:
         logs.flush(_FLUSH_SECS)
         lock.release()
@@ -116,67 +79,66 @@ def _require_writable(log_file: logs.LogFile) -> None:
     writer.close()
 
 
-def _supervise(run: _Run, stop_after_secs: float | None) -> int:
-    """Run the children until told to stop; returns the exit code."""
+def supervise(run: Run, processes: Sequence[str], stop_after_secs: float | None = None) -> int:
+    """Run these children, and those that follow, until told to stop or until a later program has taken over.
+
+    Returns the exit code. Raises StopError.
+    """
+    handing = HandingOver(run.facts, SystemClock(), run.log)
+    try:
+        with _semaphores(run, len(processes_of(run.current.config))), ExitStack() as stack:
+            faces = Faces(run, handing, stack)
+            code = Supervisor(
+                run.current.config, run.spawn, run.restart_delays, faces.read_reports, faces.look, run.signals,
+                SystemClock(), run.log, processes=processes, stop_after_secs=stop_after_secs,
+            ).run()  # fmt: skip
+    finally:
+        handing.abandon()
+    return _handed_on(run, handing) if handing.is_under_way else _stopped(run, code)
+
+
+def _stopped(run: Run, code: int) -> int:
     config = run.current.config
-    processes = processes_of(config)
-    with _semaphores(run, len(processes)), _reporting(run) as reporting, _reloading(run, reporting) as reloading:
-        service = Service.of(os.environ, run.log)
+    is_ours = run.succession is None or run.succession.gone is not None
+    if is_ours and config.archive.upload_on_stop and not _is_all_archived(config.data_dir, run.log):
+        code = EXIT_LATE
+    run.log.info("stopped", exit_code=code)
+    return code
 
-        def look(supervisor: Supervisor, reports: Reports) -> None:
-            keep_lock(run.lock, run.log)
-            service.tell(ready=supervisor.recording, stopping=supervisor.stopping)
-            reloading.look(supervisor, reports)
-            reporting.look(supervisor, reports)
 
-        return Supervisor(
-            config, run.spawn, run.restart_delays, reporting.read_reports, look, run.signals, SystemClock(),
-            run.log, processes=processes, stop_after_secs=stop_after_secs,
-        ).run()  # fmt: skip
+def _handed_on(run: Run, handing: HandingOver) -> int:
+    """Leave the recorder to the later program; a stop that was asked for meanwhile is up to it, and waited for."""
+    if handing.is_done:
+        Service.of(os.environ, run.log).hand_on(handing.pid)
+        run.lock.sign(handing.pid)
+        handing.conclude(stop=False)
+        run.log.info("handed_over", pid=handing.pid)
+        if (name := run.signals.take()) is not None:  # it came for the recorder, which this process is no more
+            os.kill(handing.pid, signal.Signals[name])
+        return 0
+    code = handing.conclude(stop=True)
+    code = EXIT_LATE if code is None else code
+    run.log.info("stopped", exit_code=code)
+    return code
 
 
 @contextmanager
-def _semaphores(run: _Run, processes: int) -> Iterator[None]:
+def _semaphores(run: Run, processes: int) -> Iterator[None]:
     """Remove the semaphores that a killed supervisor left, make sure of enough for `processes`, and leave none behind.
 
     Raises CannotStartError.
     """
     leftovers = semaphores.claim(run.current.config.data_dir)
-    if refused := semaphores.sweep(leftovers, semaphores.OPENED_SECS):
+    # Those of a program that still runs are its own to remove.
+    if run.succession is None and (refused := semaphores.sweep(leftovers, semaphores.OPENED_SECS)):
         run.log.warning("semaphores_left", count=len(refused), error=str(refused[0]))
-    if lack := _lack(processes):
+    if lack := run.lack(processes):
         raise CannotStartError(lack)
     try:
         yield
     finally:
-        semaphores.sweep(leftovers)
-
-
-def _lack(processes: int) -> str:
-    """What is lacking for so many processes; empty if nothing is."""
-    try:
-        semaphores.require(processes, _PROCESSES)
-    except OSError as error:
-        return semaphores.lack(error)
-    return ""
-
-
-@contextmanager
-def _reloading(run: _Run, reporting: Reporting) -> Iterator[Reloading]:
-    reloading = Reloading(run.current, run.source, _lack, reporting.reconfigure, run.signals, SystemClock(), run.log)
-    try:
-        yield reloading
-    finally:
-        reloading.close()
-
-
-@contextmanager
-def _reporting(run: _Run) -> Iterator[Reporting]:
-    reporting = Reporting(run.current.config, run.run_id, run.log, run.display)
-    try:
-        yield reporting
-    finally:
-        reporting.close()
+        if run.succession is None or run.succession.gone is not None:
+            semaphores.sweep(leftovers)
 
 
 def _is_all_archived(data_dir: Path, log: Log) -> bool:

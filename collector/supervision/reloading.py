@@ -1,6 +1,6 @@
-"""A running recorder takes up newer settings: one request after the other, each seen through.
+"""A running recorder takes up newer settings, or gives way to a later program: one request after the other, each seen through.
 
-A thread reads and checks them, because a disk may stall. The supervisor's loop applies what came of it and looks, turn by
+A thread reads and checks settings, because a disk may stall. The supervisor's loop applies what came of it and looks, turn by
 turn, whether every process that is concerned works by them. A supervisor that is killed meanwhile leaves nothing half
 done: the next one begins with what the file says.
 """
@@ -14,10 +14,11 @@ from msgspec.structs import replace
 from collector import scrub
 from collector.config import Config
 from collector.config.handed_on import remove_configs
-from collector.domain.clock import Clock
+from collector.domain.clock import Clock, Every
 from collector.domain.log import Log
 from collector.reports import ArchiverReport
-from collector.supervision.control import Answer, Control, Request
+from collector.supervision.control import HANDOVER, Answer, Control, Request
+from collector.supervision.handing_over import HandingOver
 from collector.supervision.reload_outcome import NO_DOUBT, store_doubt, under_way
 from collector.supervision.reload_plan import Current, Lack, Plan, Source, plan, refused
 from collector.supervision.scribe import Scribe
@@ -29,6 +30,9 @@ SETTLE_SECS: Final = 30.0
 
 CLEAN_SECS: Final = 5.0
 """How often the requests are looked through although the folder's time says that nobody has written there."""
+
+TELL_SECS: Final = 5.0
+"""How often whoever asked for a handover is told how far it is."""
 
 CLOSE_SECS: Final = 1.0
 _STOPPING: Final = "the recorder is stopping"
@@ -44,14 +48,26 @@ class _Begun(NamedTuple):
     deadline: float | None = None
 
 
+class _Asked(NamedTuple):
+    """A handover and whose request it answers; `told` of its notes were said."""
+
+    request_id: str
+    request: Request
+    is_begun: bool = False
+    told: int = 0
+
+
 class Reloading:
     """Looks for requests and signals, and sees each through. `look` is called about once a second and never waits."""
 
     def __init__(
         self, current: Current, source: Source | None, lack: Lack, follow: Callable[[Config], None], signals: Signals,
-        clock: Clock, log: Log,
+        clock: Clock, log: Log, handing: HandingOver,
     ) -> None:  # fmt: skip
         """`follow` is called with each configuration before the processes are."""
+        self._handing = handing
+        self._asked: _Asked | None = None
+        self._tells = Every(TELL_SECS, clock.monotonic)
         self._current = current
         self._source = source
         self._lack = lack
@@ -71,7 +87,9 @@ class Reloading:
     def look(self, supervisor: Supervisor, reports: Reports) -> None:
         """Take the next step."""
         begun = self._begun
-        if begun is None:
+        if self._asked is not None:
+            self._hand_over(self._asked, supervisor, reports)
+        elif begun is None:
             if supervisor.recording and not supervisor.stopping and not self._is_busy:
                 self._look_for_requests()
         elif begun.deadline is None:
@@ -80,9 +98,29 @@ class Reloading:
             self._settle(begun, begun.deadline, supervisor, reports)
 
     def close(self) -> None:
-        """Refuse what still waits: the recorder ends."""
-        self._scribe.write("close", self._refuse_all)
+        """Refuse what still waits, because the recorder ends; after a handover the later program finds it."""
+        if not self._handing.is_done:
+            self._scribe.write("close", self._refuse_all)
         self._scribe.finish(CLOSE_SECS)
+
+    def _hand_over(self, asked: _Asked, supervisor: Supervisor, reports: Reports) -> None:
+        handing = self._handing
+        answer = handing.look(supervisor) if asked.is_begun else handing.begin(*asked[:2], supervisor, reports)
+        if answer is not None:
+            self._asked = None
+            if not asked.is_begun:
+                self._log.error("handover_refused", problems=answer.problems)
+            self._scribe.write("work", partial(self._conclude, asked.request_id, answer))
+            return
+        self._asked = asked._replace(is_begun=True, told=len(handing.notes))
+        if len(handing.notes) > asked.told or self._tells.due():
+            self._scribe.write("tell", partial(self._tell, asked.request_id, handing.progress()))
+
+    def _tell(self, request_id: str, answer: Answer) -> None:
+        try:
+            self._control.tell(request_id, answer)
+        except OSError as error:
+            self._log.warning("request_unanswered", error=str(error))
 
     def _look_for_requests(self) -> None:
         if self._signals.take_reload():
@@ -104,6 +142,9 @@ class Reloading:
             self._log.warning("requests_unreadable", error=str(error))
         if found is None:
             self._is_busy = False
+        elif found[1] is not None and found[1].kind == HANDOVER:
+            self._asked = _Asked(found[0], found[1])
+            self._signals.wake()
         else:
             self._prepare(*found)
 

@@ -16,14 +16,17 @@ from collector.http.address import local_url
 from collector.http.server import StatusServer
 from collector.monitoring import status_json
 from collector.monitoring.coverage_file import CoverageFile
+from collector.monitoring.handed_counts import write_counts
 from collector.monitoring.ping import Pinger
 from collector.monitoring.routes import WITHOUT_TOKEN, is_well, pages
 from collector.monitoring.status import SUPERVISOR, Status
+from collector.monitoring.totals import Totals
 from collector.monitoring.usage import UsageMeter
 from collector.monitoring.view import ChildState, QueueDepth, Snapshot, SupervisorFacts
 from collector.processes.context import SystemClock
 from collector.processes.feed_symbols import FeedSymbols
 from collector.processes.roles import feed_of, report_of
+from collector.processes.stats_place import BESIDE, STATS
 from collector.reports import SupervisorReport
 from collector.stats_files import StatsFile, last_signs, read_reports
 from collector.supervision.display import Display, Page
@@ -40,9 +43,12 @@ CLOSE_SECS: Final = 2.0
 class Reporting:
     """Makes snapshots of what is known and shows them."""
 
-    def __init__(self, config: Config, run_id: str, log: Log, display: Display) -> None:
+    def __init__(self, config: Config, run_id: str, log: Log, display: Display, counts: Totals | None = None) -> None:
+        """`counts`: those of an earlier program, from which this one's go on."""
         self._data_dir = config.data_dir
         self._status = Status(run_id, config)
+        self._status.resume(counts or {})
+        self._reads_beside = False
         self._symbols = _symbols_of(config)
         self._scribe = Scribe(log)
         self._health = StatsFile(config.data_dir / "run" / "health.json")
@@ -86,8 +92,11 @@ class Reporting:
 
     def read_reports(self) -> tuple[Reports, Mapping[str, int]]:
         """The children's newest reports, and when each was last written."""
-        stats = self._data_dir / "run" / "stats"
-        return read_reports(stats, report_of), last_signs(stats)
+        return reports_in(self._data_dir / STATS, self._data_dir / BESIDE if self._reads_beside else None)
+
+    def read_beside(self, reads: bool) -> None:
+        """Whether a later program's writer, archiver and repair work in the place of this one's now."""
+        self._reads_beside = reads
 
     def look(self, supervisor: Supervisor, reports: Reports) -> None:
         """Make a snapshot and show it."""
@@ -100,14 +109,22 @@ class Reporting:
         self._keep_serving()
         self._display.show(partial(status_json.status, self._view), self._page())
 
-    def close(self) -> None:
-        """Stop serving, and write into run/health.json that the recorder has ended."""
-        if self._view is not None:
+    def close(self, *, handed_on: bool = False) -> None:
+        """Stop serving, and write into run/health.json that the recorder has ended, or leave the counts to its successor."""
+        if handed_on:
+            self._leave_counts()
+        elif self._view is not None:
             self._keep_health(status_json.stopped(self._view, SystemClock.now_us()))
         self._coverage.save(partial(self._scribe.write, "coverage"))
         self._pinger.stop()
         self._server.close()
         self._scribe.finish(CLOSE_SECS)
+
+    def _leave_counts(self) -> None:
+        try:
+            write_counts(self._data_dir, self._status.totals)
+        except OSError as error:
+            self._log.warning("counts_not_handed_on", error=str(error))
 
     def _known(self, supervisor: Supervisor) -> SupervisorFacts:
         now = time.monotonic()
@@ -184,6 +201,16 @@ class Reporting:
 
     def _keep_health(self, health: Mapping[str, Any]) -> None:
         self._scribe.write("health", partial(_replace, self._health, health))
+
+
+def reports_in(folder: Path, beside: Path | None = None) -> tuple[Reports, Mapping[str, int]]:
+    """The newest reports in a folder, and when each was written; of what is not of a single feed rather those `beside`."""
+    reports, signs = read_reports(folder, report_of), last_signs(folder)
+    if beside is not None:
+        others = {role: report for role, report in read_reports(beside, report_of).items() if not feed_of(role)}
+        newest = last_signs(beside)
+        reports, signs = {**reports, **others}, {**signs, **{role: newest[role] for role in others if role in newest}}
+    return reports, signs
 
 
 def _symbols_of(config: Config) -> dict[str, FeedSymbols]:

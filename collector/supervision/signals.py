@@ -52,6 +52,11 @@ class Signals:
         """The name of the oldest signal that was not taken yet."""
         return signal.Signals(self._noted.popleft()).name if self._noted else None
 
+    @property
+    def is_noted(self) -> bool:
+        """Whether there is a signal that was not taken yet."""
+        return bool(self._noted)
+
     def take_wake(self) -> bool:
         """Whether there is something to look at since the last call."""
         woken, self._woken = self._woken, False

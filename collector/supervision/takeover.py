@@ -1,5 +1,6 @@
 """Taking over a data directory: one recorder at a time, and none of an earlier one's processes beside it."""
 
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -8,8 +9,11 @@ from typing import Final
 from collector.config import Config
 from collector.domain.errors import AnotherInstanceError, CannotStartError
 from collector.domain.log import Log
+from collector.folders import matching
 from collector.processes.roles import processes_seen, role_lock
+from collector.processes.stats_place import BESIDE, STATS
 from collector.stats_files import clear_stats
+from collector.storage.journal.incarnations import living
 from collector.storage.locks import RoleLock
 from collector.supervision.display import Display
 from collector.supervision.signals import Signals
@@ -41,8 +45,18 @@ def take_over(lock: RoleLock, config: Config, signals: Signals, display: Display
             log.info("stopping", cause=name, deadline_secs=0)
             return False
         time.sleep(_POLL_SECS)
-    clear_stats(config.data_dir / "run" / "stats")
+    for folder in (STATS, BESIDE):
+        clear_stats(config.data_dir / folder)
     return True
+
+
+def take_place(lock: RoleLock, data_dir: Path) -> None:
+    """Be the one that the data directory's lock names, whose children report in `run/stats`; it is held already.
+
+    None of the earlier program's children is left.
+    """
+    clear_stats(data_dir / STATS)
+    lock.sign(os.getpid())
 
 
 def keep_lock(lock: RoleLock, log: Log) -> None:
@@ -64,5 +78,10 @@ def _acquire(lock: RoleLock, data_dir: Path) -> None:
 
 
 def _held_roles(data_dir: Path) -> list[str]:
-    """The processes of an earlier run that still hold their locks."""
-    return [name for name in processes_seen(data_dir) if not role_lock(data_dir, name).is_free()]
+    """The processes of an earlier run that still hold their locks, and journals that one of them still appends to.
+
+    Of two ingests of a feed, as during a handover, only one holds their role's lock.
+    """
+    held = [name for name in processes_seen(data_dir) if not role_lock(data_dir, name).is_free()]
+    appended = (f"journal {folder.name}" for folder in matching(data_dir / "journal", "*") if living(folder))
+    return [*held, *appended]

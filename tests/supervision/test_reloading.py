@@ -13,7 +13,10 @@ from collector.config.handed_on import newest_number
 from collector.domain.errors import ConfigError
 from collector.domain.log import Log
 from collector.reports import ArchiverReport, Report
+from collector.storage.locks import supervisor_lock
 from collector.supervision.control import Answer, Control, Request
+from collector.supervision.handing_over import HandingOver
+from collector.supervision.other_program import Facts
 from collector.supervision.reload_plan import Current, Source
 from collector.supervision.reload_steps import Steps
 from collector.supervision.reloading import CLEAN_SECS, SETTLE_SECS, Reloading
@@ -46,9 +49,11 @@ class World:
         self.signals = Signals(hangup_reloads=True)
         self.control = Control(folder)
         self.control.open()
+        log = Log(lambda level, fields: self.events.append({"level": level, **fields}))
+        facts = Facts(self.current, "run", supervisor_lock(folder), None, None, is_reloadable=True)
         self.reloading = Reloading(
             self.current, Source(self._read, lambda _config: None), lambda _count: "", self.followed.append,
-            self.signals, self, Log(lambda level, fields: self.events.append({"level": level, **fields})),
+            self.signals, self, log, HandingOver(facts, self, log),
         )  # fmt: skip
 
     def monotonic(self) -> float:

@@ -13,18 +13,17 @@ refused, each reason on a line.
 
 import argparse
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from collector.domain.errors import ConfigError, StopError
+from collector.domain.errors import ConfigError
 from collector.domain.redact import printable
-from collector.storage.locks import supervisor_lock
-from collector.supervision.commands.options import add_config, load_config
-from collector.supervision.control import Answer, Control, Request
+from collector.supervision.commands.asking import ask, data_dir_of, require_recorder
+from collector.supervision.commands.options import add_config
+from collector.supervision.control import Answer, Request
 from collector.supervision.reloading import SETTLE_SECS
 from collector.terminal.output import reported_output
 
@@ -38,8 +37,6 @@ examples:
 
 DEADLINE_SECS: Final = 3 * SETTLE_SECS
 """How long to wait for the answer: another request may come first."""
-
-_POLL_SECS: Final = 0.1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,56 +60,11 @@ def run(options: argparse.Namespace) -> int:
 def _answer(options: argparse.Namespace) -> Answer:
     """The recorder's answer, or this command's own to settings by which no recorder could be asked. Raises StopError."""
     try:
-        data_dir = _data_dir(options)
+        data_dir = data_dir_of(options)
     except ConfigError as error:
         return Answer(state="refused", dry_run=options.dry_run, problems=error.problems)
-    _require_recorder(data_dir, named=options.data_dir is not None)
-    return _asked(Control(data_dir), Request(dry_run=options.dry_run))
-
-
-def _data_dir(options: argparse.Namespace) -> Path:
-    if options.config is not None and options.data_dir is not None:
-        raise ConfigError(["--config and --data-dir: give one of them"])
-    data_dir: Path = options.data_dir or load_config(options.config).data_dir
-    return data_dir
-
-
-def _require_recorder(data_dir: Path, *, named: bool) -> None:
-    if supervisor_lock(data_dir).is_free():
-        hint = (
-            ""
-            if named
-            else "; data_dir cannot change while it records: --data-dir DIR names the folder of one that runs"
-        )
-        raise _NoAnswerError(f"no recorder runs on {data_dir}{hint}")
-    if not Control(data_dir).is_open():
-        raise _NoAnswerError(f"the recorder on {data_dir} takes no requests: it is starting, or of an older version")
-
-
-class _NoAnswerError(StopError):
-    """Nobody can answer, or does."""
-
-
-def _asked(control: Control, request: Request) -> Answer:
-    """The answer to the request, which is taken back if none comes."""
-    try:
-        request_id = control.ask(request)
-    except OSError as error:
-        raise _NoAnswerError(f"the request cannot be written: {error}") from error
-    try:
-        return _awaited(control, request_id)
-    finally:
-        control.withdraw(request_id)
-
-
-def _awaited(control: Control, request_id: str) -> Answer:
-    deadline = time.monotonic() + DEADLINE_SECS
-    while time.monotonic() < deadline:
-        answer = control.answer_to(request_id)
-        if answer is not None:
-            return answer
-        time.sleep(_POLL_SECS)
-    raise _NoAnswerError(f"the recorder did not answer within {DEADLINE_SECS:.0f} seconds; its log may say why")
+    require_recorder(data_dir, named=options.data_dir is not None)
+    return ask(data_dir, Request(dry_run=options.dry_run), DEADLINE_SECS)
 
 
 def _lines(answer: Answer) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Final
 
 from collector.supervision.commands import check
 from collector.supervision.commands.options import add_config, add_stop_after, load_config, source_of
+from collector.supervision.other_program import OPTION
 from collector.supervision.preflight import require_usable
 from collector.supervision.run import run as run_recorder
 
@@ -37,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--log", action="store_true", help="print the log on a terminal too, instead of the live view and a log file"
     )
     add_stop_after(parser)
+    parser.add_argument(OPTION, type=int, help=argparse.SUPPRESS)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -47,6 +49,10 @@ def run(options: argparse.Namespace) -> int:
         from collector.supervision.commands import demo  # noqa: PLC0415 -- rich is for people; recording does not load it
 
         return demo.run(options)
+    if options.take_over_from is not None:
+        from collector.supervision.later_program import take_over_from  # noqa: PLC0415 -- seldom needed
+
+        return take_over_from(options.take_over_from, source_of(options.config))
     config = load_config(options.config)
     require_usable(config)
     return run_recorder(config, options.stop_after, lines=options.log, source=source_of(options.config))

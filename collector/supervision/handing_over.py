@@ -1,0 +1,289 @@
+"""The earlier program's side of a handover: a later one starts beside it, takes over step by step, and may fail at each.
+
+    starting   the later program's ingests connect beside ours
+    clearing   our writer, archiver and repair leave everything as it is
+    trying     the later program's take their place, while both programs' ingests record
+    leaving    our ingests close their connections, and this program ends
+
+Up to the very end a failure of the later program ends its processes, and ours are started again: ours record until then.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from collector import __version__
+from collector.config.handed_on import newest_number, write_config
+from collector.domain.clock import Clock
+from collector.domain.log import Log
+from collector.processes.roles import processes_of, role_of
+from collector.reports import IngestReport
+from collector.storage.formats import FORMATS
+from collector.supervision.control import Answer, Request
+from collector.supervision.handover_link import (
+    Alive,
+    Any,
+    Connected,
+    Failed,
+    Gone,
+    Hello,
+    Here,
+    Sound,
+    Stored,
+    Yours,
+)
+from collector.supervision.other_program import Facts, Other
+from collector.supervision.reload_steps import Steps
+from collector.supervision.supervisor import Reports, Supervisor
+
+CONNECT_SECS: Final = 300.0
+"""How long the later program's ingests may take to connect."""
+
+LONGEST_TRIAL_SECS: Final = 400.0
+"""How much longer than `supervisor.handover_min_secs` it may take until it brings every stream."""
+
+CONNECTIONS_APART: Final = 20_000
+"""How far above the newest connection of an ingest those of its counterpart are numbered: more than it opens meanwhile."""
+
+_INITS: Final = frozenset({"tini", "dumb-init", "docker-init", "catatonit"})
+"""Programs that are process 1 of a container, and end it when the program that they started ends."""
+
+
+class HandingOver:
+    """Sees one handover through. `look` is called about once a second and never waits."""
+
+    def __init__(
+        self, facts: Facts, clock: Clock, log: Log, start: Callable[[Sequence[str], Facts], Other] = Other
+    ) -> None:
+        self._facts = facts
+        self.follow: Callable[[bool], None] = _nobody
+        """Is told whether the later program's writer, archiver and repair work for this one's streams now."""
+        self._clock = clock
+        self._log = log
+        self._start = start
+        self._other: Other | None = None
+        self._phase = ""
+        self._deadline = self._heard_at = 0.0
+        self._waits_for = ""
+        self._told_to_stop = self._has_raised = False
+        self.is_done = False
+        """Whether all processes of this program have left, and the later one records alone."""
+        self.notes: list[str] = []
+        """What has happened so far, for people."""
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether there is a later program."""
+        return self._other is not None
+
+    @property
+    def pid(self) -> int:
+        """The later program's process id; 0 if there is none."""
+        return 0 if self._other is None else self._other.pid
+
+    def begin(self, request_id: str, request: Request, supervisor: Supervisor, reports: Reports) -> Answer | None:
+        """Start the program that the request names; returns the answer if that is refused."""
+        answer = Answer(state="refused", config_number=self._facts.current.number)
+        if problem := self._hindrance(request):
+            return _with_problems(answer, problem)
+        config = self._facts.current.config
+        try:
+            number = newest_number(config.data_dir) + 1
+            write_config(config.data_dir, number, config)
+            self._facts.current.number = number
+            self._other = self._start(request.program, self._facts)
+        except OSError as error:
+            return _with_problems(answer, f"the program cannot be started: {error}")
+        self._other.link.send(self._hello(request_id, supervisor, reports))
+        self._told_to_stop = self._has_raised = False
+        self.notes = [
+            f"version {request.version} is started beside version {__version__}, as process {self._other.pid}"
+        ]
+        self._enter("starting", CONNECT_SECS)
+        self._log.info("handover_begun", pid=self._other.pid, version=request.version)
+        return None
+
+    def _hindrance(self, request: Request) -> str:
+        """Why a handover is not possible; empty if it is."""
+        if os.getpid() == 1:
+            return "it is process 1, with which its container ends: start the new version in its place"
+        if os.getppid() == 1 and (init := _name_of(1)) in _INITS:
+            return f"it was started by {init}, with which its container ends: start the new version in its place"
+        if not self._facts.is_reloadable:
+            return "a demo is not handed over"
+        return "" if request.program else "the request names no program"
+
+    def _hello(self, request_id: str, supervisor: Supervisor, reports: Reports) -> Hello:
+        facts = self._facts
+        return Hello(
+            version=__version__,
+            data_dir=str(facts.current.config.data_dir),
+            run_id=facts.run_id,
+            request_id=request_id,
+            config_number=facts.current.number,
+            formats=dict(FORMATS),
+            lock=list(facts.lock.descriptors),
+            first_connections={
+                child.role: _first_connection(reports.get(child.role))
+                for child in supervisor.children
+                if _records(child.role)
+            },
+            log_file="" if facts.log_file is None else str(facts.log_file.path),
+        )
+
+    def progress(self) -> Answer:
+        """How far it is, for whoever asked."""
+        still = [self._waits_for] if self._waits_for else []
+        number = self._facts.current.number
+        return Answer(
+            state="under_way", goes_on=True, config_number=number, notes=list(self.notes), still=still, pid=self.pid
+        )
+
+    def look(self, supervisor: Supervisor) -> Answer | None:
+        """Take the next step; returns the answer if the handover has failed. Otherwise the later program gives it."""
+        other = self._other
+        if other is None:
+            return None
+        now = self._clock.monotonic()
+        failure = ""
+        for message in other.link.receive():
+            self._heard_at = now
+            failure = failure or self._take(message, supervisor)
+        failure = failure or next(self._failures(other, supervisor, now), "")
+        if failure:
+            return self._fall_back(other, supervisor, failure)
+        if self._phase == "clearing" and not any(not _records(child.role) for child in supervisor.children):
+            supervisor.holds_signals = False
+            other.link.send(Yours())
+            self.follow(True)
+            self._enter("trying", self._facts.current.config.supervisor.handover_min_secs + LONGEST_TRIAL_SECS)
+        if self._phase == "leaving" and not supervisor.children:
+            self.is_done = True
+            supervisor.end(0)
+            self._note("this version has left")
+        return None
+
+    def _take(self, message: Any, supervisor: Supervisor) -> str:
+        """Take a message in; returns why the handover has failed, if it has."""
+        match message:
+            case Here(version=version, raised=raised):
+                self._has_raised = bool(raised)
+                self._note(f"version {version} answers", *_warning(raised))
+            case Alive(waits_for=waits_for, told_to_stop=told_to_stop):
+                self._waits_for, self._told_to_stop = waits_for, told_to_stop
+            case Connected():
+                self._note("its connections stand; writer, archiver and repair change places")
+                self._clear(supervisor)
+            case Stored():
+                self._note("its writer has committed; both record", *(["there is no way back now"] * self._has_raised))
+            case Sound():
+                self._note("it brings every stream; the connections of this version are closed")
+                self._leave(supervisor)
+            case Failed(reason=reason):
+                return reason
+        return ""
+
+    def _clear(self, supervisor: Supervisor) -> None:
+        config, number = self._facts.current.config, self._facts.current.number
+        leaving = tuple(child.role for child in supervisor.children if not _records(child.role))
+        # Between two programs' writers nobody would drain the journals at a stop; they change places within moments.
+        supervisor.holds_signals = True
+        supervisor.reconfigure(config, number, Steps(leave=leaving))
+        self._enter("clearing", 2 * config.supervisor.stop_timeout_secs)
+
+    def _leave(self, supervisor: Supervisor) -> None:
+        config, number = self._facts.current.config, self._facts.current.number
+        self._enter("leaving", 2 * config.supervisor.stop_timeout_secs)
+        if not supervisor.stopping:
+            supervisor.reconfigure(config, number, Steps(retire=tuple(child.role for child in supervisor.children)))
+
+    def _failures(self, other: Other, supervisor: Supervisor, now: float) -> Iterator[str]:
+        """Why the handover has failed, if it has."""
+        code, silent_secs = other.exit_code(), now - self._heard_at
+        if code is not None:
+            yield f"it ended with exit code {code}; the log says why"
+        if other.link.is_closed:
+            yield "it speaks no more; the log says why"
+        if self._told_to_stop and not (supervisor.stopping or supervisor.holds_signals):
+            yield "somebody told it to stop"
+        if silent_secs > self._facts.current.config.supervisor.hang_timeout_secs:
+            yield f"it has said nothing for {silent_secs:.0f} seconds"
+        if now >= self._deadline:
+            yield f"it took too long: {self._waits_for or self._phase}"
+        if self._phase == "starting" and supervisor.stopping:
+            yield "the recorder is stopping"
+
+    def _fall_back(self, other: Other, supervisor: Supervisor, reason: str) -> Answer:
+        self._log.error("handover_failed", pid=other.pid, phase=self._phase, reason=reason)
+        other.end()
+        self._other, self._phase = None, ""
+        supervisor.holds_signals = False
+        self.follow(False)
+        config, number = self._facts.current.config, self._facts.current.number
+        if not supervisor.stopping:
+            present = {child.role for child in supervisor.children if child.state not in {"done", "draining"}}
+            absent = tuple(name for name in processes_of(config) if name not in present)
+            supervisor.reconfigure(config, number, Steps(start=absent))
+        problem = f"the new version failed: {reason}; version {__version__} records on"
+        return _with_problems(Answer(state="refused", config_number=number, notes=self.notes), problem)
+
+    def abandon(self) -> None:
+        """End the later program, unless it is at work for this one's ingests: this program ends."""
+        if self._other is not None and not self.shares_the_work:
+            self._other.end()
+            self._other = None
+
+    def conclude(self, *, stop: bool = False) -> int | None:
+        """Leave everything to the later program, when all of this one's processes have ended.
+
+        With `stop` it is to stop in order; returns its exit code then, None if it does not end in time.
+        """
+        if self._other is None:
+            return None
+        self._other.link.send(Gone(stop=stop, notes=self.notes))
+        return self._other.wait(self._facts.current.config.supervisor.stop_timeout_secs) if stop else None
+
+    @property
+    def shares_the_work(self) -> bool:
+        """Whether the later program's writer works for this one's ingests, so that a stop is up to both."""
+        return self._phase in {"trying", "leaving"}
+
+    def _enter(self, phase: str, limit_secs: float) -> None:
+        now = self._clock.monotonic()
+        self._phase, self._heard_at, self._deadline = phase, now, now + limit_secs
+
+    def _note(self, *notes: str) -> None:
+        self.notes += notes
+        for note in notes:
+            self._log.info("handover", phase=self._phase, text=note)
+
+
+def _nobody(_is_followed: bool) -> None:
+    """Nobody is told."""
+
+
+def _warning(raised: Sequence[str]) -> Iterator[str]:
+    if raised:
+        yield f"it raises stored formats ({', '.join(raised)}): from its first commit on there is no way back"
+
+
+def _records(role: str) -> bool:
+    return role_of(role).per_feed
+
+
+def _first_connection(report: object) -> int:
+    """From where on another ingest may number its connections, so that no open ones of both share a number."""
+    numbers = [line.connection or 0 for line in report.lines] if isinstance(report, IngestReport) else []
+    return max(numbers, default=0) + CONNECTIONS_APART
+
+
+def _with_problems(answer: Answer, *problems: str) -> Answer:
+    return Answer(state="refused", config_number=answer.config_number, notes=answer.notes, problems=list(problems))
+
+
+def _name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text("utf-8").strip()
+    except OSError:
+        return ""
