@@ -125,6 +125,10 @@ class Control:
         _, path = waiting[0]
         return path.stem, _read(path, Request)
 
+    def waiting(self) -> list[str]:
+        """The ids of all requests that wait, the oldest first. Raises OSError."""
+        return [path.stem for _, path in self._aged("request")]
+
     def answer(self, request_id: str, answer: Answer) -> None:
         """Answer a request, which is removed then. Raises OSError."""
         path = self._path(request_id, "request")

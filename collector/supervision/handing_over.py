@@ -224,7 +224,8 @@ class HandingOver:
         if not supervisor.stopping:
             present = {child.role for child in supervisor.children if child.state not in {"done", "draining"}}
             absent = tuple(name for name in processes_of(config) if name not in present)
-            supervisor.reconfigure(config, number, Steps(start=absent))
+            if absent:
+                supervisor.reconfigure(config, number, Steps(start=absent))
         problem = f"the new version failed: {reason}; version {__version__} records on"
         return _with_problems(Answer(state="refused", config_number=number, notes=self.notes), problem)
 

@@ -36,6 +36,7 @@ TELL_SECS: Final = 5.0
 
 CLOSE_SECS: Final = 1.0
 _STOPPING: Final = "the recorder is stopping"
+_HANDING_OVER: Final = "a later version is about to take over: ask again when it has, or has failed"
 _BY_SIGNAL: Final = ""
 """In place of a request's id."""
 
@@ -115,6 +116,15 @@ class Reloading:
         self._asked = asked._replace(is_begun=True, told=len(handing.notes))
         if len(handing.notes) > asked.told or self._tells.due():
             self._scribe.write("tell", partial(self._tell, asked.request_id, handing.progress()))
+            self._scribe.write("others", partial(self._refuse_others, asked.request_id))
+
+    def _refuse_others(self, request_id: str) -> None:
+        try:
+            for other in self._control.waiting():
+                if other != request_id:
+                    self._control.answer(other, Answer(state="refused", problems=[_HANDING_OVER]))
+        except OSError as error:
+            self._log.warning("requests_unreadable", error=str(error))
 
     def _tell(self, request_id: str, answer: Answer) -> None:
         try:

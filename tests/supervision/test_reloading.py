@@ -1,7 +1,7 @@
 """A request seen through, with fake processes, real files and a clock that the test moves."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,15 @@ from collector.domain.errors import ConfigError
 from collector.domain.log import Log
 from collector.reports import ArchiverReport, Report
 from collector.storage.locks import supervisor_lock
-from collector.supervision.control import Answer, Control, Request
+from collector.supervision.control import HANDOVER, Answer, Control, Request
 from collector.supervision.handing_over import HandingOver
+from collector.supervision.handover_link import Failed, Here
 from collector.supervision.other_program import Facts
 from collector.supervision.reload_plan import Current, Source
 from collector.supervision.reload_steps import Steps
 from collector.supervision.reloading import CLEAN_SECS, SETTLE_SECS, Reloading
 from collector.supervision.signals import Signals
+from tests.supervision.test_handing_over import Later
 from tests.whole.running import wait_for
 
 OKX = FeedConfig(exchange="okx", symbols=("BTC-USDT",), data_types=("trade",))
@@ -53,8 +55,12 @@ class World:
         facts = Facts(self.current, "run", supervisor_lock(folder), None, None, is_reloadable=True)
         self.reloading = Reloading(
             self.current, Source(self._read, lambda _config: None), lambda _count: "", self.followed.append,
-            self.signals, self, log, HandingOver(facts, self, log),
+            self.signals, self, log, HandingOver(facts, self, log, self._start),  # type: ignore[arg-type]
         )  # fmt: skip
+
+    def _start(self, program: Sequence[str], facts: Facts) -> Later:
+        self.later = Later(program, facts)
+        return self.later
 
     def monotonic(self) -> float:
         return self.secs
@@ -293,3 +299,31 @@ def test_what_is_asked_of_a_recorder_that_ends_is_refused(tmp_path: Path) -> Non
     answer = world.control.answer_to(number)
     assert answer is not None
     assert (answer.state, answer.problems) == ("refused", ["the recorder is stopping"])
+
+
+def test_whoever_asked_for_a_handover_is_told_each_step_and_how_it_ended(world: World) -> None:
+    number = world.control.ask(Request(kind=HANDOVER, program=["later"], version="2.0"))
+    first = world.answer(number)
+    assert (first.state, first.goes_on, first.pid) == ("under_way", True, Later.pid)
+    assert first.notes == ["version 2.0 is started beside version 0.1.0, as process 4321"]
+    world.later.says(Here(version="2.0"))
+    assert world.answer(number).notes[1:] == ["version 2.0 answers"]
+    world.later.says(Failed(reason="no room"))
+    last = world.answer(number)
+    assert (last.state, last.goes_on) == ("refused", False)
+    assert last.problems == ["the new version failed: no room; version 0.1.0 records on"]
+    assert world.control.waiting() == []
+    again = world.control.ask(Request(dry_run=True))
+    assert world.answer(again).state == "done"
+
+
+def test_while_a_later_version_takes_over_every_other_request_is_refused_at_once(world: World) -> None:
+    number = world.control.ask(Request(kind=HANDOVER, program=["later"]))
+    world.answer(number)
+    others = [world.control.ask(Request()), world.control.ask(Request(kind=HANDOVER, program=["another"]))]
+    for other in others:
+        world.secs += 10
+        answer = world.answer(other)
+        assert answer.state == "refused"
+        assert answer.problems == ["a later version is about to take over: ask again when it has, or has failed"]
+    assert world.control.waiting() == [number]
