@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from collector.config import Config
-from collector.domain.repair_protocol import REST_SUFFIX
 from collector.exchanges.registry import adapter
 from collector.folders import matching
 from collector.processes.rest_adapters import repairable_adapters
@@ -64,8 +63,6 @@ class Role(NamedTuple):
     when its stage is to stop."""
     backlog_may_wait: bool = False
     """Whether a stop that comes too late for it is clean all the same: what it left undone is durable and waits on disk."""
-    journal_suffix: str | None = None
-    """What follows the feed in the name of each journal that it appends to; None if it appends to none."""
     settings: tuple[str, ...] = ()
     """The keys and sections of the configuration that it reads; of feeds a process `per_feed` reads its own alone."""
     takes_settings_live: bool = False
@@ -108,7 +105,6 @@ ROLES: tuple[Role, ...] = (
         source="exchange (WebSocket)",
         per_feed=True,
         stops_on_signal=True,
-        journal_suffix="",
         settings=("feed", "ingest", "journal", "silence", "book", "repair.enabled", "writer.batch_interval_secs"),
         takes_settings_live=True,
     ),
@@ -121,7 +117,6 @@ ROLES: tuple[Role, ...] = (
         inputs=(Input("ingest", "asked", "requests for books"), Input("writer", "asked", "repair requests")),
         source="exchange (REST)",
         stops_on_signal=True,
-        journal_suffix=REST_SUFFIX,
         settings=(*_WHAT_FEEDS_BRING, "ingest", "journal", "repair", "book"),
         nice=3,
         is_needed=_has_repairable_feeds,
@@ -209,13 +204,6 @@ def processes_seen(data_dir: Path) -> list[str]:
 def role_lock(data_dir: Path, process: str) -> RoleLock:
     """The lock that the process of that name holds while it lives. Raises KeyError if there is no such role."""
     return RoleLock(data_dir, process, data_dir / role_of(process).folder / feed_of(process))
-
-
-def is_journal_abandoned(data_dir: Path, journal: str) -> bool:
-    """Whether no process lives that appends to the journal of that name."""
-    feed, tilde, rest = journal.partition("~")
-    owners = (role.process_name(feed) for role in ROLES if role.journal_suffix == tilde + rest)
-    return all(role_lock(data_dir, owner).is_free() for owner in owners)
 
 
 def _find(process: str) -> Role | None:

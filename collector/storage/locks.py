@@ -143,7 +143,7 @@ def supervisor_lock(data_dir: Path) -> RoleLock:
 
 def hold_file(fd: int) -> None:
     """Mark an open file as being written, until `fd` is closed. Raises OSError."""
-    with suppress(BlockingIOError):  # somebody checks the lock right now; the role lock holds all the same
+    with suppress(BlockingIOError):  # somebody checks the lock right now; that of its incarnation holds all the same
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 

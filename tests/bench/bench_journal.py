@@ -41,7 +41,7 @@ def live(folder: Path, finished: int) -> Iterator[tuple[str, float]]:
     for at_ns in range(finished + 1):
         journal.append_frames(at_ns, 0, [b"x"])
     journal.file_bytes = 1 << 40
-    reader = JournalReader(folder, "f", {}, lambda: False)
+    reader = JournalReader(folder, "f", {})
     read_all(reader)
     spent_secs = 0.0
     for at_ns in range(READS):
@@ -61,7 +61,7 @@ def backlog(folder: Path) -> float:
     while journal.number <= FILES:
         journal.append_frames(0, 0, [b"x" * (64 << 10)])
     journal.close()
-    return timed(lambda: read_all(JournalReader(folder, "f", {}, lambda: False))) / FILES
+    return timed(lambda: read_all(JournalReader(folder, "f", {}))) / FILES
 
 
 def side_by_side(folder: Path) -> float:
@@ -72,7 +72,7 @@ def side_by_side(folder: Path) -> float:
         (new if at_ns % 2 else old).append_frames(at_ns, 0, [b"x" * 500])
     old.close()
     new.close()
-    return timed(lambda: read_all(JournalReader(folder, "f", {}, lambda: False))) / RECORDS
+    return timed(lambda: read_all(JournalReader(folder, "f", {}))) / RECORDS
 
 
 def timed(work: Callable[[], object]) -> float:

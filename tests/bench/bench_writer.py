@@ -91,7 +91,7 @@ class Writing:
     """The writer's parts, each timed."""
 
     def __init__(self, folder: Path, journal: Path, batch: int, *, together: bool = True) -> None:
-        self._reader = JournalReader(journal, "f", {}, lambda: True)
+        self._reader = JournalReader(journal, "f", {})
         self._streams = StreamTable(40.0, Bounds(300.0, 30.0))
         repaired = RepairableFeeds({}, {})
         self._processor = FrameProcessor(self._streams, {}, adapter, repaired, 1, Counts(), together=together)

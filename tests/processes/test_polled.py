@@ -332,7 +332,6 @@ def test_a_list_that_the_disk_did_not_take_is_asked_for_again_soon(
 
 def test_an_instrument_has_a_row_when_first_seen_and_at_each_change(begin: Begin, exchange: Exchange) -> None:
     world = begin("instrument")
-    world.repair_lives = True
     repair = world.new_repair()
     for status in ("Trading", "Trading", "Halted", "Trading", "Trading"):
         exchange.statuses["ETH-USD"] = status
@@ -379,9 +378,7 @@ def test_a_repair_process_killed_at_any_step_doubles_no_instrument(begin: Begin)
 def test_a_killed_writer_stores_each_poll_once(begin: Begin) -> None:
     world = begin("instrument", "open_interest")
     world.receive(trade(1), trade(2))
-    world.repair_lives = True
     world.write_until_killed(world.new_repair())
-    world.repair_lives = False
     world.write()
     assert Counter(row[0] for row in stored(world, "instrument")) == {"BTC-USD": 1, "ETH-USD": 1}
     assert Counter(row[0] for row in stored(world, "open_interest")) == {"BTC-USD": 1}

@@ -401,7 +401,6 @@ def _ask_and_die(config: Config, now_ns: int) -> None:
 
 def asked_in_an_older_file(world: World) -> FeedRepair:
     """A repair process whose journal was begun before anything of what is missing was received."""
-    world.repair_lives = True
     world.exchange.trades["BTCUSDT"] = set(range(1, 10_000))
     world.receive(trade(1), trade(3))
     world.write()

@@ -140,7 +140,6 @@ def test_a_restart_amid_the_pages_starts_over_and_doubles_nothing(
 @KINDS
 def test_a_writer_that_stores_between_the_pages_doubles_nothing(begin: Begin, rest: RestMarket) -> None:
     world = with_a_hole(begin(rest), 41, 75)
-    world.repair_lives = True
     repair = world.new_repair()
     while world.waiting():
         world.sleep(max(0.01, repair.step()))

@@ -17,10 +17,8 @@ from collector.processes.roles import (
     Role,
     feed_of,
     in_flow_order,
-    is_journal_abandoned,
     processes_of,
     processes_seen,
-    role_lock,
     role_of,
 )
 
@@ -66,20 +64,6 @@ def test_the_journals_tell_of_an_ingest_whose_lock_file_was_removed(tmp_path: Pa
     for name in ("supervisor", "ingest:trades", "writer"):
         (tmp_path / f"run/{name}.lock").touch()
     assert processes_seen(tmp_path) == ["archiver", "ingest:books", "ingest:trades", "repair", "writer"]
-
-
-@pytest.mark.parametrize(("journal", "owner"), [("books", "ingest:books"), ("books~rest", "repair")])
-def test_a_journal_is_abandoned_once_its_process_is_dead(journal: str, owner: str, tmp_path: Path) -> None:
-    lock = role_lock(tmp_path, owner)
-    assert lock.try_acquire()
-    assert not is_journal_abandoned(tmp_path, journal)
-    assert is_journal_abandoned(tmp_path, "trades")
-    lock.release()
-    assert is_journal_abandoned(tmp_path, journal)
-
-
-def test_a_journal_that_no_role_appends_to_is_abandoned(tmp_path: Path) -> None:
-    assert is_journal_abandoned(tmp_path, "books~relayed")
 
 
 ROOT = Path(__file__).resolve().parents[2]

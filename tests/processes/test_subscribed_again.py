@@ -23,7 +23,7 @@ def message(update_id: int, kind: str = "delta") -> bytes:
 def write(recording: Recording) -> list[tuple[str, str]]:
     """Let a writer store what has come, settle what is missing and stop; returns the ledger: kind and status."""
     harness = ProcessHarness(recording.config, time.time_ns())
-    Writer(harness.context("writer"), adapter, lambda _feed: False).run()
+    Writer(harness.context("writer"), adapter).run()
     folder = recording.config.data_dir / "segments"
     return [row for path in folder.glob("*.db") for row in query(path, "SELECT kind, status FROM gaps")]
 

@@ -1,6 +1,6 @@
 """Which journals the writer reads: each configured feed's, the one of what repair fetched for it, and all with files."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 
 from collector.config import Config
@@ -10,23 +10,19 @@ from collector.storage.journal.position import Position
 from collector.storage.journal.reader import JournalReader
 
 
-def open_readers(
-    config: Config, repaired: Collection[str], positions: dict[str, Position], ingest_gone: Callable[[str], bool]
-) -> dict[str, JournalReader]:
+def open_readers(config: Config, repaired: Collection[str], positions: dict[str, Position]) -> dict[str, JournalReader]:
     """Open a reader for each journal, by name.
 
-    `repaired` are the feeds that repair fetches for. `positions` says how far each file was read. `ingest_gone` says
-    whether no process appends to a journal any more.
+    `repaired` are the feeds that repair fetches for. `positions` says how far each file was read.
     """
     journals = config.data_dir / "journal"
     exchanges = {feed.name: feed.exchange for feed in config.feed}
     exchanges |= {rest_journal(name): exchange for name, exchange in exchanges.items()}
 
-    def reader(name: str) -> JournalReader:
-        exchange = exchanges.get(name, UNKNOWN)
-        return JournalReader(journals / name, name, positions, lambda: ingest_gone(name), exchange)
-
-    return {name: reader(name) for name in _journal_names(config, repaired, journals)}
+    return {
+        name: JournalReader(journals / name, name, positions, exchanges.get(name, UNKNOWN))
+        for name in _journal_names(config, repaired, journals)
+    }
 
 
 def _journal_names(config: Config, repaired: Collection[str], journals: Path) -> list[str]:

@@ -20,7 +20,6 @@ from collector.exchanges.registry import adapter
 from collector.processes.context import Context
 from collector.processes.disk_space import free_bytes, wait_for_room
 from collector.processes.rest_adapters import RepairableFeeds, feeds_of_streams, repairable_adapters
-from collector.processes.roles import is_journal_abandoned
 from collector.processes.writer.batch import Counts
 from collector.processes.writer.batching import next_batch_limit
 from collector.processes.writer.commit import Committer
@@ -55,7 +54,7 @@ def main(context: Context) -> None:
     if context.raises_formats:
         try_on_copy(context.config.data_dir, partial(new_table, context))
         context.log.info("state_tried_on_a_copy")
-    Writer(context, adapter, partial(is_journal_abandoned, context.config.data_dir)).run()
+    Writer(context, adapter).run()
 
 
 def new_table(context: Context) -> StreamTable:
@@ -72,7 +71,6 @@ class Writer:
         self,
         context: Context,
         adapter_of: Callable[[str], Adapter],
-        ingest_gone: Callable[[str], bool],
         free: Callable[[Path], int] = free_bytes,
     ) -> None:
         self._context = context
@@ -93,7 +91,7 @@ class Writer:
         self._requests = {name: RequestFolder(request_folder(self._config.data_dir, name)) for name in folders}
         feeds = RepairableFeeds(feeds_of_streams(self._config), repaired, speaking)
         self._processor = self._new_processor(adapter_of, feeds)
-        self._readers = open_readers(self._config, repaired, self._rotation.positions, ingest_gone)
+        self._readers = open_readers(self._config, repaired, self._rotation.positions)
         self._order = ReadingOrder(self._readers)
         report = ReportBuilder(self._clock, self._streams, self._processor, self._rotation, self._readers)
         self._committer = Committer(

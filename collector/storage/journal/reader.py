@@ -4,12 +4,12 @@ The files of an incarnation are read one after another, and incarnations one aft
 connections together (a handover) are read side by side, in order of receipt.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from collector.domain.records import UNKNOWN
-from collector.storage.journal.incarnations import is_alive
+from collector.storage.journal.incarnations import is_alive, living
 from collector.storage.journal.journal_file import Chunk, JournalFile
 from collector.storage.journal.lag import Lag, lag_of
 from collector.storage.journal.listing import ListedFile, Listing
@@ -30,22 +30,12 @@ class JournalReader:
     begun a later one, or is dead.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        feed: str,
-        positions: Mapping[str, Position],
-        ingest_gone: Callable[[], bool],
-        exchange: str = UNKNOWN,
-    ) -> None:
-        """`exchange` is used for files whose head cannot be read. `ingest_gone` tells whether no ingest holds this feed's
-        role lock: that counts for files whose head names no incarnation.
-        """
+    def __init__(self, folder: Path, feed: str, positions: Mapping[str, Position], exchange: str = UNKNOWN) -> None:
+        """`exchange` is used for files whose head cannot be read."""
         self._folder = folder
         self._feed = feed
         self._exchange = exchange
         self._known = {file_id: p for file_id, p in positions.items() if p.feed == feed}
-        self._ingest_gone = ingest_gone
         self._tails = Tails()
         self._listing = Listing(folder)
         self._open: dict[str, JournalFile] = {}
@@ -184,7 +174,8 @@ class JournalReader:
         # One whose lock is free may have lost it with a removed folder; it still holds the file itself.
         if header is not None and header.previous is not None:
             return not is_alive(self._folder, header.incarnation) and not is_file_held(file.fileno())
-        is_gone = self._ingest_gone() and not is_file_held(file.fileno())
+        # One without a head may be about to get it from any incarnation, each of which is locked before it makes a file.
+        is_gone = not living(self._folder) and not is_file_held(file.fileno())
         return is_gone or any(other.number > file.number for other in self._listing)
 
 

@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 from collector.config import BookConfig, Config, FeedConfig, IngestConfig
 from collector.dial import Address
-from collector.domain.repair_protocol import is_rest_journal
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
 from collector.feed.request_weight import WeightBudget
@@ -137,8 +136,6 @@ class World(ProcessHarness):
         self.at_once = at_once
         self.run: Run = lambda get: get()
         self.free_bytes = 1 << 40
-        self.repair_lives = False
-        """Whether a repair process may append more to its journal."""
         self._number = 0
 
     def new_repair(self) -> FeedRepair:
@@ -191,12 +188,7 @@ class World(ProcessHarness):
             self._writer(lambda _numbers: None).run()
 
     def _writer(self, report: Callable[[Report], None]) -> Writer:
-        def is_gone(journal: str) -> bool:
-            return not (self.repair_lives and is_rest_journal(journal))
-
-        return Writer(
-            self.context("writer", report), lambda _name: self.adapter, is_gone, lambda _folder: self.free_bytes
-        )
+        return Writer(self.context("writer", report), lambda _name: self.adapter, lambda _folder: self.free_bytes)
 
     def journal(self) -> JournalWriter:
         """Of a new ingest."""

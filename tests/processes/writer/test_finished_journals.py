@@ -20,7 +20,7 @@ def test_a_seal_removes_what_is_finished_of_each_and_the_locks_of_the_dead(tmp_p
         journal.resubscribe(IDENTITY)
     let_go([new])
     positions: dict[str, Position] = {}
-    reader = JournalReader(folder, "f", {}, lambda: False)
+    reader = JournalReader(folder, "f", {})
     while (chunk := reader.read()) is not None:
         positions[chunk.position.file_id] = chunk.position
     old.append_frames(1, 0, [b"in the third file"])

@@ -221,7 +221,7 @@ def test_a_starting_writer_reports_while_it_restores_the_segment(world: World, m
         real(memory, message_id, received_us, digest)
 
     monkeypatch.setattr(DuplicateFilter, "remember", remember)
-    Writer(world.context("writer", reports.append), adapter, lambda _feed: False, lambda _folder: world.free)
+    Writer(world.context("writer", reports.append), adapter, lambda _folder: world.free)
     assert len(restored) == 4_000
     assert restored[0] > 5, "the check of the whole segment comes first"
     assert restored[-1] > restored[0] + 5
@@ -252,7 +252,7 @@ def test_a_writer_reports_however_long_its_work_takes(
     monkeypatch.setattr(owner, name, slowly)
     world.stop_when = lambda: True
     context = world.context("writer", lambda _numbers: told.append(world.secs))
-    Writer(context, adapter, lambda _feed: True, lambda _folder: world.free).run()
+    Writer(context, adapter, lambda _folder: world.free).run()
     assert world.secs > 60
     assert max(later - earlier for earlier, later in pairwise(told)) <= 30
 

@@ -37,7 +37,7 @@ class Journals:
         return ReadingOrder({name: self._reader(name) for name in sorted({*self._names, *more})})
 
     def _reader(self, name: str) -> JournalReader:
-        return JournalReader(self._folder / name, name, {}, lambda: name in self.gone)
+        return JournalReader(self._folder / name, name, {})
 
 
 @pytest.fixture

@@ -72,13 +72,10 @@ class World(ProcessHarness):
         if gone:
             let_go(self._journals)
 
-    def is_gone(self, _feed: str) -> bool:
-        return self._is_gone
-
     def writer(self) -> Writer:
         self.gone = self._is_gone  # also of files begun since
         context = self.context("writer", lambda report: setattr(self, "numbers", report))
-        return Writer(context, self.adapter_of, self.is_gone, lambda _folder: self.free)
+        return Writer(context, self.adapter_of, lambda _folder: self.free)
 
     def run(self, *, stop_after_secs: float = 0) -> None:
         until = self.secs + stop_after_secs

@@ -25,9 +25,8 @@ class Scene:
 
     def __init__(self, folder: Path, positions: Mapping[str, Position] | None = None) -> None:
         self.folder = folder
-        self._gone = False
         self.journals: list[JournalWriter] = []
-        self.reader = JournalReader(folder, "f", positions or {}, lambda: self._gone)
+        self.reader = JournalReader(folder, "f", positions or {})
         self.positions: dict[str, Position] = {}
         self.damage: list[Damage] = []
 
@@ -38,7 +37,6 @@ class Scene:
     def kill(self) -> None:
         """Every ingest is dead from now on."""
         let_go(self.journals)
-        self._gone = True
 
     def read(self) -> list[bytes]:
         frames: list[bytes] = []
@@ -91,18 +89,31 @@ def test_a_later_file_of_the_same_incarnation_ends_the_one_before(tmp_path: Path
     assert [p.ended for p in scene.positions.values()] == [True, False]
 
 
-def test_a_file_of_an_earlier_version_is_ended_by_any_later_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_followed", [True, False])
+def test_files_of_an_earlier_version_end_whether_or_not_others_follow(tmp_path: Path, *, is_followed: bool) -> None:
     for number in (1, 2):
         head = encode_header(f"{number:032x}", f"writer {number}", number, number, IDENTITY)
         record = b"".join(encode_frames(number, 0, [b"%d" % number], ()))
         journal_path(tmp_path, number).write_bytes(head + record + record[:20])
     scene = Scene(tmp_path)
-    assert scene.read() == [b"1", b"2"]
-    assert [p.ended for p in scene.positions.values()] == [True, False]
-    scene.writer(3).append_frames(3, 0, [b"3"])
-    assert scene.read() == [b"3"]
-    assert [p.ended for p in scene.positions.values()] == [True, True, False]
+    if is_followed:
+        scene.writer(3).append_frames(3, 0, [b"3"])
+    assert scene.read() == [b"1", b"2", b"3"][: 2 + is_followed]
+    assert [p.ended for p in scene.positions.values()] == [True, True, False][: 2 + is_followed]
     assert (scene.reader.torn_bytes, scene.damage) == (40, [])
+
+
+@pytest.mark.parametrize("written", [b"", b"MDCJ"])
+def test_a_file_without_a_head_yet_waits_while_any_incarnation_lives(tmp_path: Path, written: bytes) -> None:
+    scene = Scene(tmp_path)
+    scene.writer(1).append_frames(1, 0, [b"a"])
+    journal_path(tmp_path, 2).write_bytes(written)
+    assert scene.read() == [b"a"]
+    assert [p.number for p in scene.positions.values()] == [1]
+    scene.kill()
+    assert scene.read() == []
+    assert [(p.number, p.ended) for p in scene.positions.values()] == [(1, True), (2, True)]
+    assert (scene.reader.torn_bytes, scene.damage) == (len(written), [])
 
 
 def test_a_damaged_record_in_the_middle_is_reported_and_skipped(tmp_path: Path) -> None:
@@ -236,8 +247,6 @@ def test_a_file_cut_in_its_head_has_no_records(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     journal_path(tmp_path, 1).write_bytes(b"MDCJ")
     assert scene.read() == []
-    scene.kill()
-    assert scene.read() == []
     assert next(iter(scene.positions.values())).ended
 
 
@@ -343,7 +352,7 @@ def test_a_power_cut_at_any_byte_neither_fails_nor_invents_data(cut: int) -> Non
 
 def test_a_removed_file_is_read_on_while_its_ingest_holds_it(tmp_path: Path) -> None:
     journal = JournalWriter(tmp_path, IDENTITY, 1, 1 << 30, lambda: 1)
-    reader = JournalReader(tmp_path, "f", {}, lambda: True)
+    reader = JournalReader(tmp_path, "f", {})
     journal.append_frames(1, 0, [b"a"])
     before = reader.read()
     assert reader.read() is None

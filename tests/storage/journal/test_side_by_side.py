@@ -26,7 +26,7 @@ def begin(folder: Path, *, after: JournalWriter | None = None, at: int = 1, file
 
 
 def reader_of(folder: Path, positions: dict[str, Position] | None = None) -> JournalReader:
-    return JournalReader(folder, "f", positions or {}, lambda: False)
+    return JournalReader(folder, "f", positions or {})
 
 
 def add(journal: JournalWriter, *frames: tuple[int, bytes]) -> None:

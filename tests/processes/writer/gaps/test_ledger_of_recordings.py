@@ -56,7 +56,7 @@ def symbols_of(frames: list[tuple[int, bytes]]) -> tuple[str, ...]:
 
 def taken(folder: Path) -> FrameProcessor:
     """The processor that has read a journal to its end."""
-    reader = JournalReader(folder, "f", {}, lambda: True)
+    reader = JournalReader(folder, "f", {})
     chunks = list(iter(reader.read, None))
     _, exchange, symbols, data_types, _ = chunks[0].header.identity
     feed_of = {StreamKey(exchange, symbol, data_type): "f" for symbol in symbols for data_type in data_types}
