@@ -22,9 +22,9 @@ from collector.monitoring import status_json
 from collector.monitoring.status import SUPERVISOR, Status
 from collector.monitoring.usage import UsageMeter
 from collector.monitoring.view import ChildState, SupervisorFacts
-from collector.processes.roles import feed_of, in_flow_order, report_of
+from collector.processes.roles import feed_of, in_flow_order
 from collector.reports import Report, SupervisorReport
-from collector.stats_files import read_object, read_reports
+from collector.stats_files import read_object
 from collector.storage.locks import supervisor_lock
 
 ANSWER_SECS = 5.0
@@ -194,7 +194,7 @@ class LocalStatus:
         """The status as far as the files in `run/` hold it."""
         if self._status is None or self._status[0] != health.run_id:
             self._status = (health.run_id, Status(health.run_id, self._config))
-        reports = read_reports(self._config.data_dir / "run" / "stats", report_of)
+        reports = newest_reports(self._config.data_dir)
         children = [_child(role, reports[role], now_us) for role in in_flow_order(reports)]
         supervisor = SupervisorReport(pid=int(holder) if holder.isdecimal() else 0)
         pids = {name: report.pid for name, report in {SUPERVISOR: supervisor, **reports}.items() if report.pid}
