@@ -129,6 +129,7 @@ class HandingOver:
                 for child in supervisor.children
                 if _records(child.role)
             },
+            stop_after_secs=supervisor.stops_in_secs,
             log_file="" if facts.log_file is None else str(facts.log_file.path),
         )
 

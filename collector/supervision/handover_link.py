@@ -37,6 +37,8 @@ class Hello(Message, frozen=True, kw_only=True):
     """By ingest: from which number on the connections of its counterpart are counted."""
     log_file: str = ""
     """Empty if it logs to standard output."""
+    stop_after_secs: float | None = None
+    """In how long to stop; None if that is left to a signal."""
 
 
 class Here(Message, frozen=True, kw_only=True):

@@ -77,7 +77,7 @@ def _record(link: Link, hello: Hello, source: Source) -> int:
         succession = Succession(link, hello, config, signals, SystemClock(), log)
         current = Current(config, hello.config_number)
         run = Run(current, source, hello.run_id, lock, signals, log, NoDisplay(), log_file, succession)
-        return supervise(run, succession.first_processes)
+        return supervise(run, succession.first_processes, hello.stop_after_secs)
     finally:
         logs.flush(_FLUSH_SECS)
         lock.release()

@@ -97,6 +97,11 @@ class Supervisor:
         return self._stop is not None
 
     @property
+    def stops_in_secs(self) -> float | None:
+        """In how long it stops by itself; None if it does not."""
+        return None if self._stop_at is None else max(0.0, self._stop_at - self._clock.monotonic())
+
+    @property
     def hops(self) -> list[tuple[str, str, int, int]]:
         """Each hop of notices: sender, receiver, notices waiting, capacity."""
         capacity = self._config.channel.capacity

@@ -23,6 +23,7 @@ from collector.monitoring.status import SUPERVISOR, Status
 from collector.monitoring.usage import UsageMeter
 from collector.monitoring.view import ChildState, SupervisorFacts
 from collector.processes.roles import feed_of, in_flow_order
+from collector.processes.stats_place import newest_reports
 from collector.reports import Report, SupervisorReport
 from collector.stats_files import read_object
 from collector.storage.locks import supervisor_lock

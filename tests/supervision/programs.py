@@ -34,6 +34,7 @@ class Side:
         self.secs = 100.0
         self.recording, self.stopping, self.holds_signals = True, False, False
         self.code: int | None = None
+        self.stops_in_secs: float | None = None
         self.steps: list[Steps] = []
         self.events: list[dict[str, Any]] = []
         self.log = Log(lambda level, fields: self.events.append({"level": level, **fields}))

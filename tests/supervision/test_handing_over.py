@@ -100,6 +100,7 @@ def world(tmp_path: Path) -> World:
 
 
 def test_the_later_program_learns_all_it_needs(world: World, tmp_path: Path) -> None:
+    world.side.stops_in_secs = 7.5
     world.until("starting")
     (hello,) = world.later.end_of_it.receive()
     assert isinstance(hello, Hello)
@@ -107,6 +108,7 @@ def test_the_later_program_learns_all_it_needs(world: World, tmp_path: Path) -> 
     assert read_config(tmp_path, hello.config_number) == world.current.config
     assert hello.first_connections == {"ingest:binance": 41 + CONNECTIONS_APART}
     assert world.later.program == ["later"]
+    assert hello.stop_after_secs == 7.5
 
 
 def test_processes_change_places_step_by_step(world: World) -> None:
