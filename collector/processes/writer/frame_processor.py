@@ -14,13 +14,8 @@ from collector.processes.writer.decoders import Decoders
 from collector.processes.writer.frame_reading import read_compressed, ticket_of
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.ledger import GapLedger
-from collector.processes.writer.message_intake import (
-    MessageIntake,
-    Receipt,
-    UndecodedSample,
-    incarnation_of,
-    receipt_of,
-)
+from collector.processes.writer.message_intake import MessageIntake, UndecodedSample
+from collector.processes.writer.receipt import Receipt, incarnation_of, receipt_of
 from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.run_intake import RunIntake
 from collector.processes.writer.runs import Bounds, Run, run_from

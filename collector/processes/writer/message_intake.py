@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from collector.domain.errors import UndecodableError
 from collector.domain.records import BACKFILLED_LINE, UNDECODED, UNKNOWN, Envelope, IdRule, StreamKey
@@ -18,18 +18,9 @@ from collector.processes.writer.book_checks import BookChecks, Checked
 from collector.processes.writer.frame_reading import is_control
 from collector.processes.writer.gaps.ledger import GapLedger
 from collector.processes.writer.polled_rows import POLLED_LINE, PolledRows
+from collector.processes.writer.receipt import NUMBER_MASK, Receipt, incarnation_of
 from collector.processes.writer.streams import StreamState, StreamTable
-from collector.storage.journal.format import FeedIdentity, JournalHeader, Record, connection_in_head
-
-_OFFSET_BITS: Final = 36
-"""A message without an id gets one: the journal's number in the upper bits, its offset in the file (below 64 GiB) below."""
-
-_CONNECTION_BITS: Final = 17
-"""A connection is identified by its incarnation of ingest in the upper bits and its number below; an older journal does
-not name the connection, so its line is used instead of the number."""
-
-_NUMBER_MASK: Final = (1 << _CONNECTION_BITS) - 1
-_UNNUMBERED: Final = 1 << 16
+from collector.storage.journal.format import connection_in_head
 
 
 class UndecodedSample(NamedTuple):
@@ -38,30 +29,6 @@ class UndecodedSample(NamedTuple):
     feed: str
     reason: str
     frame: bytes
-
-
-class Receipt(NamedTuple):
-    """How the frames of a record were received."""
-
-    identity: FeedIdentity
-    received_us: int
-    line: int
-    connection: int
-    """Identifies the connection among those of all incarnations of ingest."""
-    made_ids: int
-    """The id of a message without one is this and its frame's offset in the journal file."""
-
-
-def incarnation_of(writer_id: str) -> int:
-    """Identifies the incarnation of ingest in the upper bits of its connections."""
-    return zlib.crc32(writer_id.encode()) << _CONNECTION_BITS
-
-
-def receipt_of(header: JournalHeader, incarnation: int, record: Record) -> Receipt:
-    """How the frames of a record were received."""
-    connection = incarnation | (record.connection or _UNNUMBERED + record.line)
-    made_ids = header.number << _OFFSET_BITS
-    return Receipt(header.identity, record.received_ns // 1_000, record.line, connection, made_ids)
 
 
 def _whole(frame: bytes) -> bytes:
@@ -154,7 +121,7 @@ class MessageIntake:
 
     def frames_refused(self, incarnation: int) -> None:
         """Note that frames were refused, of whichever connections of that incarnation."""
-        self._checks.lose(lambda connection: connection & ~_NUMBER_MASK == incarnation)
+        self._checks.lose(lambda connection: connection & ~NUMBER_MASK == incarnation)
 
     def undecoded(self, receipt: Receipt, offset: int, frame: bytes, reason: str) -> None:
         """Take a frame that cannot be decoded, and count it in the ledger."""
@@ -228,7 +195,7 @@ class MessageIntake:
         self, stream: StreamState, receipt: Receipt, message_id: int, sent_us: int | None, digest: int
     ) -> Verdict:
         received_us, connection = receipt.received_us, receipt.connection
-        alone = self._ledger.is_alone(receipt.identity.feed, connection & _NUMBER_MASK)
+        alone = self._ledger.is_alone(receipt.identity.feed, connection & NUMBER_MASK)
         verdict = stream.dedup.judge_snapshot(message_id, sent_us, received_us, digest, connection, alone=alone)
         self._ledger.books.came(stream, received_us, message_id)
         return verdict
@@ -238,7 +205,7 @@ class MessageIntake:
         key, message_id, first_id, _, _, is_snapshot = envelope
         stream = self._streams.add(key, receipt.identity.feed, adapter.id_rules[key.data_type])
         self._ledger.first_message(stream, receipt.received_us)
-        self._ledger.begin_lines(stream, receipt.connection & _NUMBER_MASK)
+        self._ledger.begin_lines(stream, receipt.connection & NUMBER_MASK)
         if message_id is not None and not is_snapshot:
             from_id = message_id if first_id is None else first_id
             self._ledger.books.needed(stream, from_id, receipt.received_us, "restart")
@@ -281,8 +248,8 @@ class MessageIntake:
         connection = receipt.connection
         beside = self._beside.get(connection)
         if beside is None:
-            incarnation = connection & ~_NUMBER_MASK
-            numbers = self._ledger.beside(receipt.identity.feed, connection & _NUMBER_MASK)
+            incarnation = connection & ~NUMBER_MASK
+            numbers = self._ledger.beside(receipt.identity.feed, connection & NUMBER_MASK)
             beside = self._beside[connection] = [incarnation | connection_in_head(number) for number in numbers]
         if not beside and not stream.dedup.progress.echoes:
             return False

@@ -9,7 +9,8 @@ from collector.domain.records import StreamKey
 from collector.domain.sequence.stretch import Stretch
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.together import Decoded, MessageColumns, Outcome
-from collector.processes.writer.message_intake import MessageIntake, Receipt
+from collector.processes.writer.message_intake import MessageIntake
+from collector.processes.writer.receipt import Receipt
 from collector.processes.writer.runs import Run
 from collector.processes.writer.streams import StreamState, StreamTable
 
