@@ -117,11 +117,9 @@ def make_feed_context(
     stop: RingingEvent,
 ) -> FeedContext:
     """What the readers of that feed share in this process."""
-    limits, data_dir = adapter.limits, config.data_dir
-    run_folder = data_dir / "run"
+    limits, run_folder = adapter.limits, config.data_dir / "run"
     run_folder.mkdir(parents=True, exist_ok=True)
     name = f"connections-{limits.budget or adapter.exchange}"
-    books = request_folder(data_dir, f"{feed.name}{BOOKS_SUFFIX}")
     return FeedContext(
         adapter=adapter,
         config=config.ingest,
@@ -141,14 +139,18 @@ def make_feed_context(
         connection_numbers=itertools.count(context.first_connection),
         counters=CounterSet(),
         first_data=first_data,
-        fresh_books=FreshBooks(books, aside_folder(data_dir), context.log),
-        books_at_once=BooksAtOnce(
-            adapter,
-            fetched_by(config, feed, adapter),
-            RequestFolder(request_folder(data_dir, feed.name)),
-            context.receiver.wake,
-            context.log,
-        ),
+        fresh_books=_fresh_books(context, config, feed),
+        books_at_once=_books_at_once(context, config, feed, adapter),
         lags=LineLags(),
         checkpoint_secs=checkpoint_secs(config),
     )
+
+
+def _fresh_books(context: Context, config: Config, feed: FeedConfig) -> FreshBooks:
+    folder = request_folder(config.data_dir, f"{feed.name}{BOOKS_SUFFIX}")
+    return FreshBooks(folder, aside_folder(config.data_dir), context.log)
+
+
+def _books_at_once(context: Context, config: Config, feed: FeedConfig, adapter: Adapter) -> BooksAtOnce:
+    rest, requests = fetched_by(config, feed, adapter), RequestFolder(request_folder(config.data_dir, feed.name))
+    return BooksAtOnce(adapter, rest, requests, context.receiver.wake, context.log)
