@@ -8,7 +8,6 @@ from typing import Final
 
 from collector.domain.clock import Every
 from collector.domain.records import StreamKey
-from collector.domain.retry import renewal_secs
 from collector.exchanges.adapter import ConnectionPlan, Control, ControlKind
 from collector.feed.connection import READ_WAIT_SECS, Connection, ReadBatch
 from collector.feed.socket import ConnectionOverError
@@ -19,6 +18,7 @@ from collector.processes.ingest.frame_meaning import FrameMeaning
 from collector.processes.ingest.further_requests import FurtherRequests
 from collector.processes.ingest.keepalive import Keepalive, KeepaliveAction
 from collector.processes.ingest.line_silence import LineSilence
+from collector.processes.ingest.renewal_time import RenewalTime
 from collector.processes.ingest.session_events import (
     Proven,
     RenewalDue,
@@ -28,7 +28,6 @@ from collector.processes.ingest.session_events import (
     TakenOver,
     Unanswering,
 )
-from collector.processes.rest_adapters import sends_book_again
 from collector.reports import LineReport
 
 CLOSE_SECS: Final = 2.0
@@ -70,8 +69,7 @@ class Session:
         self._opened_at = self._now()
         self._keepalive = Keepalive(context.config.stale_timeout_secs, self._opened_at)
         self._last_received_ns = context.clock.now_ns()
-        self._plan = plan
-        self._plan_renewal()
+        self._renewal = RenewalTime(context, plan, self._opened_at)
         self._had_data = self._is_proven = False
         self._further = FurtherRequests(context, plan, self._log_fields())
         self._refused_request = self._further.refused
@@ -212,14 +210,13 @@ class Session:
                 self._end(self._leave_reason, "the close frame was not answered", self._last_received_ns)
             self._connection.wait_secs = max(0.0, min(READ_WAIT_SECS, self._close_by - now))
             return
-        if self._checkpoint_secs != self._context.checkpoint_secs:
-            self._plan_renewal()
+        self._renewal.follow_settings()
         if self._context.stop.is_set():
             self._begin_close("stopped", now)
         elif self._replaced.is_set():
             self._close_replaced(now)
-        elif now >= self._renew_at:
-            self._renew(self._renewal_reason, now)
+        elif self._renewal.has_come(now):
+            self._renew(self._renewal.reason, now)
         elif self._is_on_trial:
             self._check_trial(now)
         elif not self._renewing and self._overdue_checks.due():
@@ -227,11 +224,6 @@ class Session:
         if self._leave_reason is None:
             self._send_further(now)
         self._check_keepalive(now)
-
-    def _plan_renewal(self) -> None:
-        self._checkpoint_secs = self._context.checkpoint_secs
-        lifetime_secs, self._renewal_reason = _lifetime(self._context, self._plan)
-        self._renew_at = self._opened_at + renewal_secs(lifetime_secs, self._context.random)
 
     def _send_further(self, now: float) -> None:
         # A successor is asked instead of a connection that it is to replace.
@@ -289,7 +281,7 @@ class Session:
 
     def renew_soon(self) -> None:
         """Let the connection be renewed at the next check, because its plan has changed. For any thread."""
-        self._renewal_reason, self._renew_at = "its plan has changed", self._now()
+        self._renewal.set_now("its plan has changed")
 
     def _renew(self, reason: str, now: float) -> None:
         if self._is_on_trial:
@@ -300,12 +292,3 @@ class Session:
 
     def _log_fields(self) -> Mapping[str, int | None]:
         return {"line": self._state.line, "connection": self._state.connection}
-
-
-def _lifetime(context: FeedContext, plan: ConnectionPlan) -> tuple[float, str]:
-    """How old the connection may get, and why no older."""
-    lifetime_secs, checkpoint_secs = context.adapter.limits.lifetime_secs, context.checkpoint_secs
-    if checkpoint_secs < lifetime_secs and any(sends_book_again(context.adapter, key) for key in plan.keys):
-        # A successor subscribes, so it gets whole books, and nothing is missing meanwhile.
-        return checkpoint_secs, "a checkpoint of its books is due"
-    return lifetime_secs, "its lifetime ends"
