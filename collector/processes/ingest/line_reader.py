@@ -7,10 +7,10 @@ from collections.abc import Set as AbstractSet
 from msgspec.structs import replace
 
 from collector.domain.records import StreamKey
-from collector.domain.redact import redact_url
 from collector.feed.connection import Connection
 from collector.feed.handshake import HandshakeError
 from collector.processes.ingest.carried_plan import CarriedPlan
+from collector.processes.ingest.connection_records import record_ended, record_opened
 from collector.processes.ingest.connection_trial import ConnectionTrial
 from collector.processes.ingest.dial import Dial
 from collector.processes.ingest.feed_context import FeedContext
@@ -28,7 +28,6 @@ from collector.processes.ingest.session_events import (
     Unanswering,
 )
 from collector.reports import LineReport
-from collector.storage.journal.format import RecordKind
 
 
 class LineReader:
@@ -153,35 +152,15 @@ class LineReader:
                 self._try_for_all(silent_secs)
 
     def _note_opened(self) -> None:
-        state, context = self.state, self._context
         if self._connects:
-            context.counters.add("reconnects")
+            self._context.counters.add("reconnects")
         self._connects += 1
-        state.connection, state.state = next(context.connection_numbers), "open"
-        state.last_data_us, state.streams = None, self._dial.plan.streams
-        fields = {
-            "connection": state.connection,
-            "plan": state.plan,
-            "url": redact_url(self._dial.plan.url),
-            "streams": self._dial.plan.streams,
-        }
-        context.gate.event(RecordKind.CONNECT, state.line, fields)
-        context.log.info("connected", line=state.line, **fields)
+        record_opened(self._context, self.state, self._dial.plan)
 
     def _note_ended(self, ending: SessionEnd) -> float:
-        state, context = self.state, self._context
-        is_last = context.stop.is_set() or self._gives_up_trial() or self._hands_over() or self._is_over
+        is_last = self._context.stop.is_set() or self._gives_up_trial() or self._hands_over() or self._is_over
         delay_secs = 0.0 if is_last else self._delay.next_secs()
-        text = self._dial.shown(ending.text)
-        fields = {"connection": state.connection, "reason": ending.reason, "cause": ending.cause, "text": text}
-        alive = {} if ending.alive_ns is None else {"alive_ns": ending.alive_ns}
-        context.gate.event(RecordKind.DISCONNECT, state.line, {**fields, **alive})
-        context.counters.add("disconnects", label=ending.reason)
-        if ending.reason in {"stopped", "renewed", "trial"}:
-            context.log.info("disconnected", line=state.line, **fields)
-        else:
-            state.last_error = f"{ending.reason}: {text}"
-            context.log.warning("disconnected", line=state.line, **fields, retry_secs=round(delay_secs, 3))
+        record_ended(self._context, self.state, ending, text=self._dial.shown(ending.text), retry_secs=delay_secs)
         return delay_secs
 
     def _gives_up_trial(self) -> bool:
