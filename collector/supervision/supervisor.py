@@ -18,6 +18,7 @@ from collector.domain.log import Log
 from collector.processes.roles import role_of
 from collector.reports import Report
 from collector.supervision.child import Child, Spawn
+from collector.supervision.notice_ways import NoticeWays
 from collector.supervision.reload_steps import Steps
 from collector.supervision.signals import Signals
 from collector.supervision.stop_sequence import Stop
@@ -74,7 +75,7 @@ class Supervisor:
         self._looks = Every(LOOK_SECS, clock.monotonic)
         self._looked_at = clock.monotonic()
         self._children: list[Child] = []
-        self._receivers: dict[str, list[tuple[str, Child]]] = {}
+        self._ways = NoticeWays(())
         self._join([self._new_child(name) for name in processes])
         self._all_up_once = False
         self._ended: int | None = None
@@ -104,14 +105,7 @@ class Supervisor:
     @property
     def hops(self) -> list[tuple[str, str, int, int]]:
         """Each hop of notices: sender, receiver, notices waiting, capacity."""
-        capacity = self._config.channel.capacity
-        hops = []
-        for sender in self._children:
-            up = sender.life.depths()[0] if sender.life else 0
-            for _, receiver in self._receivers[sender.role]:
-                down = receiver.life.depths()[1] if receiver.life else 0
-                hops.append((sender.role, receiver.role, up + down, capacity))
-        return hops
+        return [(*hop, self._config.channel.capacity) for hop in self._ways.hops()]
 
     def reconfigure(self, config: Config, number: int, steps: Steps) -> None:
         """Work by this configuration, of which `spawn` knows already, and take these steps; never waits."""
@@ -146,7 +140,7 @@ class Supervisor:
         left = set(leaving)
         children = [child for child in (*self._children, *joining) if child not in left]
         self._children = sorted(children, key=lambda child: role_of(child.role).stage)
-        self._receivers = {child.role: _receivers(child.role, self._children) for child in self._children}
+        self._ways = NoticeWays(self._children)
 
     def run(self) -> int:
         """Record until told to stop; returns 0, or 5 if the deadline passed with anything unread or uncommitted.
@@ -189,9 +183,7 @@ class Supervisor:
             newest = {notice.kind: notice for notice in child.life.notices()}
             if ALIVE in newest:
                 child.note_heartbeat(self._clock.monotonic(), waits=bool(newest[ALIVE].number))
-            for kind, receiver in self._receivers[child.role]:
-                if kind in newest and receiver.life is not None:
-                    receiver.life.forward(newest[kind])
+            self._ways.forward(child, newest)
 
     def _tend(self) -> None:
         now = self._clock.monotonic()
@@ -291,9 +283,3 @@ def _stages(children: Sequence[Child]) -> list[list[Child]]:
     """The children that stop together, in the order in which the stages stop."""
     by_stage = groupby(children, key=lambda child: role_of(child.role).stage)
     return [list(stage) for _, stage in by_stage]
-
-
-def _receivers(sender: str, children: Sequence[Child]) -> list[tuple[str, Child]]:
-    """Where notices of that sender go: their kind, and the child it is forwarded to."""
-    role = role_of(sender).name
-    return [(given.notice, child) for child in children for given in role_of(child.role).inputs if given.sender == role]
