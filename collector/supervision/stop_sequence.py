@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Final
 
+from collector.processes.roles import role_of
 from collector.supervision.child import Child
 
 HURRY_SECS: Final = 2.0
@@ -14,6 +16,12 @@ LEAVE_SECS: Final = 1.0
 
 _ASK_AGAIN_SECS: Final = 0.25
 """How often they are asked: a child that had not yet seen its stop Event ignores the first signal."""
+
+
+def stages(children: Sequence[Child]) -> list[list[Child]]:
+    """The children that stop together, in the order in which the stages stop. They are given stage by stage."""
+    by_stage = groupby(children, key=lambda child: role_of(child.role).stage)
+    return [list(stage) for _, stage in by_stage]
 
 
 class Stop:

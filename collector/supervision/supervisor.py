@@ -6,7 +6,7 @@ looks at the time about once a second.
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, groupby
+from itertools import chain
 from multiprocessing import connection
 from typing import Final
 
@@ -21,7 +21,7 @@ from collector.supervision.child import Child, Spawn
 from collector.supervision.notice_ways import NoticeWays
 from collector.supervision.reload_steps import Steps
 from collector.supervision.signals import Signals
-from collector.supervision.stop_sequence import Stop
+from collector.supervision.stop_sequence import Stop, stages
 
 STOP_TICK_SECS: Final = 0.02
 """How often the stop's own deadlines are looked at while it goes on."""
@@ -240,7 +240,7 @@ class Supervisor:
         if name is None:
             return
         if self._stop is None:
-            self._stop = Stop(_stages(self._children), now + self._config.supervisor.stop_timeout_secs)
+            self._stop = Stop(stages(self._children), now + self._config.supervisor.stop_timeout_secs)
             self._log.info("stopping", cause=name, deadline_secs=self._config.supervisor.stop_timeout_secs)
             self._looks = Every(LOOK_SECS, self._clock.monotonic)  # whoever looks on sees at once that it stops
         else:
@@ -277,9 +277,3 @@ class Supervisor:
         now = self._clock.monotonic()
         stop_secs = math.inf if self._stop_at is None else max(0.0, self._stop_at - now)
         return min(self._looks.wait_secs(), stop_secs, *(child.retry_secs(now) for child in self.children))
-
-
-def _stages(children: Sequence[Child]) -> list[list[Child]]:
-    """The children that stop together, in the order in which the stages stop."""
-    by_stage = groupby(children, key=lambda child: role_of(child.role).stage)
-    return [list(stage) for _, stage in by_stage]
