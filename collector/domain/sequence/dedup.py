@@ -23,9 +23,10 @@ from collector.domain.sequence.exchange_time import has_moved_on, note_time, old
 from collector.domain.sequence.hole import REFUSED
 from collector.domain.sequence.reach import note_snapshot, reach
 from collector.domain.sequence.recent_ids import DIGEST_MASK, RECENT_LIMIT, Recent, newest, packed, split, within
+from collector.domain.sequence.rising import begin_rising_line, note_rising, stepped_back_from
 from collector.domain.sequence.stream_holes import StreamHoles
 from collector.domain.sequence.stream_progress import StreamProgress, next_series
-from collector.domain.sequence.stretch import Stretch, continues, rises, times_fit
+from collector.domain.sequence.stretch import Stretch, continues, times_fit
 from collector.domain.sequence.verdict import Verdict
 from collector.domain.silence import LEFT
 from collector.domain.times import sound_us
@@ -90,7 +91,9 @@ class DuplicateFilter:
         """
         if connection != self.progress.connection:
             self._change_connection(connection, received_us)
-        verdict = self._check_rising(message_id, line) if self._rises else Verdict.NEW
+        verdict = Verdict.NEW
+        if self._rises and (last := stepped_back_from(self.progress.newest, line, message_id)) is not None:
+            self.stepped_back_from, verdict = last, Verdict.BACK
         if self._ended and self._is_of_ended(message_id, received_us, digest):
             return Verdict.COPY
         recent = self._recent
@@ -179,18 +182,11 @@ class DuplicateFilter:
         `standing` are the lines that have an open connection now. `alone` means that at most one of them is of `line`.
         """
         lines = self.progress.lines
-        if lines.places or len(standing) > 1:
+        are_counted = bool(lines.places) or len(standing) > 1
+        if are_counted:
             lines.begin_line(line, standing, self._recent.count_from, alone=alone)
-            self._begin_rising_line(line, alone=alone)
-            return True
-        return self._begin_rising_line(line, alone=alone)
-
-    def _begin_rising_line(self, line: int, *, alone: bool) -> bool:
-        if self._rises and alone:
-            return self.progress.newest.pop(line, 0) != 0
-        if self._rises:
-            self.progress.newest[line] = None
-        return self._rises
+        has_changed = self._rises and begin_rising_line(self.progress.newest, line, alone=alone)
+        return are_counted or has_changed
 
     def join(self, at_us: int) -> None:
         """From now on two connections may deliver the same messages."""
@@ -238,13 +234,9 @@ class DuplicateFilter:
         return True
 
     def _rise(self, stretch: Stretch) -> bool:
-        """As `_check_rising` for each message of a stretch."""
-        newest_of_line, ids = self.progress.newest, stretch.ids
-        last = newest_of_line.get(stretch.line, -1)
-        if last is None or not self._rises or not rises(last, ids) or not self._recent.has_none_of(ids):
-            return False
-        newest_of_line[stretch.line] = ids[-1]
-        return True
+        """As `judge` for each message of a stretch whose ids only rise."""
+        is_new = self._rises and self._recent.has_none_of(stretch.ids)
+        return is_new and note_rising(self.progress.newest, stretch.line, stretch.ids)
 
     def _change_connection(self, connection: int, received_us: int) -> None:
         self.progress.connection = connection
@@ -278,17 +270,6 @@ class DuplicateFilter:
     def _has_outlived_lag(self, now_us: int) -> bool:
         """Whether no line can still be in the series that ended."""
         return now_us - self.progress.restarted_us > self._lag_us(now_us)
-
-    def _check_rising(self, message_id: int, line: int) -> Verdict:
-        newest_of_line = self.progress.newest
-        last = newest_of_line.get(line, -1)
-        if last is None:
-            return Verdict.NEW
-        newest_of_line[line] = message_id
-        if message_id > last:
-            return Verdict.NEW
-        self.stepped_back_from = last
-        return Verdict.BACK
 
     def _place(self, message_id: int, first_id: int | None, exchange_us: int | None, received_us: int) -> Verdict:
         """Judge a message with a dense id by the ids before it: it is the next one, after a hole, or older."""
