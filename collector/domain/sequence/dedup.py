@@ -4,13 +4,8 @@ What cannot be proven a copy counts as new, so nothing is lost. Each stream has 
 newest messages. For dense ids it also keeps the holes, so an id far back is known to be a copy (outside every hole) or
 late (inside one). A dense id that falls back while the exchange's own time moves on means that the exchange restarted
 its ids: a new series begins. If that id is missing, or came with different content, time must have moved on by more than
-messages come out of order. Ids that only rise are compared line by line, because one line may lag behind the other. Ids in
-no order show copies and nothing else.
-
-If only the recent ids can show a copy, they must reach as far back as one connection lags behind another. While two
-connections deliver a stream (redundant lines, a renewal, a second try) that is `overlap_secs`: from when a connection
-opens, or delivers its first message, until that long after the last change from one to the other. Otherwise it is
-`SUCCESSOR_LAG_SECS`: the next connection may be that far behind its predecessor.
+messages come out of order. Ids that only rise are compared line by line (`rising`). Ids in no order show copies and
+nothing else. How far back the recent ids have to reach says `lag`.
 """
 
 from collections.abc import Collection
@@ -21,6 +16,7 @@ from collector.domain.sequence.conflicts import forget_conflicts, is_conflict
 from collector.domain.sequence.echoes import is_echo
 from collector.domain.sequence.exchange_time import has_moved_on, note_time, older_sent_us
 from collector.domain.sequence.hole import REFUSED
+from collector.domain.sequence.lag import is_outlived, lag_us, overlaps
 from collector.domain.sequence.reach import note_snapshot, reach
 from collector.domain.sequence.recent_ids import DIGEST_MASK, RECENT_LIMIT, Recent, newest, packed, split, within
 from collector.domain.sequence.rising import begin_rising_line, note_rising, stepped_back_from
@@ -37,9 +33,6 @@ RECENT_IDS: Final = 256
 RECENT_DENSE_IDS: Final = 48
 """The minimum for dense ids. Fewer suffice: the last id and the holes recognise copies; recent ids only detect different
 content under one id."""
-
-SUCCESSOR_LAG_SECS: Final = 10.0
-"""How far behind its predecessor's newest message a connection may begin."""
 
 
 class DuplicateFilter:
@@ -243,7 +236,7 @@ class DuplicateFilter:
         self.join(received_us)
 
     def _turn(self, now_us: int) -> None:
-        if self._has_outlived_lag(now_us):
+        if is_outlived(self.progress, self._overlap_us, now_us):
             self._ended = {}
         self._recent.turn(now_us, self._min_age_us(now_us))
 
@@ -251,25 +244,16 @@ class DuplicateFilter:
         """Whether each generation that is full at `now_us` or later replaces the one before."""
         return self._min_age_us(now_us) == 0 and self._recent.turns_at(now_us)
 
-    def _overlaps(self, now_us: int) -> bool:
-        # Restored messages may be older than `joined_us`: when connections joined at that time is unknown.
-        return now_us - self.progress.joined_us <= self._overlap_us
-
-    def _lag_us(self, now_us: int) -> int:
-        """How far back a message may be that a connection still delivers."""
-        return self._overlap_us if self._overlaps(now_us) else round(SUCCESSOR_LAG_SECS * 1e6)
-
     def _min_age_us(self, now_us: int) -> int:
         """How far back the recent ids have to reach."""
-        return 0 if self._dense and not self._overlaps(now_us) else self._lag_us(now_us)
+        if self._dense and not overlaps(self.progress, self._overlap_us, now_us):
+            return 0
+        return lag_us(self.progress, self._overlap_us, now_us)
 
     def _is_of_ended(self, message_id: int, received_us: int, digest: int) -> bool:
         known = self._ended.get(message_id)
-        return known is not None and known & DIGEST_MASK == digest and not self._has_outlived_lag(received_us)
-
-    def _has_outlived_lag(self, now_us: int) -> bool:
-        """Whether no line can still be in the series that ended."""
-        return now_us - self.progress.restarted_us > self._lag_us(now_us)
+        is_copy = known is not None and known & DIGEST_MASK == digest
+        return is_copy and not is_outlived(self.progress, self._overlap_us, received_us)
 
     def _place(self, message_id: int, first_id: int | None, exchange_us: int | None, received_us: int) -> Verdict:
         """Judge a message with a dense id by the ids before it: it is the next one, after a hole, or older."""

@@ -10,15 +10,11 @@ from hypothesis import strategies as st
 from collector.domain.gap_stretches import SINGLE_ROWS
 from collector.domain.records import IdRule
 from collector.domain.sequence.conflicts import CONFLICTS
-from collector.domain.sequence.dedup import (
-    RECENT_DENSE_IDS,
-    RECENT_IDS,
-    SUCCESSOR_LAG_SECS,
-    DuplicateFilter,
-)
+from collector.domain.sequence.dedup import RECENT_DENSE_IDS, RECENT_IDS, DuplicateFilter
 from collector.domain.sequence.exchange_time import LEAP_US
 from collector.domain.sequence.hole import Hole
 from collector.domain.sequence.hole_rules import MAX_HOLES, REORDER_SECS
+from collector.domain.sequence.lag import SUCCESSOR_LAG_SECS
 from collector.domain.sequence.recent_ids import RECENT_LIMIT
 from collector.domain.sequence.stream_progress import StreamProgress
 from collector.domain.sequence.verdict import Verdict
