@@ -18,17 +18,8 @@ from collector.processes.repair.job import Job
 from collector.processes.repair.pages import Pages
 from collector.processes.repair.polls import Polls
 from collector.processes.repair.repair_inbox import RepairInbox
-from collector.processes.repair.retry_policy import RetryPolicy
+from collector.processes.repair.tries import Tries
 from collector.processes.rest_adapters import hole_of
-
-STALE_DELAY_SECS: Final = 1.0
-"""Delay before a book is fetched again because the last one was older than the break, in seconds."""
-
-STALE_TRIES: Final = 5
-"""After this many stale books the delay is STALE_LATER_DELAY_SECS."""
-
-STALE_LATER_DELAY_SECS: Final = 60.0
-"""Delay after STALE_TRIES stale books, in seconds."""
 
 CLOCK_SECS: Final = 300.0
 """How often the exchange's clock is read."""
@@ -36,13 +27,11 @@ CLOCK_SECS: Final = 300.0
 CLOCK_CONFIRM_SECS: Final = 5.0
 """How soon the exchange's clock is read again to confirm a surprising offset."""
 
-
 OWN_WAIT_SECS: Final = 10.0
 """How long the exchange's clock and its list of instruments wait for books, which updates wait for."""
 
 LIST_DELAY_SECS: Final = 30.0
 """Delay before a request for the list of instruments is sent again after a failure, so that others have their turn."""
-
 
 QUIET_SECS: Final = 5.0
 """For how long no book was asked for because of a break before checkpoints are: else they would use the weight for the books
@@ -75,13 +64,11 @@ class RequestQueue:
         self._lists = lists
         self._clock = clock
         self._log = log
-        self._not_before: dict[str, float] = {}
         self._under_way: dict[str, Job] = {}
         self._books_asked_us: dict[StreamKey, int] = {}
         """When the newest book that is under way was asked for."""
-        self._tries: Counter[str] = Counter()
+        self._tries = Tries(clock.monotonic)
         self.pages = Pages()
-        self._retry_policy = RetryPolicy()
         self._clock_at = clock.monotonic()
         self.set_aside: Counter[str] = Counter()
         """How many requests were set aside, by reason: unreadable, misfit."""
@@ -114,7 +101,7 @@ class RequestQueue:
         yield from (job for job in jobs if self._is_due(job.name, now))
 
     def _is_due(self, name: str, now: float) -> bool:
-        return name not in self._under_way and self._not_before.get(name, 0.0) <= now
+        return name not in self._under_way and self._tries.may_begin(name, now)
 
     def sent(self, job: Job) -> None:
         """A job is under way, until it `came`."""
@@ -139,7 +126,7 @@ class RequestQueue:
 
     def _in_order(self, books: list[BookRequest]) -> list[BookRequest]:
         by_age = sorted(books, key=lambda book: (book.asked_us, book.from_id))
-        return sorted(self._choice.busiest_first(by_age), key=lambda book: self._tries[book.name])
+        return sorted(self._choice.busiest_first(by_age), key=lambda book: self._tries.count(book.name))
 
     def _due_checkpoints(self, now: float) -> list[str]:
         due = self._checkpoints.due(self._clock.now_us())
@@ -185,37 +172,31 @@ class RequestQueue:
         elif job.kind == "clock":
             self.clock_asked()
         elif job.kind == "list":
-            self._not_before[job.name] = self._clock.monotonic() + LIST_DELAY_SECS
+            self._tries.put_off(job.name, LIST_DELAY_SECS)
         elif job.request is not None or job.kind == "checkpoint":
-            self._tries[job.name] += 1
+            self._tries.failed(job.name)
 
     def refused(self, job: Job, status: int) -> float | None:
         """The job was refused, or its answer was unreadable; returns the delay before the next try, or None to give up.
 
         Without a book its stream cannot be rebuilt, so a book is given up only after a permanent refusal.
         """
-        now = self._clock.monotonic()
         if job.kind == "poll":
-            return self._polls.asked(job.stream, now)
+            return self._polls.asked(job.stream, self._clock.monotonic())
         if job.kind == "list" and self._lists is not None:
             return self._lists.give_up()
         self.failed(job)
-        delay_secs = self._retry_policy.retry_delay_secs(job.name, status, now, never_give_up=job.kind == "book")
-        if delay_secs is None:
-            self._forget(job.name)
-        else:
-            self._not_before[job.name] = now + delay_secs
-        return delay_secs
+        return self._tries.refused(job.name, status, never_give_up=job.kind == "book")
 
     def is_first_unread(self, job: Job) -> bool:
         """Whether this is the job's first unreadable answer; true once."""
-        return self._retry_policy.is_first_unread(job.name)
+        return self._tries.policy.is_first_unread(job.name)
 
     def answered(self, job: Job) -> None:
         """The job got a readable answer."""
         if job.kind == "poll":
             self._polls.asked(job.stream, self._clock.monotonic())
-        self._retry_policy.forget(job.name)
+        self._tries.policy.forget(job.name)
 
     def book_came(self, stream: StreamKey, answer: Answer) -> None:
         """A book was stored, which also serves requests for breaks before it that come later."""
@@ -223,18 +204,14 @@ class RequestQueue:
 
     def stale(self, request: BookRequest) -> None:
         """The book that came is older than the break."""
-        self._tries[request.name] += 1
-        is_early = self._tries[request.name] < STALE_TRIES
-        self._not_before[request.name] = self._clock.monotonic() + (
-            STALE_DELAY_SECS if is_early else STALE_LATER_DELAY_SECS
-        )
+        self._tries.stale(request.name)
 
     def retry_empty_page(self, request: TradesRequest) -> bool:
         """A page brought nothing new; returns whether to request it again, after a delay."""
         delay_secs = self.pages.empty(request.name)
         if delay_secs is None:
             return False
-        self._not_before[request.name] = self._clock.monotonic() + delay_secs
+        self._tries.put_off(request.name, delay_secs)
         return True
 
     def remove(self, request: Request) -> None:
@@ -246,12 +223,7 @@ class RequestQueue:
         """Forget tries and progress: the request was put again, so the writer did not keep what earlier answers brought."""
         self.pages.forget(name)
         self._under_way.pop(name, None)
-        self._forget(name)
-
-    def _forget(self, name: str) -> None:
-        self._not_before.pop(name, None)
-        del self._tries[name]
-        self._retry_policy.forget(name)
+        self._tries.forget(name)
 
     def _exchanges_own(self, now: float) -> Iterator[Job]:
         clock = self._rest.clock() if now >= self._clock_at else None
@@ -283,7 +255,7 @@ class RequestQueue:
         return Job("trades", _asked(request, get), request.stream, request)
 
     def _rank(self, request: TradesRequest) -> tuple[int, int, int]:
-        return self._tries[request.name], request.asked_us, request.first
+        return self._tries.count(request.name), request.asked_us, request.first
 
     def _newest_books(self, books: list[BookRequest]) -> list[BookRequest]:
         """Keep one request a stream. One of which the book has come meanwhile, because another process asked for it, is done.

@@ -25,10 +25,9 @@ from collector.processes.repair.request_queue import (
     CLOCK_SECS,
     OWN_WAIT_SECS,
     QUIET_SECS,
-    STALE_LATER_DELAY_SECS,
-    STALE_TRIES,
 )
 from collector.processes.repair.retry_policy import MAX_DELAY_SECS, TRIES
+from collector.processes.repair.tries import STALE_LATER_DELAY_SECS, STALE_TRIES
 from collector.reports import StreamNumbers, WriterReport
 from collector.stats_files import stats_file
 from collector.storage.journal.format import RecordKind, decode_header, frames_of, parse_records
