@@ -56,7 +56,7 @@ class FrameProcessor:
         self.counts = counts
         requests = RepairRequests(repaired)
         self.ledger = GapLedger(streams, feeds, adapter_of, self.counts, requests)
-        self._decoders = Decoders(adapter_of, self.ledger.connections_of)
+        self._decoders = Decoders(adapter_of, self.ledger.connections.memory_of)
         self._intake = MessageIntake(streams, self.ledger, self.counts, self.checks)
         self._runs = RunIntake(streams, self._intake, self._record_received)
         self._incarnation = 0

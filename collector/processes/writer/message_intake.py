@@ -59,7 +59,7 @@ class MessageIntake:
         """Note that connections may have opened or ended, or that another journal follows."""
         self._beside = {}
         if self._checks.has_books:
-            open_numbers = self._ledger.open_connections()
+            open_numbers = self._ledger.connections.everywhere()
             self._checks.keep_only({incarnation_of(writer) | connection_in_head(one) for writer, one in open_numbers})
 
     def answer(self, receipt: Receipt, adapter: Adapter, offset: int, answer: bytes) -> None:
@@ -195,7 +195,7 @@ class MessageIntake:
         self, stream: StreamState, receipt: Receipt, message_id: int, sent_us: int | None, digest: int
     ) -> Verdict:
         received_us, connection = receipt.received_us, receipt.connection
-        alone = self._ledger.is_alone(receipt.identity.feed, connection & NUMBER_MASK)
+        alone = self._ledger.connections.is_alone(receipt.identity.feed, connection & NUMBER_MASK)
         verdict = stream.dedup.judge_snapshot(message_id, sent_us, received_us, digest, connection, alone=alone)
         self._ledger.books.came(stream, received_us, message_id)
         return verdict
@@ -205,7 +205,7 @@ class MessageIntake:
         key, message_id, first_id, _, _, is_snapshot = envelope
         stream = self._streams.add(key, receipt.identity.feed, adapter.id_rules[key.data_type])
         self._ledger.first_message(stream, receipt.received_us)
-        self._ledger.begin_lines(stream, receipt.connection & NUMBER_MASK)
+        self._ledger.connections.begin_lines(stream, receipt.connection & NUMBER_MASK)
         if message_id is not None and not is_snapshot:
             from_id = message_id if first_id is None else first_id
             self._ledger.books.needed(stream, from_id, receipt.received_us, "restart")
@@ -249,7 +249,7 @@ class MessageIntake:
         beside = self._beside.get(connection)
         if beside is None:
             incarnation = connection & ~NUMBER_MASK
-            numbers = self._ledger.beside(receipt.identity.feed, connection & NUMBER_MASK)
+            numbers = self._ledger.connections.beside(receipt.identity.feed, connection & NUMBER_MASK)
             beside = self._beside[connection] = [incarnation | connection_in_head(number) for number in numbers]
         if not beside and not stream.dedup.progress.echoes:
             return False

@@ -5,8 +5,7 @@ Holes in ids (`sequence_gap_rows`), missing books (`book_rows`), outages (`outag
 back or start again.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from collector.domain.gap_stretches import GapStretch, event_gap
 from collector.domain.records import UNKNOWN, StreamKey
@@ -16,8 +15,9 @@ from collector.processes.writer.batch import CommitBatch, Counts
 from collector.processes.writer.feed_state_version_1 import carry_over
 from collector.processes.writer.gaps.book_rows import BookRows
 from collector.processes.writer.gaps.damage_rows import DamageRows
-from collector.processes.writer.gaps.feed_state import LOOK_US, ConnectionMemory, FeedState
+from collector.processes.writer.gaps.feed_state import LOOK_US, FeedState
 from collector.processes.writer.gaps.feed_table import FeedTable
+from collector.processes.writer.gaps.open_connections import OpenConnections
 from collector.processes.writer.gaps.outage_rows import OutageRows
 from collector.processes.writer.gaps.pending_gap_rows import PendingGapRows
 from collector.processes.writer.gaps.refusal_rows import RefusalRows
@@ -27,14 +27,7 @@ from collector.processes.writer.gaps.stream_ownership import Handover
 from collector.processes.writer.gaps.ticket_rows import TicketRows
 from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.streams import StreamState, StreamTable
-from collector.storage.journal.format import (
-    FeedIdentity,
-    JournalHeader,
-    Record,
-    RecordKind,
-    connection_in_head,
-    event_of,
-)
+from collector.storage.journal.format import FeedIdentity, JournalHeader, Record, RecordKind, event_of
 from collector.storage.journal.journal_file import Damage
 
 
@@ -53,6 +46,7 @@ class GapLedger:
         self._requests = requests
         self._rows = PendingGapRows(streams, counts)
         self._feeds = FeedTable(streams, feeds, adapter_of, self._rows)
+        self.connections = OpenConnections(self._feeds)
         self.books = BookRows(streams, self._feeds, requests)
         self.holes = SequenceGapRows(streams, self._rows, requests, self.books)
         self._outages = OutageRows(self._feeds, self.books)
@@ -131,20 +125,16 @@ class GapLedger:
         at_us, info = record.received_ns // 1_000, event_of(record)
         match record.kind:
             case RecordKind.CONNECT:
-                self._forget_connection(identity, info)
+                self.connections.forget(identity, info)
                 self._outages.connected(identity, record.line, at_us, info, incarnation)
             case RecordKind.DISCONNECT:
-                self._forget_connection(identity, info)
+                self.connections.forget(identity, info)
                 self._outages.disconnected(identity, record.line, at_us, info)
             case RecordKind.REFUSING:
                 self._refusals.begun(identity, info)
             case RecordKind.RESUMED:
                 self._refusals.over(identity, at_us, info)
                 self.tickets.begin_anew(identity.feed)
-
-    def connections_of(self, feed: str) -> dict[int, ConnectionMemory]:
-        """What is known of the feed's open connections, by their numbers in the heads of records."""
-        return self._feeds.state(feed).connections
 
     def update(self, now_us: int) -> None:
         """Bring the rows of everything that lasts up to date before a seal, because they leave with the segment."""
@@ -165,21 +155,6 @@ class GapLedger:
         for feed in list(self.feeds):
             self._refusals.stop(feed, now_us)
             self._rows.close_rows(self._feeds.state(feed).stretches, now_us)
-
-    def beside(self, feed: str, in_head: int) -> list[int]:
-        """Other open connections with the same streams as the one that a record's head names as `in_head`."""
-        number = self._open_connection(feed, in_head)
-        return self._feeds.state(feed).links.beside(number) if number else []
-
-    def is_alone(self, feed: str, in_head: int) -> bool:
-        """Whether the connection that a record's head names `in_head` is open, and no other one has the same streams."""
-        return self._open_connection(feed, in_head) > 0 and not self.beside(feed, in_head)
-
-    def open_connections(self) -> Iterator[tuple[str, int]]:
-        """All open connections: incarnation of ingest, and number."""
-        for state in self.feeds.values():
-            for number in state.links.up:
-                yield state.links.writer_id, number
 
     def checksum_differs(self, stream: StreamState, line: int, at_us: int) -> None:
         """Add a row because the book of a line is not what the exchange's checksum says, and request a fresh one."""
@@ -234,15 +209,6 @@ class GapLedger:
             hole.cause = "parse"
         self.holes.watch(stream)
 
-    def begin_lines(self, stream: StreamState, in_head: int) -> None:
-        """Note which lines carry a stream whose first message came over the connection that a record's head names so."""
-        links = self._feeds.state(stream.feed).links
-        plan = links.up.get(self._open_connection(stream.feed, in_head))
-        if plan is not None:
-            standing = links.lines_of(plan)
-            for line in standing:
-                stream.begin_line(line, standing, alone=links.is_alone(plan, line))
-
     def first_message(self, stream: StreamState, at_us: int) -> None:
         """Note a stream's first message: close its silence, if a row is open."""
         activity = self._feeds.ownership.first_message(stream)
@@ -255,15 +221,6 @@ class GapLedger:
             self.books.update_came(stream, at_us)
         if stream.is_silent:
             self._silence.end_silence(stream, at_us)
-
-    def _open_connection(self, feed: str, in_head: int) -> int:
-        """The number of the open connection that a record's head names so; 0 if there is none."""
-        up = self._feeds.state(feed).links.up
-        return next((number for number in up if connection_in_head(number) == in_head), 0)
-
-    def _forget_connection(self, identity: FeedIdentity, info: Mapping[str, Any]) -> None:
-        number = connection_in_head(int(info["connection"]))
-        self._feeds.state(identity.feed).connections.pop(number, None)
 
     def _check_silence(self, feed: str, state: FeedState, now_us: int) -> None:
         identity, plans = self._identities[feed], self._feeds.plans
