@@ -2,8 +2,6 @@
 
 import json
 import os
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from collector.storage.store.s3_deleting import DeletingS3Store
 from collector.storage.store.s3_options import S3Options
 from tests.processes.archiver.archiver_harness import in_a_child
 from tests.seaweed import RECORDER, Seaweed
+from tests.storage.store.places import Makers, stores
 from tests.storage.store.s3_content import SHA256
 from tests.storage.store.test_s3_permissions import allowed, documented, documented_policy
 
@@ -26,21 +25,7 @@ OTHER = f"{DAY}/host-1-20261123T130000Z-4f2a9c.parquet"
 MANIFEST = "_manifest/date=2026-11-23/host-1-20261123T120000Z-4f2a9c.json"
 
 
-def in_folder(request: pytest.FixtureRequest) -> DeletingStore:
-    folder: Path = request.getfixturevalue("tmp_path")
-    return DeletingDirectoryStore(folder / "archive")
-
-
-def in_bucket(request: pytest.FixtureRequest, prefix: str = "") -> DeletingStore:
-    seaweed: Seaweed = request.getfixturevalue("seaweed")
-    return seaweed.deleting_store(seaweed.new_bucket(), prefix)
-
-
-MAKERS: dict[str, Callable[[pytest.FixtureRequest], DeletingStore]] = {
-    "directory": in_folder,
-    "bucket": in_bucket,
-    "folder of a bucket": partial(in_bucket, prefix="market data/2026"),
-}
+MAKERS: Makers[DeletingStore] = stores(DeletingDirectoryStore, Seaweed.deleting_store)
 
 
 @pytest.fixture(params=sorted(MAKERS))

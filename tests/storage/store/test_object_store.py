@@ -1,8 +1,6 @@
 """What every archive store promises, asked of each."""
 
 import hashlib
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,25 +9,12 @@ from collector.domain.errors import StoreError
 from collector.storage.store.directory import DirectoryStore
 from collector.storage.store.object_store import ObjectInfo, ObjectStore
 from tests.seaweed import Seaweed
+from tests.storage.store.places import Makers, stores
 
 KEY = "exchange=toy/data_type=trade/symbol=BTC%2FUSD/date=2026-11-23/host-1-20261123T120000Z-4f2a9c.parquet"
 
 
-def in_folder(request: pytest.FixtureRequest) -> ObjectStore:
-    folder: Path = request.getfixturevalue("tmp_path")
-    return DirectoryStore(folder / "archive")
-
-
-def in_bucket(request: pytest.FixtureRequest, prefix: str = "") -> ObjectStore:
-    seaweed: Seaweed = request.getfixturevalue("seaweed")
-    return seaweed.store(seaweed.new_bucket(), prefix)
-
-
-MAKERS: dict[str, Callable[[pytest.FixtureRequest], ObjectStore]] = {
-    "directory": in_folder,
-    "bucket": in_bucket,
-    "folder of a bucket": partial(in_bucket, prefix="market data/2026"),
-}
+MAKERS: Makers[ObjectStore] = stores(DirectoryStore, Seaweed.store)
 
 
 @pytest.fixture(params=sorted(MAKERS))
