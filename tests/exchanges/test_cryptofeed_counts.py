@@ -45,6 +45,11 @@ def _recorded_as(name: str) -> tuple[RecordedMarket, ...]:
     return tuple(market for market in MARKETS if market.name.endswith((f"cryptofeed_v3_{name}", f"_{name}.prefix")))
 
 
+def _after(field: str, path: str) -> Asked:
+    """Of updates they count those whose id is above the book's."""
+    return Asked(path, lambda book: int(book[field]), lambda update, place: (update.id or 0) <= place)
+
+
 _CANDLES: Final = {"candles": "candles are not recorded"}
 _REST: Final = "the last third of the recording, which we do not have"
 _PAST: Final = "past trades that come with the subscription, which they leave out"
@@ -60,11 +65,7 @@ HELD: Final[Mapping[str, Held]] = {
         _AGGREGATED,
         (Differs("l2_book", -1, "4 books of REST more, 5 updates that are older less"),),
         _CANDLES,
-        asked=Asked(
-            r"/depth\?symbol=(\w+)",
-            lambda book: int(book["lastUpdateId"]),
-            lambda update, place: (update.id or 0) <= place,
-        ),
+        asked=_after("lastUpdateId", r"/depth\?symbol=(\w+)"),
     ),
     "BINANCE_FUTURES": Held(
         _recorded_as("BINANCE_FUTURES"),
@@ -130,11 +131,7 @@ HELD: Final[Mapping[str, Held]] = {
         _BOOK_AND_TRADES,
         (Differs("l2_book", -3, "10 books of REST more, 13 updates that are older less"),),
         {**_CANDLES, "ticker": "best prices of `spot.tickers`: ours are of `spot.book_ticker`"},
-        asked=Asked(
-            r"/order_book\?currency_pair=(\w+)",
-            lambda book: int(book["id"]),
-            lambda update, place: (update.id or 0) <= place,
-        ),
+        asked=_after("id", r"/order_book\?currency_pair=(\w+)"),
     ),
     "KUCOIN": Held(
         _recorded_as("KUCOIN"),
