@@ -12,6 +12,14 @@ from tests.processes.ingest.ingest_harness import records_of, wait_for
 Start = Callable[..., Feed]
 
 
+def recording(start: Start, tmp_path: Path, *symbols: str) -> Feed:
+    """A feed of all that ends in USDT, once it has recorded each of these symbols, which the exchange lists."""
+    listed(tmp_path, *symbols)
+    feed = start("*USDT")
+    wait_for(lambda: all(map(feed.trades, symbols)))
+    return feed
+
+
 def test_a_feed_records_what_its_patterns_match(start: Start, tmp_path: Path, exchange: Exchange) -> None:
     listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT", "AUSDC", "XUSDT", halted=("XUSDT",))
     feed = start("*USDT", exclude=("C*",))
@@ -25,9 +33,7 @@ def test_a_feed_records_what_its_patterns_match(start: Start, tmp_path: Path, ex
 def test_a_new_listing_is_recorded_and_no_other_connection_is_touched(
     start: Start, tmp_path: Path, exchange: Exchange
 ) -> None:
-    listed(tmp_path, "AUSDT", "BUSDT")
-    feed = start("*USDT")
-    wait_for(lambda: feed.trades("BUSDT"))
+    feed = recording(start, tmp_path, "AUSDT", "BUSDT")
     listed(tmp_path, "AUSDT", "BUSDT", "NEWUSDT")
     wait_for(lambda: feed.trades("NEWUSDT"))
     seen = len(feed.trades("AUSDT"))
@@ -47,9 +53,7 @@ def test_a_new_listing_is_recorded_and_no_other_connection_is_touched(
 
 def test_many_listings_share_few_connections(start: Start, tmp_path: Path, exchange: Exchange) -> None:
     names = ["AUSDT", "L1USDT", "L2USDT", "L3USDT", "L4USDT", "L5USDT", "L6USDT"]
-    listed(tmp_path, names[0])
-    feed = start("*USDT")
-    wait_for(lambda: feed.trades("AUSDT"))
+    feed = recording(start, tmp_path, names[0])
     for count in range(2, len(names) + 1):
         listed(tmp_path, *names[:count])
         wait_for(partial(feed.trades, names[count - 1]))
@@ -64,9 +68,7 @@ def test_many_listings_share_few_connections(start: Start, tmp_path: Path, excha
 
 
 def test_what_is_delisted_is_gone_from_the_next_connection(start: Start, tmp_path: Path, exchange: Exchange) -> None:
-    listed(tmp_path, "AUSDT", "BUSDT")
-    feed = start("*USDT")
-    wait_for(lambda: feed.trades("BUSDT"))
+    feed = recording(start, tmp_path, "AUSDT", "BUSDT")
     listed(tmp_path, "AUSDT", "BUSDT", halted=("BUSDT",))
     wait_for(lambda: feed.event("symbols_changed"))
     seen = len(feed.trades("BUSDT"))
@@ -82,9 +84,7 @@ def test_what_is_delisted_is_gone_from_the_next_connection(start: Start, tmp_pat
 
 
 def test_one_list_that_comes_short_breaks_nothing(start: Start, tmp_path: Path, exchange: Exchange) -> None:
-    listed(tmp_path, "AUSDT", "BUSDT")
-    feed = start("*USDT")
-    wait_for(lambda: feed.trades("BUSDT"))
+    feed = recording(start, tmp_path, "AUSDT", "BUSDT")
     listed(tmp_path, "AUSDT", "CUSDT")
     wait_for(lambda: feed.trades("CUSDT"))
     listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT")
@@ -99,9 +99,7 @@ def test_a_delisted_stream_that_falls_silent_is_not_tried_anew(
     start: Start, tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("collector.processes.ingest.line_silence.CHECK_SECS", 0.05)
-    listed(tmp_path, "AUSDT", "BUSDT")
-    feed = start("*USDT")
-    wait_for(lambda: feed.trades("BUSDT"))
+    feed = recording(start, tmp_path, "AUSDT", "BUSDT")
     listed(tmp_path, "AUSDT", "BUSDT", halted=("BUSDT",))
     wait_for(lambda: feed.event("symbols_changed"))
     exchange.silent.add("BUSDT")
@@ -114,9 +112,7 @@ def test_a_delisted_stream_that_falls_silent_is_not_tried_anew(
 def test_a_plan_whose_symbols_all_left_ends_with_its_connection(
     start: Start, tmp_path: Path, exchange: Exchange
 ) -> None:
-    listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT")
-    feed = start("*USDT")
-    wait_for(lambda: feed.trades("AUSDT") and feed.trades("DUSDT"))
+    feed = recording(start, tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT")
     listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT", halted=("DUSDT",))
     wait_for(lambda: feed.event("symbols_changed"))
     assert feed.disconnects() == []
@@ -129,9 +125,7 @@ def test_a_plan_whose_symbols_all_left_ends_with_its_connection(
 def test_a_symbol_that_returns_is_never_brought_by_two_connections(
     start: Start, tmp_path: Path, exchange: Exchange
 ) -> None:
-    listed(tmp_path, "AUSDT", "BUSDT")
-    feed = start("*USDT")
-    wait_for(lambda: feed.trades("BUSDT"))
+    feed = recording(start, tmp_path, "AUSDT", "BUSDT")
     listed(tmp_path, "AUSDT", "BUSDT", halted=("BUSDT",))
     wait_for(lambda: len(feed.event("symbols_changed")) == 1)
     listed(tmp_path, "AUSDT", "BUSDT")
@@ -149,9 +143,7 @@ def test_a_symbol_that_returns_is_never_brought_by_two_connections(
 def test_a_plan_that_all_symbols_left_is_closed_before_one_returns(
     start: Start, tmp_path: Path, exchange: Exchange
 ) -> None:
-    listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT")
-    feed = start("*USDT")
-    wait_for(lambda: feed.trades("AUSDT") and feed.trades("DUSDT"))
+    feed = recording(start, tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT")
     listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT", halted=("DUSDT",))
     wait_for(lambda: len(feed.event("symbols_changed")) == 1)
     listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT")
@@ -165,9 +157,7 @@ def test_a_plan_that_all_symbols_left_is_closed_before_one_returns(
 def test_a_new_plan_is_connected_on_every_line_and_again_after_a_loss(
     start: Start, tmp_path: Path, exchange: Exchange
 ) -> None:
-    listed(tmp_path, "AUSDT")
-    feed = start("*USDT")
-    wait_for(lambda: feed.trades("AUSDT"))
+    feed = recording(start, tmp_path, "AUSDT")
     listed(tmp_path, "AUSDT", "BUSDT")
     wait_for(lambda: feed.trades("BUSDT"))
     exchange.renew()
@@ -213,9 +203,7 @@ def test_the_last_choice_serves_at_a_start_without_a_list(start: Start, tmp_path
 def test_a_restart_divides_the_symbols_of_the_newest_list_anew(
     start: Start, tmp_path: Path, exchange: Exchange
 ) -> None:
-    listed(tmp_path, "AUSDT")
-    feed = start("*USDT")
-    wait_for(lambda: feed.trades("AUSDT"))
+    feed = recording(start, tmp_path, "AUSDT")
     listed(tmp_path, "AUSDT", "BUSDT")
     wait_for(lambda: feed.trades("BUSDT"))
     feed.stop()
@@ -230,9 +218,7 @@ def test_a_restart_divides_the_symbols_of_the_newest_list_anew(
 def test_a_change_that_the_disk_does_not_take_is_made_later(
     start: Start, tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed(tmp_path, "AUSDT")
-    feed = start("*USDT")
-    wait_for(lambda: feed.trades("AUSDT"))
+    feed = recording(start, tmp_path, "AUSDT")
     with no_new_journal(monkeypatch):
         listed(tmp_path, "AUSDT", "BUSDT")
         wait_for(lambda: feed.event("symbols_not_changed"))
