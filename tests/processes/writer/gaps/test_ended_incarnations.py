@@ -59,11 +59,16 @@ def outages(world: World) -> list[tuple[Any, ...]]:
     return [(cause, *(at_us / 1e6 - START_NS / 1e9 for at_us in times)) for cause, *times in found]
 
 
-def test_one_killed_beside_another_leaves_no_outage_and_no_connection(world: World) -> None:
+def begun_side_by_side(world: World) -> tuple[Ingest, Ingest]:
+    """An ingest that is connected and has said something, and its successor, which has only begun."""
     old = Ingest(world, 1, 0)
     old.connect(0)
     old.say(1, 1)
-    new = Ingest(world, 30_001, 1, after=old)
+    return old, Ingest(world, 30_001, 1, after=old)
+
+
+def test_one_killed_beside_another_leaves_no_outage_and_no_connection(world: World) -> None:
+    old, new = begun_side_by_side(world)
     new.connect(2)
     new.say(3, 2)
     old.say(3, 2)
@@ -76,10 +81,7 @@ def test_one_killed_beside_another_leaves_no_outage_and_no_connection(world: Wor
 
 
 def test_a_successor_killed_leaves_no_outage_and_no_connection(world: World) -> None:
-    old = Ingest(world, 1, 0)
-    old.connect(0)
-    old.say(1, 1)
-    new = Ingest(world, 30_001, 1, after=old)
+    old, new = begun_side_by_side(world)
     new.connect(2)
     new.say(3, 2)
     new.is_killed()
@@ -91,10 +93,7 @@ def test_a_successor_killed_leaves_no_outage_and_no_connection(world: World) -> 
 
 
 def test_one_killed_before_its_successor_connects_is_an_outage_until_then(world: World) -> None:
-    old = Ingest(world, 1, 0)
-    old.connect(0)
-    old.say(1, 1)
-    new = Ingest(world, 30_001, 1, after=old)
+    old, new = begun_side_by_side(world)
     old.say(3, 2)
     old.is_killed()
     new.connect(10)
@@ -103,10 +102,7 @@ def test_one_killed_before_its_successor_connects_is_an_outage_until_then(world:
 
 
 def test_both_killed_are_an_outage_until_the_next_connects(world: World) -> None:
-    old = Ingest(world, 1, 0)
-    old.connect(0)
-    old.say(1, 1)
-    new = Ingest(world, 30_001, 1, after=old)
+    old, new = begun_side_by_side(world)
     new.connect(2)
     new.say(3, 2)
     old.say(3, 2)
@@ -120,10 +116,7 @@ def test_both_killed_are_an_outage_until_the_next_connects(world: World) -> None
 
 
 def test_what_lies_between_the_last_sign_of_one_killed_and_its_successor_is_an_outage(world: World) -> None:
-    old = Ingest(world, 1, 0)
-    old.connect(0)
-    old.say(1, 1)
-    new = Ingest(world, 30_001, 1, after=old)
+    old, new = begun_side_by_side(world)
     new.connect(4)
     new.say(5, 2)
     old.is_killed()
