@@ -20,6 +20,7 @@ from collector.supervision.handover_link import Gone
 from collector.supervision.life import Run
 from collector.supervision.reloading import Reloading
 from collector.supervision.reporting import Reporting, reports_in
+from collector.supervision.requests import Requests
 from collector.supervision.service import Service
 from collector.supervision.succession import Succession
 from collector.supervision.supervisor import Reports, Supervisor
@@ -70,15 +71,15 @@ class _Shown:
         self.reporting = reporting = Reporting(run.current.config, run.run_id, run.log, run.display, counts)
         stack.callback(lambda: reporting.close(handed_on=handing.is_under_way))
         handing.follow = reporting.read_beside
-        self._reloading = Reloading(
-            run.current, run.source, run.lack, reporting.reconfigure, run.signals, SystemClock(), run.log, handing
-        )
-        stack.callback(self._reloading.close)
+        clock = SystemClock()
+        reloading = Reloading(run.current, run.source, run.lack, reporting.reconfigure, clock, run.log)
+        self._requests = Requests(run.current, reloading, handing, run.signals, clock, run.log)
+        stack.callback(self._requests.close)
 
     def look(self, supervisor: Supervisor, reports: Reports) -> None:
         keep_lock(self._run.lock, self._run.log)
         self._service.tell(ready=supervisor.recording, stopping=supervisor.stopping)
-        self._reloading.look(supervisor, reports)
+        self._requests.look(supervisor, reports)
         self.reporting.look(supervisor, reports)
 
 

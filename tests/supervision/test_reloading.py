@@ -20,7 +20,8 @@ from collector.supervision.handover_link import Failed, Here
 from collector.supervision.other_program import Facts
 from collector.supervision.reload_plan import Current, Source
 from collector.supervision.reload_steps import Steps
-from collector.supervision.reloading import CLEAN_SECS, SETTLE_SECS, Reloading
+from collector.supervision.reloading import SETTLE_SECS, Reloading
+from collector.supervision.requests import CLEAN_SECS, Requests
 from collector.supervision.signals import Signals
 from tests.supervision.test_handing_over import Later
 from tests.whole.running import wait_for
@@ -54,10 +55,10 @@ class World:
         self.control.open()
         log = Log(lambda level, fields: self.events.append({"level": level, **fields}))
         facts = Facts(self.current, "run", supervisor_lock(folder), None, None, is_reloadable=True)
-        self.reloading = Reloading(
-            self.current, Source(self._read, lambda _config: None), lambda _count: "", self.followed.append,
-            self.signals, self, log, HandingOver(facts, self, log, self._start),  # type: ignore[arg-type]
-        )  # fmt: skip
+        source = Source(self._read, lambda _config: None)
+        reloading = Reloading(self.current, source, lambda _count: "", self.followed.append, self, log)
+        handing = HandingOver(facts, self, log, self._start)  # type: ignore[arg-type]
+        self.requests = Requests(self.current, reloading, handing, self.signals, self, log)
 
     def _start(self, program: Sequence[str], facts: Facts) -> Later:
         self.later = Later(program, facts)
@@ -94,7 +95,7 @@ class World:
             self.reports[role] = replace(self.reports[role], config_number=self.current.number)
 
     def look(self) -> None:
-        self.reloading.look(self, self.reports)  # type: ignore[arg-type]
+        self.requests.look(self, self.reports)  # type: ignore[arg-type]
 
     def applied(self, count: int = 1) -> None:
         """Look until so many configurations are applied."""
@@ -122,7 +123,7 @@ class World:
 def world(tmp_path: Path) -> Iterator[World]:
     world = World(tmp_path)
     yield world
-    world.reloading.close()
+    world.requests.close()
 
 
 def test_the_answer_comes_once_every_process_concerned_works_by_the_new_settings(world: World) -> None:
@@ -296,7 +297,7 @@ def test_what_is_asked_of_a_recorder_that_ends_is_refused(tmp_path: Path) -> Non
     number = world.control.ask(Request())
     world.stopping = True
     world.look()
-    world.reloading.close()
+    world.requests.close()
     answer = world.control.answer_to(number)
     assert answer is not None
     assert (answer.state, answer.problems) == ("refused", ["the recorder is stopping"])
