@@ -1,0 +1,148 @@
+"""Reads single streams of a segment that another process may be writing, sealing or removing meanwhile.
+
+Each read is one statement, because a reader holds up a seal while it lasts.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from collector.domain.errors import DamagedError, UnreadableError
+from collector.domain.records import INT64_MAX, Gap, StreamKey
+from collector.storage.regular_files import regular_files
+from collector.storage.segment import version_1
+from collector.storage.segment.blocks import BlockDecoder, Messages
+from collector.storage.segment.database import damage_of
+from collector.storage.segment.file_format import has_table, version_of
+
+_WITHOUT_ORDER: Final = frozenset({"none", "unique"})
+_OPEN: Final = ".open.db"
+
+_COUNTED: Final = {
+    1: "SELECT stream_id, count(*), sum(length(payload)), min(received_us), max(received_us) FROM messages GROUP BY 1",
+    2: """
+SELECT stream_id, sum(rows), sum(bytes), min(first), max(last) FROM (
+    SELECT stream_id, rows, length(columns) + length(payloads) AS bytes, received_min AS first, received_max AS last
+    FROM blocks WHERE stream_id IS NOT NULL
+    UNION ALL
+    SELECT s.stream_id, s.rows, (length(b.columns) + length(b.payloads)) * s.rows / b.rows, b.received_min, b.received_max
+    FROM block_streams s JOIN blocks b USING (block)
+) GROUP BY 1
+""",
+}
+"""Messages, bytes and receive times of each stream, by format. Of a block that streams share, each has its part."""
+
+_BLOCKS: Final = """
+SELECT columns, payloads FROM blocks
+WHERE (stream_id = :stream OR (stream_id IS NULL AND block IN (SELECT block FROM block_streams WHERE stream_id = :stream)))
+  AND received_max >= :since AND received_min < :until ORDER BY block
+"""
+_GAPS: Final = f"SELECT exchange, symbol, {', '.join(Gap._fields)} FROM gaps ORDER BY row"  # noqa: S608 -- our names
+_REASONS: Final = "SELECT row, reason FROM reasons"
+
+
+class HeldStream(NamedTuple):
+    """What a segment has of a stream. Times in µs; they may be those of neighbours in the same commit."""
+
+    stream_id: int
+    key: StreamKey
+    has_ids: bool
+    """Whether its messages are ordered by id."""
+    rows: int
+    bytes: int
+    received_min: int
+    received_max: int
+
+
+@dataclass(frozen=True)
+class StreamBlocks:
+    """Messages of one stream as the segment stores them."""
+
+    stream_id: int
+    packed: list[tuple[bytes, bytes]]
+    plain: list[Messages]
+    """Those of a segment of format 1."""
+
+    def messages(self) -> Iterator[Messages]:
+        """The messages in order of commits. Raises DamagedError."""
+        decoder = BlockDecoder()
+        for columns, payloads in self.packed:
+            yield from decoder.messages(columns, payloads, {self.stream_id})
+        yield from self.plain
+
+
+class ReadableSegment:
+    """One segment as of the moment of each call. Methods raise as `readable`."""
+
+    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
+        self.path = path
+        self._db = db
+        self._version = version_of(db, path.name)
+        self.meta: dict[str, str] = dict(db.execute("SELECT key, value FROM meta"))
+
+    def streams(self) -> list[HeldStream]:
+        """Every stream that has messages."""
+        rows = self._db.execute("SELECT stream_id, exchange, symbol, data_type, id_rule FROM streams")
+        known = {stream_id: (StreamKey(*key), rule not in _WITHOUT_ORDER) for stream_id, *key, rule in rows}
+        counted = self._db.execute(_COUNTED[self._version]).fetchall()
+        # A stream of a commit between the two statements is left for the next look.
+        return [HeldStream(row[0], *known[row[0]], *row[1:]) for row in counted if row[0] in known]
+
+    def blocks(self, stream_id: int, since_us: int = 0, until_us: int = INT64_MAX) -> StreamBlocks:
+        """A stream's messages; blocks with nothing received from `since_us` to before `until_us` are left out."""
+        if self._version == 1:
+            chunks = version_1.chunks(self._db)
+            plain = [messages for chunk in chunks for messages in chunk if messages.stream_id == stream_id]
+            return StreamBlocks(stream_id, [], plain)
+        found = self._db.execute(_BLOCKS, {"stream": stream_id, "since": since_us, "until": until_us})
+        return StreamBlocks(stream_id, found.fetchall(), [])
+
+    def gaps(self) -> list[tuple[str, str, Gap]]:
+        """Exchange, symbol and row of every gap, in the order of the ledger."""
+        if not has_table("gaps", self._version):
+            return []
+        return [(exchange, symbol, Gap(*row)) for exchange, symbol, *row in self._db.execute(_GAPS)]
+
+    def reasons(self) -> dict[int, str]:
+        """Why messages could not be decoded, by their rows."""
+        return dict(self._db.execute(_REASONS)) if has_table("reasons", self._version) else {}
+
+
+def readable_segments(folder: Path) -> list[Path]:
+    """The files of sealed and open segments, oldest first; not those that are being made."""
+    return [path for path in regular_files(folder, "*.db") if path.name.count(".") == 1 or path.name.endswith(_OPEN)]
+
+
+def segment_id_of(path: Path) -> str:
+    """The id in a segment file's name."""
+    return path.name.partition(".")[0]
+
+
+def is_open(path: Path) -> bool:
+    """Whether it is the name of an open segment."""
+    return path.name.endswith(_OPEN)
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[ReadableSegment]:
+    """Open a segment, also under its later name if it was sealed since it was listed.
+
+    Raises FileNotFoundError once it is gone, NewerDataError for a newer program's segment, DamagedError for a damaged one,
+    UnreadableError for one that cannot be read at present; all of them also while it is being read.
+    """
+    if is_open(path) and not path.exists():
+        path = path.with_name(f"{segment_id_of(path)}.db")
+    # Only a sealed segment may be opened as immutable: nothing writes to it.
+    options = "mode=ro" if is_open(path) else "mode=ro&immutable=1"
+    try:
+        with damage_of(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True)) as db:
+            yield ReadableSegment(path, db)
+    except (sqlite3.Error, DamagedError) as error:
+        if not path.exists():
+            raise FileNotFoundError(f"{path} was sealed or archived meanwhile") from error
+        if isinstance(error, sqlite3.Error):
+            raise UnreadableError(f"{path.name} cannot be read at present: {error}") from error
+        raise
