@@ -16,7 +16,7 @@ LOSSES = frozenset({"sequence", "budget", "damaged", "checksum", "crossed"})
 SILENCE = "silence"
 """A silence may hide a loss where ids prove nothing, or until the stream speaks again."""
 
-_DISCONNECTED = frozenset({"disconnect", "restart"})
+DISCONNECTED = frozenset({"disconnect", "restart"})
 """Causes of a silence while nothing was connected."""
 
 CONTRADICTED = "exchange"
@@ -134,7 +134,7 @@ def _add(summary: StreamSummary, row: LedgerRow) -> bool:
     summary.is_silent |= lasts
     is_unchecked = gap.kind == "checksum" and gap.cause != CONTRADICTED
     is_loss = gap.kind in LOSSES and not is_unchecked
-    is_excused = summary.provable and (gap.cause not in _DISCONNECTED or _has_proving_ids(summary.stream))
+    is_excused = summary.provable and (gap.cause not in DISCONNECTED or has_proving_ids(summary.stream))
     is_silence = gap.kind == SILENCE and not is_excused
     is_doubt = gap.kind == RESET or lasts or is_silence or is_unchecked
     summary.is_unchecked |= is_unchecked
@@ -154,7 +154,7 @@ def _is_provable(stream: StreamKey) -> bool:
     return registry.proves_whole(stream.exchange, stream.data_type)
 
 
-def _has_proving_ids(stream: StreamKey) -> bool:
+def has_proving_ids(stream: StreamKey) -> bool:
     """Whether ids prove what came while nothing was connected; a connection's tickets and checksums cannot."""
     try:
         rule = registry.adapter(stream.exchange).id_rules.get(stream.data_type)

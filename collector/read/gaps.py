@@ -172,12 +172,19 @@ def _object_rows(store: ObjectStore, entry: ManifestObject, path: Path) -> list[
     """The rows in an archived object. Raises OSError, ValueError, KeyError or ArrowException."""
     if store.fetch(entry.key, path) is None:
         raise FileNotFoundError("it does not exist")
-    table = pq.ParquetFile(path).read(columns=list(Gap._fields))
+    found = file_rows(path, entry.exchange, entry.symbol)
     path.unlink()
+    return found
+
+
+def file_rows(path: Path, exchange: str, symbol: str) -> list[LedgerRow]:
+    """The rows in the file of an archived object. Raises OSError, ValueError, KeyError or ArrowException."""
+    with pq.ParquetFile(path) as file:
+        table = file.read(columns=list(Gap._fields))
     for name in TIMES:
         times = table.column(name).cast(pa.timestamp("us", "UTC")).cast(pa.int64())
         table = table.set_column(table.schema.get_field_index(name), name, times)
-    return [LedgerRow(entry.exchange, entry.symbol, Gap(**row)) for row in table.select(Gap._fields).to_pylist()]
+    return [LedgerRow(exchange, symbol, Gap(**row)) for row in table.select(Gap._fields).to_pylist()]
 
 
 def _segment(ledger: Ledger, path: Path) -> list[LedgerRow]:

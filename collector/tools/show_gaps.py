@@ -19,7 +19,6 @@ from pathlib import Path
 from time import time_ns
 from typing import Any
 
-import pyarrow as pa
 from pyarrow import parquet as pq
 from rich.console import Console
 
@@ -30,7 +29,7 @@ from collector.domain.redact import printable
 from collector.read.gap_summary import StreamSummary, summaries
 from collector.read.gaps import TIMES, Ledger, LedgerRow, read
 from collector.read.incidents import LASTING, Incident, incidents
-from collector.storage.archive.schema import GAP_SCHEMA
+from collector.read.ledger_table import ledger_table
 from collector.terminal.console import output_console
 from collector.tools.archive_args import (
     STORE_HELP,
@@ -67,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     rows = [row for row in chosen if not arguments.open or row.gap.status == "open"]
     found = [one for one in incidents(chosen) if not arguments.open or {"open", LASTING} & set(one.statuses)]
     if arguments.parquet:
-        pq.write_table(as_table(rows), arguments.parquet)
+        pq.write_table(ledger_table(rows), arguments.parquet)
     if arguments.json:
         listed = {"gaps": list(map(as_object, rows))} if arguments.rows else _incidents_object(found, ledger)
         listed |= {"streams": [summary.as_object() for summary in streams], "unread": ledger.unread}
@@ -185,13 +184,6 @@ def as_object(row: LedgerRow) -> dict[str, Any]:
     columns = row.gap._asdict()
     times = {name: None if columns[name] is None else iso_time(columns[name]) for name in TIMES}
     return {"exchange": row.exchange, "symbol": row.symbol, **columns, **times}
-
-
-def as_table(rows: list[LedgerRow]) -> pa.Table:
-    """The rows for `--parquet`: exchange and symbol, then the ledger's columns."""
-    schema = pa.schema([("exchange", pa.string()), ("symbol", pa.string()), *GAP_SCHEMA])
-    columns = [{"exchange": row.exchange, "symbol": row.symbol, **row.gap._asdict()} for row in rows]
-    return pa.Table.from_pylist(columns, schema)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.archive.parquet import ROW_GROUP_ROWS
 from collector.storage.archive.schema import schema_of
 
-_ID_COLUMNS: Final = {
+ID_COLUMNS: Final = {
     "trade": ("sequence", "trade_id"),
     "agg_trade": ("trade_id",),
     "book_delta": ("last_id",),
@@ -89,7 +89,7 @@ class _FileFacts:
 
     def __init__(self, entry: ManifestObject) -> None:
         self._entry = entry
-        self._id_columns = () if entry.id_min is None else _ID_COLUMNS.get(entry.data_type, ())
+        self._id_columns = () if entry.id_min is None else ID_COLUMNS.get(entry.data_type, ())
         self._rows = 0
         self._received: list[int] = []
         self._series: int | None = None

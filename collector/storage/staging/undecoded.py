@@ -73,4 +73,9 @@ class Undecoded:
         data_type = self._segment.streams[messages.stream_id].key.data_type
         if data_type == UNDECODED:
             return list(map(self._segment.reason, messages.rows))
-        return [f"the message is not of the form its exchange's adapter knows for {data_type}"] * len(messages)
+        return [untyped_reason(data_type)] * len(messages)
+
+
+def untyped_reason(data_type: str) -> str:
+    """The reason of a message that could not be typed."""
+    return f"the message is not of the form its exchange's adapter knows for {data_type}"
