@@ -1,0 +1,140 @@
+"""An archive, and the questions that can be asked of it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import pyarrow as pa
+
+from collector.domain.records import GAP_STATUSES, UNDECODED, UNKNOWN
+from collector.read.answer import MARKET_KINDS, Ask, Kinds, answer
+from collector.read.errors import QuestionError
+from collector.read.frame import Frame
+from collector.read.holdings import Holdings
+from collector.read.ledger_table import LEDGER_SCHEMA, ledger_table
+from collector.read.stream_table import STREAM_SCHEMA, stream_rows
+from collector.read.unrepaired import reaches
+from collector.read.window import Moment, Window, window
+
+SOURCES: Final = ("trade", "agg_trade")
+
+
+class Archive:
+    """What was recorded: an archive, and with a data directory also what is on its way there, each row once.
+
+    Times may be ISO 8601 text, dates, datetimes (UTC unless they say otherwise) or microseconds since the epoch; a stretch
+    begins with `start` and ends before `end`. `exchange` may be left out where only one has the symbol. Every method may be
+    asked again to see what was recorded meanwhile. Raises QuestionError for a question that has no answer, StoreError if
+    the archive cannot be read.
+    """
+
+    def __init__(self, holdings: Holdings) -> None:
+        """`open` of this package makes one."""
+        self._holdings = holdings
+
+    @property
+    def url(self) -> str:
+        """Where the archive is."""
+        return self._holdings.store.url
+
+    def streams(self) -> pa.Table:
+        """What there is: a row for each stream and host, by name.
+
+        `exchange`, `symbol`, `data_type`, `first` and `last` (when the first and the last row were received), `rows`,
+        `bytes` (compressed), `state` and `host`. The state is `open` if its newest rows are in the segment that is written
+        now, `waiting` if they wait for the archive, `archived`, or `pruned` if no row is left.
+        """
+        self._holdings.look()
+        found = [
+            row
+            for stream in sorted(self._holdings.streams())
+            for row in stream_rows(stream, self._holdings.pieces(stream))
+        ]
+        return pa.Table.from_pylist(found, STREAM_SCHEMA)
+
+    def trades(
+        self, symbol: str, start: Moment | None = None, end: Moment | None = None, *, exchange: str | None = None,
+        source: str = "trade", kinds: Kinds | None = MARKET_KINDS, columns: Sequence[str] | None = None,
+        clock: str = "received", gaps: str = "raise", live: bool = True, host: str | None = None,
+    ) -> Frame:  # fmt: skip
+        """Trades, or with `source="agg_trade"` aggregated ones, in the order of their ids.
+
+        `kinds` are those of trades to return: `market`, `liquidation`, `block`, `insurance_fund`, `adl`, `none`, or the
+        exchange's own word, and None where it does not say; `kinds=None` returns all. See `rows` for the rest.
+        """
+        if source not in SOURCES:
+            raise QuestionError(f"source = {source!r}: must be one of {', '.join(map(repr, SOURCES))}")
+        ask = Ask(source, symbol, exchange, columns, gaps, live, host, kinds if source == "trade" else None)
+        return self._frame(ask, window(start, end, clock))
+
+    def deltas(
+        self, symbol: str, start: Moment | None = None, end: Moment | None = None, *, exchange: str | None = None,
+        columns: Sequence[str] | None = None, clock: str = "received", gaps: str = "raise", live: bool = True,
+        host: str | None = None,
+    ) -> Frame:  # fmt: skip
+        """Changes of the book, in the order of their ids; a row with `is_snapshot` replaces it. See `rows`."""
+        return self._frame(Ask("book_delta", symbol, exchange, columns, gaps, live, host), window(start, end, clock))
+
+    def snapshots(
+        self, symbol: str, start: Moment | None = None, end: Moment | None = None, *, exchange: str | None = None,
+        columns: Sequence[str] | None = None, clock: str = "received", gaps: str = "raise", live: bool = True,
+        host: str | None = None,
+    ) -> Frame:  # fmt: skip
+        """Whole books, or their best levels, as the exchange sends them. See `rows`."""
+        return self._frame(Ask("book_snapshot", symbol, exchange, columns, gaps, live, host), window(start, end, clock))
+
+    def ticker(
+        self, symbol: str, start: Moment | None = None, end: Moment | None = None, *, exchange: str | None = None,
+        columns: Sequence[str] | None = None, clock: str = "received", gaps: str = "raise", live: bool = True,
+        host: str | None = None,
+    ) -> Frame:  # fmt: skip
+        """Best bids and asks. See `rows`."""
+        return self._frame(Ask("book_ticker", symbol, exchange, columns, gaps, live, host), window(start, end, clock))
+
+    def undecoded(
+        self, symbol: str = UNKNOWN, start: Moment | None = None, end: Moment | None = None, *,
+        exchange: str | None = None, columns: Sequence[str] | None = None, clock: str = "received",
+        gaps: str = "raise", live: bool = True, host: str | None = None,
+    ) -> Frame:  # fmt: skip
+        """Frames that were not understood, with the reason; symbol `_` has those of an unknown stream. See `rows`."""
+        return self._frame(Ask(UNDECODED, symbol, exchange, columns, gaps, live, host), window(start, end, clock))
+
+    def rows(
+        self, data_type: str, symbol: str, start: Moment | None = None, end: Moment | None = None, *,
+        exchange: str | None = None, columns: Sequence[str] | None = None, clock: str = "received",
+        gaps: str = "raise", live: bool = True, host: str | None = None,
+    ) -> Frame:  # fmt: skip
+        """The rows of any data type, in the order of their ids, where the exchange has ids, else as they were received.
+
+        `columns` are those of the data type's files, all if None; those that an older file does not have are null.
+        `clock="received"` takes the time at which a message was received, and of one that was fetched later over REST the
+        exchange's; `clock="exchange"` takes the exchange's, or the other where the message has none.
+
+        `gaps` is what happens where rows are missing, or may be: `raise` refuses with a GapError; `mark` adds a column
+        `gap_id`, which has at the first row behind a gap its id (of several with spaces between), else null; `split` adds
+        a column `piece` that counts from 0 and changes behind each gap; `ignore` reads across.
+
+        `live=False` reads the archive alone. `host` chooses among recorders of the same stream; without it, several that
+        recorded at the same time are an error.
+        """
+        return self._frame(Ask(data_type, symbol, exchange, columns, gaps, live, host), window(start, end, clock))
+
+    def gaps(
+        self, symbol: str | None = None, start: Moment | None = None, end: Moment | None = None, *,
+        exchange: str | None = None, status: str | None = None,
+    ) -> Frame:  # fmt: skip
+        """The gap ledger: the latest row of each gap that reaches into the time, by start; repaired ones, too.
+
+        `status` is one of `open`, `repaired`, `partly_repaired`, `unrepairable`; None means all. With a symbol there are
+        also the gaps of its whole feed, whose symbol is `_`.
+        """
+        when = window(start, end)
+        if status not in {None, *GAP_STATUSES}:
+            raise QuestionError(f"status = {status!r}: must be one of {', '.join(GAP_STATUSES)}")
+        self._holdings.look()
+        found = [row for row in self._holdings.ledger(exchange, symbol) if reaches(row, when)]
+        table = ledger_table(row for row in found if status in {None, row.gap.status})
+        return Frame("gap ledger", LEDGER_SCHEMA, lambda: iter((table,)))
+
+    def _frame(self, ask: Ask, when: Window) -> Frame:
+        self._holdings.look()
+        return answer(self._holdings, ask, when)

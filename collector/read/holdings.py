@@ -1,0 +1,174 @@
+"""What there is to read: the archive by its manifests, and what a data directory holds besides, as of one look."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pyarrow as pa
+
+from collector.domain.errors import StoreError
+from collector.domain.names import gap_id, parse_segment_id, time_us
+from collector.domain.records import GAP, UNDECODED, UNKNOWN, Gap, StreamKey
+from collector.read.gaps import Ledger, LedgerRow, file_rows
+from collector.read.local_parts import LocalSegment, local_segments, staged_segment
+from collector.read.manifests import THREADS, Entry, Manifests, piece_of
+from collector.read.pieces import Objects, Piece
+from collector.storage.ordered_map import in_order
+from collector.storage.store.object_store import ObjectStore
+
+NOT_ARCHIVED = "not_archived"
+"""The kind of a gap that no ledger has: a segment that the archive does not have, or not yet."""
+
+PRUNED = "pruned"
+"""The kind of a gap that no ledger has: rows that a person removed from the archive."""
+
+
+class Holdings:
+    """Looks at the data directory first, and at the archive afterwards: what leaves the first is in the second by then."""
+
+    def __init__(self, store: ObjectStore, data_dir: Path | None, asof_us: int | None) -> None:
+        self.store = store
+        self._data_dir = data_dir
+        self._asof_us = asof_us
+        self._manifests = Manifests(store)
+        self._gaps: dict[str, list[LedgerRow]] = {}
+        self._local: list[LocalSegment] = []
+
+    def look(self) -> None:
+        """See what there is now. Raises StoreError, DamagedError."""
+        local = [] if self._data_dir is None else local_segments(self._data_dir)
+        self._manifests.look()
+        self._local = [one for one in local if one.segment_id not in self._manifests.ids and self._was(one.sealed_us)]
+
+    def problems(self) -> list[str]:
+        """Manifests that could not be read."""
+        return self._manifests.problems()
+
+    def streams(self) -> set[StreamKey]:
+        """Every stream that has rows, pruned ones included; not the gap ledger."""
+        local = {piece.stream for segment in self._local for piece in segment.pieces}
+        archived = {stream for stream in self._manifests.streams() if self._entries(stream)}
+        return {stream for stream in local | archived if stream.data_type != GAP}
+
+    def pieces(self, stream: StreamKey) -> list[Piece]:
+        """The pieces of a stream that can be read, oldest first."""
+        archived = [piece_of(entry) for entry in self._entries(stream) if not self._manifests.is_pruned(entry.object)]
+        return sorted([*archived, *self._local_pieces(stream)], key=lambda piece: (piece.segment_id, piece.date))
+
+    def relocated(self, piece: Piece) -> list[Piece]:
+        """The rows of a piece of the data directory that has moved on: into a set, or into the archive. Raises StoreError."""
+        staged = None if self._data_dir is None else staged_segment(self._data_dir / "staging" / piece.segment_id)
+        if staged is not None and piece.place != "staged":
+            return [one for one in staged.pieces if one.stream == piece.stream]
+        manifest = self._manifests.segment(piece.host, piece.segment_id)
+        if manifest is None:
+            raise StoreError(f"{piece.name} is gone, and the archive does not have segment {piece.segment_id}")
+        found = (piece_of(Entry(entry, manifest)) for entry in manifest.objects)
+        return [one for one in found if one.stream == piece.stream]
+
+    def ledger(self, exchange: str | None = None, symbol: str | None = None) -> list[LedgerRow]:
+        """The latest row of each gap, of all streams or of those of a symbol and of its whole feed. Raises StoreError."""
+        ledger = Ledger()
+        wanted = [piece for piece in self._gap_pieces() if _is_of(piece.stream, exchange, symbol)]
+        wanted.sort(key=lambda piece: piece.segment_id)
+        with closing(Objects(self.store)) as objects:
+            for rows in in_order(lambda piece: self._gap_rows(objects, piece), wanted, THREADS):
+                ledger.add(self._known(rows))
+        local = (row for segment in self._local for row in segment.gaps)
+        ledger.add(self._known(row for row in local if _is_of(row.stream, exchange, symbol)))
+        return ledger.rows()
+
+    def absent(self, stream: StreamKey, *, live: bool) -> Iterator[LedgerRow]:
+        """Gaps that no ledger has: what was pruned of the stream, and segments of its hosts that are not there.
+
+        With `live=False`, those that only the data directory has are not there either.
+        """
+        entries = self._entries(stream)
+        for entry in entries:
+            if self._manifests.is_pruned(entry.object) and entry.object.received_min and entry.object.received_max:
+                first, last = time_us(entry.object.received_min), time_us(entry.object.received_max)
+                yield _absent(stream, PRUNED, entry.object.rows, first, last)
+        hosts = {entry.segment.host for entry in entries}
+        yield from self._unarchived(stream, hosts, live=live)
+
+    def _unarchived(self, stream: StreamKey, hosts: set[str], *, live: bool) -> Iterator[LedgerRow]:
+        there = {*self._manifests.ids, *(segment.segment_id for segment in (self._local if live else ()))}
+        for manifest in self._manifests.segments():
+            previous = manifest.previous_segment
+            if manifest.host in hosts and previous is not None and previous not in there:
+                begun = int(parse_segment_id(previous).time.timestamp()) * 1_000_000
+                yield _absent(stream, NOT_ARCHIVED, None, begun, max(begun, time_us(manifest.opened_at)))
+
+    def _entries(self, stream: StreamKey) -> list[Entry]:
+        found = self._manifests.streams().get(stream, [])
+        if self._asof_us is None:
+            return found
+        return [entry for entry in found if self._was(time_us(entry.segment.sealed_at))]
+
+    def _local_pieces(self, stream: StreamKey) -> list[Piece]:
+        found: dict[tuple[str, str], Piece] = {}
+        for piece in (piece for segment in self._local for piece in segment.pieces):
+            # Which messages of a segment cannot be typed shows only when it is read.
+            may_have = stream.data_type == UNDECODED and piece.stream[:2] == stream[:2] and piece.place != "staged"
+            if piece.stream == stream or may_have:
+                found.setdefault((piece.segment_id, piece.date), piece._replace(stream=stream))
+        return list(found.values())
+
+    def _gap_pieces(self) -> Iterator[Piece]:
+        for stream, entries in self._manifests.streams().items():
+            if stream.data_type == GAP:
+                yield from (piece_of(entry) for entry in entries if not self._manifests.is_pruned(entry.object))
+        for segment in self._local:
+            yield from (piece for piece in segment.pieces if piece.stream.data_type == GAP)
+
+    def _gap_rows(self, objects: Objects, piece: Piece) -> list[LedgerRow]:
+        if piece.name not in self._gaps:
+            try:
+                rows = _rows_in(objects, piece)
+            except FileNotFoundError:
+                # A set that went to the archive.
+                (moved,) = (one for one in self.relocated(piece) if one.name == piece.name)
+                rows = _rows_in(objects, moved)
+            self._gaps[piece.name] = rows
+        return self._gaps[piece.name]
+
+    def _was(self, sealed_us: int | None) -> bool:
+        """Whether a segment was sealed at the moment that is asked about."""
+        return self._asof_us is None or (sealed_us is not None and sealed_us <= self._asof_us)
+
+    def _known(self, rows: Iterable[LedgerRow]) -> list[LedgerRow]:
+        return [row for row in rows if self._asof_us is None or row.gap.detected_at <= self._asof_us]
+
+
+def _rows_in(objects: Objects, piece: Piece) -> list[LedgerRow]:
+    try:
+        return file_rows(objects.path(piece), piece.stream.exchange, piece.stream.symbol)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise StoreError(f"{piece.name} cannot be read: {error}") from error
+
+
+def _is_of(stream: StreamKey, exchange: str | None, symbol: str | None) -> bool:
+    return (exchange is None or stream.exchange in {exchange, UNKNOWN}) and (
+        symbol is None or stream.symbol in {symbol, UNKNOWN}
+    )
+
+
+def _absent(stream: StreamKey, kind: str, missing: int | None, first_us: int, last_us: int) -> LedgerRow:
+    gap = Gap(
+        gap_id=gap_id(stream, 0, kind, None, first_us),
+        stream_type=stream.data_type,
+        kind=kind,
+        cause="unknown" if kind == NOT_ARCHIVED else "pruned",
+        expected_id=None,
+        actual_id=None,
+        missing=missing,
+        started_at=first_us,
+        ended_at=last_us,
+        line=None,
+        status="open" if kind == NOT_ARCHIVED else "unrepairable",
+        repaired_by=None,
+        detected_at=last_us,
+    )
+    return LedgerRow(stream.exchange, stream.symbol, gap)

@@ -1,0 +1,235 @@
+"""Gaps are heeded: a read refuses to cross one, marks it, splits at it, or ignores it when told to."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import collector.read
+from collector.domain.records import Gap
+from collector.read import GapError
+from collector.read.archive import Archive
+from collector.storage.store.deleting import DeletingDirectoryStore
+from collector.storage.store.directory import DirectoryStore
+from tests.read.recorded_world import Frame, RecordedWorld, data_of, trade_ids
+from tests.storage.archive import old_archive
+from tests.storage.archive.archive_files import IDS, archive
+from tests.storage.segment.segment_files import NOON_US, make_gap, message, trade
+
+HOUR_US = 3_600_000_000
+
+
+def without(frames: list[Frame], channel: bytes, *places: slice) -> list[Frame]:
+    """The frames but for some of a channel, which the exchange never sent."""
+    own = [frame for frame in frames if channel in frame[1]]
+    gone = {frame[1] for place in places for frame in own[place]}
+    return [frame for frame in frames if frame[1] not in gone]
+
+
+def recorded_with_holes(world: RecordedWorld, frames: list[Frame], channel: bytes, *places: slice) -> Archive:
+    """An archive of two segments, of which frames of a channel are missing."""
+    left = without(frames, channel, *places)
+    for part in (left[: len(left) // 2], left[len(left) // 2 :]):
+        world.receive(part)
+        world.seal()
+    world.archive()
+    return collector.read.open(world.data_dir / "archive")
+
+
+def test_a_gap_in_the_middle_is_refused_and_the_error_says_what_to_do(
+    world: RecordedWorld, frames: list[Frame]
+) -> None:
+    found = recorded_with_holes(world, frames, b"@trade", slice(100, 110))
+    with pytest.raises(GapError) as refused:
+        found.trades("BTCUSDT").arrow()
+    (gap,) = refused.value.gaps
+    assert (gap.gap.kind, gap.gap.missing, gap.gap.status) == ("sequence", 10, "open")
+    first, second, way = str(refused.value).splitlines()
+    assert first == "binance BTCUSDT trade has 1 unrepaired gap in the time asked for:"
+    assert second.startswith("  2024-08-08T23:54:")
+    assert "sequence, cause exchange, 10 missing" in second
+    assert all(f'gaps="{mode}"' in way for mode in ("mark", "split", "ignore"))
+
+
+def test_on_either_side_of_a_gap_nothing_is_refused(world: RecordedWorld, frames: list[Frame]) -> None:
+    found = recorded_with_holes(world, frames, b"@trade", slice(100, 110))
+    (gap,) = found.trades("BTCUSDT").gaps
+    ids = trade_ids(frames)
+    assert found.trades("BTCUSDT", end=gap.gap.started_at).arrow()["trade_id"].to_pylist()[-1] < ids[100]
+    assert found.trades("BTCUSDT", start=gap.gap.ended_at).arrow()["trade_id"].to_pylist()[0] == ids[110]
+    with pytest.raises(GapError):
+        found.trades("BTCUSDT", end=gap.gap.ended_at).arrow()
+
+
+def test_exactly_the_gaps_are_marked_at_the_rows_behind_them(world: RecordedWorld, frames: list[Frame]) -> None:
+    ids = trade_ids(frames)
+    found = recorded_with_holes(world, frames, b"@trade", slice(100, 110), slice(400, 401))
+    marked = found.trades("BTCUSDT", gaps="mark", columns=["trade_id"])
+    ledger = {row.gap.gap_id: (row.gap.expected_id, row.gap.actual_id) for row in marked.gaps}
+    table = marked.arrow()
+    assert table.column_names == ["trade_id", "gap_id"]
+    places = [row for row in table.to_pylist() if row["gap_id"] is not None]
+    assert [(ledger[row["gap_id"]], row["trade_id"]) for row in places] == [
+        ((ids[100], ids[110]), ids[110]),
+        ((ids[400], ids[401]), ids[401]),
+    ]
+
+
+def test_books_changes_are_marked_too(world: RecordedWorld, frames: list[Frame]) -> None:
+    found = recorded_with_holes(world, frames, b"@depth", slice(50, 53))
+    table = found.deltas("BTCUSDT", gaps="mark", columns=["first_id", "last_id"]).arrow()
+    (behind,) = [row for row in table.to_pylist() if row["gap_id"] is not None]
+    assert behind["first_id"] == data_of(frames, "depth@100ms")[53]["U"]
+
+
+def test_pieces_are_numbered_between_gaps(world: RecordedWorld, frames: list[Frame]) -> None:
+    ids = trade_ids(frames)
+    found = recorded_with_holes(world, frames, b"@trade", slice(100, 110), slice(400, 401))
+    table = found.trades("BTCUSDT", gaps="split", columns=["trade_id"]).arrow()
+    pieces: dict[int, list[str]] = {}
+    for row in table.to_pylist():
+        pieces.setdefault(row["piece"], []).append(row["trade_id"])
+    assert list(pieces.values()) == [ids[:100], ids[110:400], ids[401:]]
+    assert list(pieces) == [0, 1, 2]
+
+
+def test_ignored_gaps_are_read_across(world: RecordedWorld, frames: list[Frame]) -> None:
+    ids = trade_ids(frames)
+    found = recorded_with_holes(world, frames, b"@trade", slice(100, 110))
+    frame = found.trades("BTCUSDT", gaps="ignore", columns=["trade_id"])
+    assert frame.arrow().column_names == ["trade_id"]
+    assert frame.arrow()["trade_id"].to_pylist() == ids[:100] + ids[110:]
+    assert len(frame.gaps) == 1
+
+
+def test_a_gap_in_the_open_segment_is_refused_too(world: RecordedWorld, frames: list[Frame]) -> None:
+    world.receive(without(frames, b"@trade", slice(100, 110)))
+    world.commit()
+    world.now_ns += 60_000_000_000
+    found = collector.read.open(world.data_dir / "archive", data_dir=world.data_dir)
+    with pytest.raises(GapError, match="10 missing"):
+        found.trades("BTCUSDT").arrow()
+    assert sum(mark is not None for mark in found.trades("BTCUSDT", gaps="mark").arrow()["gap_id"].to_pylist()) == 1
+
+
+def toy(folder: Path, *gaps: Gap, numbers: tuple[int, ...] = (1, 2, 10, 11)) -> Archive:
+    """An archive of some trades, received as many seconds after noon as their ids say, and of these gaps."""
+    store = DirectoryStore(folder / "archive")
+    messages = [message(0, id_, trade(id_)) for id_ in numbers]
+    archive(store, folder / "a", messages, gaps=[("toy", "BTC/USD", gap) for gap in gaps])
+    return collector.read.open(folder / "archive")
+
+
+def gap(start: int, end: int | None, **changed: Any) -> Gap:
+    """A gap between seconds after noon."""
+    ended = None if end is None else NOON_US + end * 1_000_000
+    return make_gap(started_at=NOON_US + start * 1_000_000, ended_at=ended, detected_at=NOON_US + 60_000_000, **changed)
+
+
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        (gap(2, 10), True),
+        (gap(2, 10, status="unrepairable"), True),
+        (gap(2, 10, status="partly_repaired"), True),
+        (gap(2, 10, status="repaired"), False),
+        (gap(2, 10, kind="silence", expected_id=None, actual_id=None), True),
+        (gap(2, 10, kind="budget"), True),
+        (gap(2, 10, kind="damaged"), True),
+        (gap(2, 10, kind="undecodable"), True),
+        (gap(2, 10, kind="reset"), False),
+        (gap(2, 10, kind="duplicate_conflict"), False),
+        (gap(2, 10, kind="book_unknown"), False),
+        (gap(2, 10, kind="checksum", cause="exchange"), True),
+        (gap(2, 10, kind="checksum", cause="unknown"), False),
+        (gap(2, 10, stream_type="book_delta"), False),
+        (gap(2, 10, stream_type="_"), True),
+        (gap(20, 30), False),
+        (gap(12, None), False),
+        (gap(2, None), True),
+    ],
+    ids=lambda value: (
+        f"{value.kind}-{value.status}-{value.cause}-{value.stream_type}" if isinstance(value, Gap) else ""
+    ),
+)
+def test_a_gap_is_in_the_way_where_rows_are_missing_or_may_be(tmp_path: Path, given: Gap, *, refused: bool) -> None:
+    trades = toy(tmp_path, given).trades("BTC/USD")
+    assert [row.gap.gap_id for row in trades.gaps] == ([given.gap_id] if refused else [])
+    if refused:
+        with pytest.raises(GapError):
+            next(trades.batches())
+    else:
+        assert trades.arrow().num_rows == 4
+
+
+def test_a_gap_without_ids_is_marked_by_time_and_several_share_a_row(tmp_path: Path) -> None:
+    silence = gap(3, 9, gap_id="aa", kind="silence", expected_id=None, actual_id=None)
+    marks = toy(tmp_path, silence, gap(2, 10, gap_id="bb")).trades("BTC/USD", gaps="mark").arrow()["gap_id"]
+    assert marks.to_pylist() == [None, None, "bb aa", None]
+
+
+def test_what_repaired_a_gap_stands_in_its_place(tmp_path: Path) -> None:
+    """It was received an hour later, so a window of the gap reads later files, too."""
+    store = DirectoryStore(tmp_path / "archive")
+    repaired = gap(2, 10, status="repaired", repaired_by="rest")
+    archive(store, tmp_path / "a", [message(0, id_, trade(id_)) for id_ in (1, 2, 10, 11)], segment_id=IDS[0],
+            gaps=[("toy", "BTC/USD", repaired)])  # fmt: skip
+    late = [message(0, id_, trade(id_), line=-1, received_us=NOON_US + HOUR_US, exchange_us=NOON_US + id_ * 1_000_000)
+            for id_ in range(3, 10)]  # fmt: skip
+    archive(store, tmp_path / "b", [*late, message(0, 4_000, trade(4_000))], segment_id=IDS[1], previous_segment=IDS[0])
+    found = collector.read.open(tmp_path / "archive")
+    window = found.trades("BTC/USD", NOON_US, NOON_US + 60_000_000)
+    assert sorted(map(int, window.arrow()["trade_id"].to_pylist())) == [1, 2, *range(3, 10), 10, 11]
+
+
+def test_a_segment_that_is_not_in_the_archive_is_a_gap(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path / "archive")
+    archive(store, tmp_path / "a", [message(0, 1, trade(1))], segment_id=IDS[2])
+    archive(store, tmp_path / "b", [message(0, 8_000, trade(8_000))], segment_id=IDS[4], previous_segment=IDS[3])
+    trades = collector.read.open(tmp_path / "archive").trades("BTC/USD")
+    (absent,) = [row.gap for row in trades.gaps]
+    assert (absent.kind, absent.status, absent.missing) == ("not_archived", "open", None)
+    with pytest.raises(GapError, match="not_archived"):
+        trades.arrow()
+
+
+def test_what_was_pruned_is_a_gap(tmp_path: Path) -> None:
+    store = DeletingDirectoryStore(tmp_path / "archive")
+    old_archive.fill(store, tmp_path / "made")
+    old_archive.pruned(store)
+    found = collector.read.open(tmp_path / "archive")
+    trades = found.trades("BTC/USD", old_archive.SECOND, host="host-1")
+    assert {(row.gap.kind, row.gap.missing) for row in trades.gaps} == {("pruned", 2), ("pruned", 4)}
+    with pytest.raises(GapError, match="pruned"):
+        trades.arrow()
+    left = found.trades("BTC/USD", host="host-1")
+    assert (left.gaps, left.arrow()["trade_id"].to_pylist()) == ([], ["30", "31", "35", "36"])
+    table = found.streams().to_pylist()
+    assert [(row["data_type"], row["rows"], row["state"]) for row in table] == [
+        ("book_delta", 4, "archived"),
+        ("trade", 4, "archived"),
+    ]
+
+
+def test_messages_that_have_no_row_are_a_gap_before_the_archiver_has_seen_them(
+    world: RecordedWorld, frames: list[Frame]
+) -> None:
+    spoilt = [(at, re.sub(rb'("e":"trade".*),"m":\w+', rb"\1", frame)) for at, frame in frames[200:300]]
+    world.receive([*frames[:200], *spoilt, *frames[300:400]])
+    world.commit()
+    found = collector.read.open(world.data_dir / "archive", data_dir=world.data_dir)
+    with pytest.raises(GapError, match="undecodable, cause parse"):
+        found.trades("BTCUSDT").arrow()
+    marked = found.trades("BTCUSDT", gaps="mark").arrow()
+    assert marked["trade_id"].to_pylist() == trade_ids(frames[:200]) + trade_ids(frames[300:400])
+    marks = [row["trade_id"] for row in marked.to_pylist() if row["gap_id"]]
+    assert marks == trade_ids(frames[300:400])[:1]
+    undecoded = found.undecoded("BTCUSDT").arrow()
+    assert undecoded.num_rows == len(trade_ids(frames[200:300])) > 0
+    before = undecoded.to_pylist()
+    world.seal()
+    world.archive()
+    assert found.undecoded("BTCUSDT").arrow().to_pylist() == before
+    with pytest.raises(GapError, match="undecodable, cause parse"):
+        found.trades("BTCUSDT").arrow()
