@@ -372,6 +372,7 @@ class Cuts:
             journal.append_frames(1_800_000_000_000_000_000 + id_, 0, [raw])
             ends.append(journal.position)
         self._last_bytes = ends[-1] - ends[-2]
+        journal.close()  # or the recorder would wait for this process to end, as for one that still appends
         path = journal_path(folder, 1)
         cut(path, min(size, ends[-1]))
         return path
