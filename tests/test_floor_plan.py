@@ -71,6 +71,9 @@ PURE = (
     "processes/writer/gaps/journal_numbers.py",
     "processes/writer/gaps/connection_log.py",
     "read/book.py",
+    "read/condition.py",
+    "read/spans.py",
+    "read/unrepaired.py",
     "storage/archive/prune_rules.py",
     "supervision/crash_codes.py",
 )

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from collector.domain.records import GAP_STATUSES, UNDECODED, UNKNOWN
 from collector.read.answer import MARKET_KINDS, Ask, Kinds, answer
+from collector.read.condition import CONDITION_SCHEMA
 from collector.read.errors import QuestionError
 from collector.read.frame import Frame
 from collector.read.holdings import Holdings
@@ -134,6 +135,29 @@ class Archive:
         found = [row for row in self._holdings.ledger(exchange, symbol) if reaches(row, when)]
         table = ledger_table(row for row in found if status in {None, row.gap.status})
         return Frame("gap ledger", LEDGER_SCHEMA, lambda: iter((table,)))
+
+    def condition(
+        self, start: Moment | None = None, end: Moment | None = None, *, symbol: str | None = None,
+        exchange: str | None = None, data_type: str | None = None,
+    ) -> Frame:  # fmt: skip
+        """In what condition each day of each stream is, by name and date; an end that is left open is that of its rows.
+
+        `state` is `available` if nothing is known to be missing, `degraded` if something is, or may be, `pending` if the day is
+        not over or not all of it archived, `missing` if there is no row of it although there should be. The seconds of the
+        day are parted into `verified_secs` (ids, a count of frames or checksums prove that nothing is missing),
+        `unverifiable_secs` (nothing is known to be missing, and nothing proves it), `broken_secs` (rows are missing) and
+        `absent_secs` (before the first row or behind the last one). `gaps` counts the gaps of the day.
+        """
+        when = window(start, end)
+        self._holdings.look()
+        asked = {"exchange": exchange, "symbol": symbol, "data_type": data_type}
+        streams = [
+            stream
+            for stream in sorted(self._holdings.streams())
+            if all(value in {None, getattr(stream, name)} for name, value in asked.items())
+        ]
+        table = pa.Table.from_pylist(list(self._holdings.conditions(streams, when)), CONDITION_SCHEMA)
+        return Frame("condition", CONDITION_SCHEMA, lambda: iter((table,)))
 
     def _frame(self, ask: Ask, when: Window) -> Frame:
         self._holdings.look()

@@ -1,18 +1,24 @@
 """What there is to read: the archive by its manifests, and what a data directory holds besides, as of one look."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
+from time import time_ns
+from typing import Any
 
 import pyarrow as pa
 
 from collector.domain.errors import StoreError
 from collector.domain.names import gap_id, parse_segment_id, time_us
 from collector.domain.records import GAP, UNDECODED, UNKNOWN, Gap, StreamKey
+from collector.read.condition import conditions
 from collector.read.gaps import Ledger, LedgerRow, file_rows
 from collector.read.local_parts import LocalSegment, local_segments, staged_segment
 from collector.read.manifests import THREADS, Entry, Manifests, piece_of
 from collector.read.pieces import Objects, Piece
+from collector.read.unrepaired import concerns
+from collector.read.window import Window
 from collector.storage.ordered_map import in_order
 from collector.storage.store.object_store import ObjectStore
 
@@ -90,6 +96,17 @@ class Holdings:
                 yield _absent(stream, PRUNED, entry.object.rows, first, last)
         hosts = {entry.segment.host for entry in entries}
         yield from self._unarchived(stream, hosts, live=live)
+
+    def conditions(self, streams: Iterable[StreamKey], when: Window) -> Iterator[dict[str, Any]]:
+        """The rows of `condition.conditions` for these streams. Raises StoreError."""
+        now_us = time_ns() // 1_000 if self._asof_us is None else self._asof_us
+        ledger: dict[tuple[str, str], list[LedgerRow]] = defaultdict(list)
+        for row in self.ledger():
+            ledger[row.exchange, row.symbol].append(row)
+        for stream in streams:
+            own = (row for symbol in {stream.symbol, UNKNOWN} for row in ledger[stream.exchange, symbol])
+            gaps = [row for row in [*own, *self.absent(stream, live=True)] if concerns(row, stream)]
+            yield from conditions(stream, self.pieces(stream), gaps, when, now_us)
 
     def _unarchived(self, stream: StreamKey, hosts: set[str], *, live: bool) -> Iterator[LedgerRow]:
         there = {*self._manifests.ids, *(segment.segment_id for segment in (self._local if live else ()))}
