@@ -54,6 +54,11 @@ class AnswerIntake:
         self.offset: ClockOffset | None = None
         """Of the exchange's clock, as of the last answer; None before the first one."""
 
+    @property
+    def listed_us(self) -> int | None:
+        """When the exchange gave its last whole list of instruments; None before."""
+        return self._polled.listed_us
+
     def take(self, job: Job, answer: RestResponse) -> None:
         """The exchange answered. Raises RetryError if the disk does not take it."""
         try:

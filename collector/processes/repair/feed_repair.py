@@ -15,14 +15,10 @@ from typing import Final, NamedTuple
 
 from collector.domain.clock import Clock, Every
 from collector.domain.errors import RetryError
-from collector.domain.log import Log
-from collector.exchanges.rest_adapter import RestAdapter
 from collector.feed.rest import RestError, RestResponse
-from collector.logs import RateLimited
 from collector.processes.repair.answer_intake import AnswerIntake
 from collector.processes.repair.book_checkpoints import SAVE_SECS, BookCheckpoints
 from collector.processes.repair.job import Job
-from collector.processes.repair.polled_answers import PolledAnswers
 from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.request_queue import RequestQueue
 from collector.processes.repair.throttled_client import RefusedError, RetryLaterError, ThrottledClient
@@ -56,26 +52,20 @@ class FeedRepair:
 
     def __init__(
         self,
-        rest_adapter: RestAdapter,
         client: ThrottledClient,
         journal: RepairJournal,
         queue: RequestQueue,
         checkpoints: BookCheckpoints,
-        polled: PolledAnswers,
-        clock: Clock,
-        log: Log,
-        *,
+        intake: AnswerIntake,
         under_way: UnderWay,
+        clock: Clock,
     ) -> None:
         self._client = client
         self._under_way = under_way
         self._journal = journal
         self._queue = queue
         self._checkpoints = checkpoints
-        self._polled = polled
-        self._intake = AnswerIntake(
-            rest_adapter, client, journal, queue, checkpoints, polled, clock, RateLimited(log, clock.monotonic)
-        )
+        self._intake = intake
         self._checkpoint_saves = Every(SAVE_SECS, clock.monotonic)
         self._syncs = Every(SYNC_SECS, clock.monotonic)
         self.numbers = self._numbers()
@@ -173,5 +163,5 @@ class FeedRepair:
         failures = [(*labels, count) for labels, count in self._client.failures.items()]
         failures += [("request", reason, count) for reason, count in self._queue.set_aside.items()]
         return FeedNumbers(
-            dict(self._queue.waiting), dict(self._intake.counts), failures, self._intake.offset, self._polled.listed_us
+            dict(self._queue.waiting), dict(self._intake.counts), failures, self._intake.offset, self._intake.listed_us
         )

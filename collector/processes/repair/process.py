@@ -21,10 +21,12 @@ from collector.exchanges.registry import adapter
 from collector.exchanges.rest_adapter import RestAdapter
 from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import RestClient
+from collector.logs import RateLimited
 from collector.processes.context import Context
 from collector.processes.disk_space import measure_space, shortage
 from collector.processes.feed_symbols import FeedSymbols
 from collector.processes.journals import journal_folder, open_rest_journal
+from collector.processes.repair.answer_intake import AnswerIntake
 from collector.processes.repair.book_checkpoints import BookCheckpoints
 from collector.processes.repair.book_choice import BookChoice
 from collector.processes.repair.busy_streams import BusyStreams
@@ -125,9 +127,10 @@ def make_feed_repair(
         rest_adapter, journal, polls, lists, symbols if INSTRUMENT in feed.data_types else tuple,
         lambda found: write_instruments(config.data_dir, found, feed.name), known.asked_us if known else None,
     )  # fmt: skip
-    return FeedRepair(
-        rest_adapter, throttled_client, journal, queue, checkpoints, polled, clock, log, under_way=under_way
+    intake = AnswerIntake(
+        rest_adapter, throttled_client, journal, queue, checkpoints, polled, clock, RateLimited(log, clock.monotonic)
     )
+    return FeedRepair(throttled_client, journal, queue, checkpoints, intake, under_way, clock)
 
 
 def _lists(context: Context, feed: FeedConfig, rest_adapter: RestAdapter) -> InstrumentLists | None:
