@@ -1,6 +1,7 @@
 """How commands reach a running supervisor: files in `run/control/`, a request and its answer under one id.
 
-A command writes `<id>.request` and waits for `<id>.answer`. Both are whole from the moment they have their names, and only
+A command writes `<id>.request` and waits for `<id>.answer`. Whoever carries a request out renames it to `<id>.taken` first:
+it is carried out once, also if its answer cannot be written. All are whole from the moment they have their names, and only
 their owner may read them. What is old, or was left by a command that is gone, is removed; nothing here grows.
 """
 
@@ -9,6 +10,7 @@ import re
 import secrets
 import time
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
@@ -24,9 +26,10 @@ KEPT_SECS: Final = 300.0
 """Requests and answers that are older are removed: whoever wrote or awaits them is gone."""
 
 MOST_REQUESTS: Final = 64
-"""The newest requests that are kept if somebody writes more."""
+"""The newest requests, and answers, that are kept if somebody writes more."""
 
 _MOST_BYTES: Final = 1 << 20
+_KINDS: Final = ("request", "taken", "answer")
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 
 
@@ -113,39 +116,42 @@ class Control:
 
     def withdraw(self, request_id: str) -> None:
         """Take a request back, as far as the disk allows."""
-        for kind in ("request", "answer"):
+        for kind in _KINDS:
             with suppress(OSError):
                 self._path(request_id, kind).unlink(missing_ok=True)
 
-    def next_request(self) -> tuple[str, Request | None] | None:
-        """The oldest request and its id, with None in place of one that cannot be read; None if none waits. Raises OSError."""
-        waiting = self._aged("request")
-        if not waiting:
-            return None
-        _, path = waiting[0]
-        return path.stem, _read(path, Request)
+    def take(self) -> tuple[str, Request | None] | None:
+        """Take the oldest request, so that nobody takes it again; returns its id and what it asks for.
 
-    def waiting(self) -> list[str]:
-        """The ids of all requests that wait, the oldest first. Raises OSError."""
-        return [path.stem for _, path in self._aged("request")]
+        None in place of a request that cannot be read; None if none waits. Raises OSError, with nothing taken.
+        """
+        for _, path in self._aged("request"):
+            taken = self._path(path.stem, "taken")
+            with suppress(FileNotFoundError):  # it was withdrawn just now
+                path.rename(taken)
+                return path.stem, _read(taken, Request)
+        return None
+
+    def taken(self, kind: str) -> list[str]:
+        """The ids of requests of that kind that were taken and not answered, the oldest first. Raises OSError."""
+        found = ((path.stem, _read(path, Request)) for _, path in self._aged("taken"))
+        return [request_id for request_id, request in found if request is not None and request.kind == kind]
 
     def answer(self, request_id: str, answer: Answer) -> None:
-        """Answer a request, which is removed then. Raises OSError."""
-        path = self._path(request_id, "request")
-        if path.exists():  # else nobody waits any more
-            self._write(request_id, "answer", answer)
-            path.unlink(missing_ok=True)
+        """Answer a request that was taken; it is removed then. Raises OSError."""
+        self.tell(request_id, answer)
+        self._path(request_id, "taken").unlink(missing_ok=True)
 
     def tell(self, request_id: str, answer: Answer) -> None:
-        """Say how far it is; the request waits on. Raises OSError."""
-        if self._path(request_id, "request").exists():
+        """Say how far a request that was taken is; it waits on. Raises OSError."""
+        if self._path(request_id, "taken").exists():  # else nobody waits any more
             self._write(request_id, "answer", answer)
 
     def clean(self) -> None:
         """Remove what is old, of too many requests the oldest, and whatever else lies here. Raises OSError."""
         oldest = time.time() - KEPT_SECS
-        requests, answers = self._aged("request"), self._aged("answer")
-        kept = {path for at, path in (*requests[-MOST_REQUESTS:], *answers[-MOST_REQUESTS:]) if at >= oldest}
+        newest = chain.from_iterable(self._aged(kind)[-MOST_REQUESTS:] for kind in _KINDS)
+        kept = {path for at, path in newest if at >= oldest}
         for path in regular_files(self._folder, "*"):
             is_draft = path.suffix == ".new" and _modified(path) >= oldest
             if path not in kept and not is_draft:
@@ -158,11 +164,17 @@ class Control:
 
     def _write(self, request_id: str, kind: str, content: Request | Answer) -> None:
         path = self._path(request_id, kind)
-        draft = path.with_name(f"{path.name}.new")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(content))
-            _give_to_owner_of(self._folder, file.fileno())
-        draft.replace(path)
+        # A name of its own: a draft that was left by whoever was killed as it wrote is in nobody's way.
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(msgspec.json.encode(content))
+                _give_to_owner_of(self._folder, file.fileno())
+            draft.replace(path)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
 
     def _path(self, request_id: str, kind: str) -> Path:
         return self._folder / f"{request_id}.{kind}"

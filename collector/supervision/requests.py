@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from collector.config.handed_on import remove_configs
 from collector.domain.clock import Clock, Every
 from collector.domain.log import Log
-from collector.supervision.control import HANDOVER, Answer, Control, Request
+from collector.supervision.control import HANDOVER, RELOAD, Answer, Control, Request
 from collector.supervision.handing_over import HandingOver
 from collector.supervision.reload_plan import Current
 from collector.supervision.reloading import STOPPING, Reloading
@@ -22,6 +22,7 @@ TELL_SECS: Final = 5.0
 
 CLOSE_SECS: Final = 1.0
 _HANDING_OVER: Final = "a later version is about to take over: ask again when it has, or has failed"
+_KILLED: Final = "the recorder that took the request ended before it answered: ask again"
 _BY_SIGNAL: Final = ""
 """In place of a request's id."""
 
@@ -57,7 +58,7 @@ class Requests:
         self._tells = Every(TELL_SECS, clock.monotonic)
         self._seen: int | None = None
         self._clean_at = clock.monotonic()
-        self._scribe.write("open", self._control.open)
+        self._scribe.write("open", self._answer_for_another)
 
     def look(self, supervisor: Supervisor, reports: Reports) -> None:
         """Take the next step."""
@@ -71,7 +72,7 @@ class Requests:
     def close(self) -> None:
         """Refuse what still waits, because the recorder ends; after a handover the later program finds it."""
         if not self._handing.is_done:
-            self._scribe.write("close", self._refuse_all)
+            self._scribe.write("close", partial(self._refuse_all, STOPPING))
         self._scribe.finish(CLOSE_SECS)
 
     def _reload(self, request_id: str, supervisor: Supervisor, reports: Reports) -> None:
@@ -92,15 +93,16 @@ class Requests:
         self._asked = asked._replace(is_begun=True, told=len(handing.notes))
         if len(handing.notes) > asked.told or self._tells.due():
             self._scribe.write("tell", partial(self._tell, asked.request_id, handing.progress()))
-            self._scribe.write("others", partial(self._refuse_others, asked.request_id))
+            self._scribe.write("others", partial(self._refuse_all, _HANDING_OVER))
 
-    def _refuse_others(self, request_id: str) -> None:
+    def _answer_for_another(self) -> None:
+        """Answer whoever asked a recorder that was killed meanwhile. A handover is answered by the later program."""
         try:
-            for other in self._control.waiting():
-                if other != request_id:
-                    self._control.answer(other, Answer(state="refused", problems=[_HANDING_OVER]))
+            self._control.open()
+            for request_id in self._control.taken(RELOAD):
+                self._control.answer(request_id, Answer(state="refused", problems=[_KILLED]))
         except OSError as error:
-            self._log.warning("requests_unreadable", error=str(error))
+            self._log.warning("request_unanswered", error=str(error))
 
     def _tell(self, request_id: str, answer: Answer) -> None:
         try:
@@ -123,7 +125,7 @@ class Requests:
         try:
             self._control.open()
             self._control.clean()
-            found = self._control.next_request()
+            found = self._control.take()
         except OSError as error:
             self._log.warning("requests_unreadable", error=str(error))
         if found is None:
@@ -150,6 +152,9 @@ class Requests:
             self._log.warning("request_unanswered", error=str(error))
         self._seen, self._is_busy = None, False  # another request may wait
 
-    def _refuse_all(self) -> None:
-        while (found := self._control.next_request()) is not None:
-            self._control.answer(found[0], Answer(state="refused", problems=[STOPPING]))
+    def _refuse_all(self, problem: str) -> None:
+        try:
+            while (found := self._control.take()) is not None:
+                self._control.answer(found[0], Answer(state="refused", problems=[problem]))
+        except OSError as error:
+            self._log.warning("request_unanswered", error=str(error))

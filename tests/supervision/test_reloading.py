@@ -1,7 +1,7 @@
 """A request seen through, with fake processes, real files and a clock that the test moves."""
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from collector.supervision.reloading import SETTLE_SECS, Reloading
 from collector.supervision.requests import CLEAN_SECS, Requests
 from collector.supervision.signals import Signals
 from tests.supervision.test_handing_over import Later
+from tests.whole.disks import SmallDisk
 from tests.whole.running import wait_for
 
 OKX = FeedConfig(exchange="okx", symbols=("BTC-USDT",), data_types=("trade",))
@@ -117,6 +118,14 @@ class World:
 
     def logged(self, event: str) -> list[dict[str, Any]]:
         return [entry for entry in self.events if entry["event"] == event]
+
+
+def look_until(world: World, condition: Callable[[], object]) -> None:
+    def ask() -> object:
+        world.look()
+        return condition()
+
+    wait_for(ask)
 
 
 @pytest.fixture
@@ -314,7 +323,8 @@ def test_whoever_asked_for_a_handover_is_told_each_step_and_how_it_ended(world: 
     last = world.answer(number)
     assert (last.state, last.goes_on) == ("refused", False)
     assert last.problems == ["the new version failed: no room; version 0.1.0 records on"]
-    assert world.control.waiting() == []
+    assert world.control.take() is None
+    assert world.control.taken(HANDOVER) == []
     again = world.control.ask(Request(dry_run=True))
     assert world.answer(again).state == "done"
 
@@ -328,4 +338,40 @@ def test_while_a_later_version_takes_over_every_other_request_is_refused_at_once
         answer = world.answer(other)
         assert answer.state == "refused"
         assert answer.problems == ["a later version is about to take over: ask again when it has, or has failed"]
-    assert world.control.waiting() == [number]
+    assert world.control.take() is None
+    assert world.control.taken(HANDOVER) == [number]
+
+
+def test_a_request_whose_answer_cannot_be_written_is_not_carried_out_again(tmp_path: Path) -> None:
+    disk = SmallDisk(tmp_path / "small", 1 << 20)
+    try:
+        world = World(disk.folder)
+        world.new = replace(world.current.config, log=LogConfig(level="debug"))
+        number = world.control.ask(Request())
+        world.applied()
+        disk.fill()
+        look_until(world, lambda: world.logged("request_unanswered"))
+        world.secs += CLEAN_SECS
+        world.signals.note(signal.SIGHUP)
+        look_until(world, lambda: len(world.logged("reloaded")) == 2)
+        assert [entry["changes"] for entry in world.logged("reloaded")][1:] == [[]], "only the signal was heeded"
+        world.requests.close()
+        disk.clear()
+        later = World(disk.folder)
+        assert later.answer(number).problems == [
+            "the recorder that took the request ended before it answered: ask again"
+        ]
+        assert (later.steps, later.logged("reloaded")) == ([], [])
+        later.requests.close()
+    finally:
+        disk.unmount()
+
+
+def test_a_program_that_takes_over_leaves_the_answer_to_who_knows_how_it_went(world: World) -> None:
+    number = world.control.ask(Request(kind=HANDOVER, program=["later"]))
+    world.answer(number)
+    later = World(world.current.config.data_dir)
+    assert later.answer(later.control.ask(Request())).state == "done"
+    assert later.control.answer_to(number) is None
+    assert later.control.taken(HANDOVER) == [number]
+    later.requests.close()

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from collector.supervision.control import Control, Request
 from tests.ports import keep_port, port_of
 from tests.seaweed import RECORDER
 from tests.whole.accounts import frames_sent, gaps_of, missing_frames, rows_of
@@ -313,9 +314,16 @@ def test_a_supervisor_killed_in_the_middle_of_a_reload_begins_with_what_the_file
     wait_for(lambda: list((recorded.data_dir / "run").glob("config-*.json")))
     recorded.process.kill()
     recorded.process.wait(DEADLINE_SECS)
+    control = Control(recorded.data_dir)
+    waiting = control.ask(Request())
     recorded.start(start_new_session=True)
     answer = answered(asking)
-    assert (answer["state"], answer["changes"]) == ("done", []), "the request outlived who was to answer it"
+    assert (answer["state"], answer["problems"]) == (
+        "refused", ["the recorder that took the request ended before it answered: ask again"],
+    )  # fmt: skip
+    outlived = wait_for(lambda: control.answer_to(waiting))
+    assert outlived is not None
+    assert (outlived.state, outlived.changes) == ("done", []), "the request outlived who was to take it"
     assert recorded.pid_of("ingest:more")
     assert list((recorded.data_dir / "run").glob("config-*")) == []
     goes_on(recorded)
