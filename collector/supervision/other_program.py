@@ -2,8 +2,11 @@
 
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
+
+import psutil
 
 from collector.logs import LogFile
 from collector.storage.locks import RoleLock
@@ -32,13 +35,13 @@ class Other:
     """The process of the later program."""
 
     def __init__(self, program: Sequence[str], facts: Facts) -> None:
-        """Start it. Raises OSError."""
+        """Start it, in a session of its own: no terminal ends it, nor a signal to this program's group. Raises OSError."""
         self.link, theirs = Link.pair()
         named = [] if facts.config_file is None else ["--config", str(facts.config_file)]
         command = [*program, *named, OPTION, str(theirs.fileno())]
         try:
             self._process = subprocess.Popen(  # noqa: S603 -- what the request names, which only the recorder's user can write
-                command, pass_fds=(theirs.fileno(), *facts.lock.descriptors)
+                command, pass_fds=(theirs.fileno(), *facts.lock.descriptors), start_new_session=True
             )
         except OSError:
             self.link.close()
@@ -59,7 +62,18 @@ class Other:
             return None
 
     def end(self) -> None:
-        """Kill it; its processes leave by themselves once it is gone."""
+        """Kill it and its processes. These would leave by themselves, but not while they are stopped (SIGSTOP)."""
+        children = self._children()
         self._process.kill()
+        for child in children:
+            with suppress(psutil.Error):
+                child.kill()
         self.wait(_KILL_SECS)
         self.link.close()
+
+    def _children(self) -> list[psutil.Process]:
+        try:
+            found: list[psutil.Process] = psutil.Process(self.pid).children(recursive=True)
+        except psutil.Error:  # it has ended
+            found = []
+        return found

@@ -11,6 +11,7 @@ from rich.console import RenderableType
 
 from collector.config import Config
 from collector.logs import LogFile
+from collector.storage.locks import supervisor_lock
 from collector.supervision.display import MakeStatus, Page
 from collector.supervision.recorder import record
 from collector.supervision.reload_plan import Source
@@ -64,8 +65,18 @@ def record_on_terminal(config: Config, stop_after_secs: float | None, source: So
     with terminal_display(config.data_dir) as (display, log_file):
         display.note(f"Recording into {config.data_dir}; the log is {log_file.path}; Ctrl-C stops in order.")
         code = record(config, stop_after_secs=stop_after_secs, display=display, log_file=log_file, source=source)
-        display.closing = [uncut(line) for line in closing_lines(display.status, code, config.data_dir, log_file.path)]
+        lines = closing_lines(display.status, code, config.data_dir, log_file.path)
+        display.closing = [uncut(line) for line in _handed_over(config.data_dir, log_file.path) or lines]
     return code
+
+
+def _handed_over(data_dir: Path, log_path: Path) -> list[str]:
+    """What to say at the end if another process is the recorder now."""
+    lock = supervisor_lock(data_dir)
+    if lock.is_free():
+        return []
+    pid = lock.holder()
+    return [f"The recorder goes on as process {pid}, without a view: kill {pid} stops it in order.", f"Log: {log_path}"]
 
 
 @contextmanager
