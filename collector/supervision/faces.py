@@ -58,7 +58,7 @@ class Faces:
         self._shown = _Shown(run, self._handing, self._stack, _handed_counts(run))
         remove_configs(run.current.config.data_dir, run.current.number)
         _answer(run, succession, gone)
-        if gone.stop:
+        if gone.stop and not run.signals.is_noted:
             run.signals.note(signal.SIGTERM)
 
 

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from collector import __version__
-from collector.config.handed_on import newest_number, write_config
+from collector.config.handed_on import newest_number, remove_configs, write_config
 from collector.domain.clock import Clock
 from collector.domain.log import Log
 from collector.processes.roles import processes_of, role_of
+from collector.processes.stats_place import BESIDE
 from collector.reports import IngestReport
+from collector.stats_files import clear_stats
 from collector.storage.formats import FORMATS
 from collector.supervision.control import Answer, Request
 from collector.supervision.handover_link import (
@@ -35,13 +37,15 @@ from collector.supervision.handover_link import (
 )
 from collector.supervision.other_program import Facts, Other
 from collector.supervision.reload_steps import Steps
-from collector.supervision.supervisor import Reports, Supervisor
+from collector.supervision.supervisor import LOOK_SECS, Reports, Supervisor
 
 CONNECT_SECS: Final = 300.0
 """How long the later program's ingests may take to connect."""
 
 LONGEST_TRIAL_SECS: Final = 400.0
 """How much longer than `supervisor.handover_min_secs` it may take until it brings every stream."""
+
+_LOOKS_APART_SECS: Final = 2 * LOOK_SECS
 
 CONNECTIONS_APART: Final = 20_000
 """How far above the newest connection of an ingest those of its counterpart are numbered: more than it opens meanwhile."""
@@ -64,7 +68,7 @@ class HandingOver:
         self._start = start
         self._other: Other | None = None
         self._phase = ""
-        self._deadline = self._heard_at = 0.0
+        self._deadline = self._heard_at = self._looked_at = 0.0
         self._waits_for = ""
         self._told_to_stop = self._has_raised = False
         self.is_done = False
@@ -91,11 +95,13 @@ class HandingOver:
         try:
             number = newest_number(config.data_dir) + 1
             write_config(config.data_dir, number, config)
+            clear_stats(config.data_dir / BESIDE)  # of an earlier handover
             self._facts.current.number = number
             self._other = self._start(request.program, self._facts)
         except OSError as error:
             return _with_problems(answer, f"the program cannot be started: {error}")
         self._other.link.send(self._hello(request_id, supervisor, reports))
+        supervisor.wakes.add(self._other.link.fileno())
         self._told_to_stop = self._has_raised = False
         self.notes = [
             f"version {request.version} is started beside version {__version__}, as process {self._other.pid}"
@@ -147,6 +153,9 @@ class HandingOver:
         if other is None:
             return None
         now = self._clock.monotonic()
+        # Longer than between two looks, this program was paused, and the other one perhaps with it.
+        self._deadline += max(0.0, now - self._looked_at - _LOOKS_APART_SECS)
+        self._looked_at = now
         failure = ""
         for message in other.link.receive():
             self._heard_at = now
@@ -159,7 +168,7 @@ class HandingOver:
             other.link.send(Yours())
             self.follow(True)
             self._enter("trying", self._facts.current.config.supervisor.handover_min_secs + LONGEST_TRIAL_SECS)
-        if self._phase == "leaving" and not supervisor.children:
+        if self._has_left(supervisor):
             self.is_done = True
             supervisor.end(0)
             self._note("this version has left")
@@ -210,13 +219,18 @@ class HandingOver:
             yield "somebody told it to stop"
         if silent_secs > self._facts.current.config.supervisor.hang_timeout_secs:
             yield f"it has said nothing for {silent_secs:.0f} seconds"
-        if now >= self._deadline:
+        if now >= self._deadline and not self._has_left(supervisor):
             yield f"it took too long: {self._waits_for or self._phase}"
         if self._phase == "starting" and supervisor.stopping:
             yield "the recorder is stopping"
 
+    def _has_left(self, supervisor: Supervisor) -> bool:
+        """Whether all processes of this program have left."""
+        return self._phase == "leaving" and not supervisor.children
+
     def _fall_back(self, other: Other, supervisor: Supervisor, reason: str) -> Answer:
         self._log.error("handover_failed", pid=other.pid, phase=self._phase, reason=reason)
+        supervisor.wakes.discard(other.link.fileno())
         other.end()
         self._other, self._phase = None, ""
         supervisor.holds_signals = False
@@ -227,7 +241,9 @@ class HandingOver:
             absent = tuple(name for name in processes_of(config) if name not in present)
             if absent:
                 supervisor.reconfigure(config, number, Steps(start=absent))
-        problem = f"the new version failed: {reason}; version {__version__} records on"
+        remove_configs(config.data_dir, number)
+        goes_on = "" if supervisor.stopping else f"; version {__version__} records on"
+        problem = f"the new version failed: {reason}{goes_on}"
         return _with_problems(Answer(state="refused", config_number=number, notes=self.notes), problem)
 
     def abandon(self) -> None:
@@ -253,7 +269,7 @@ class HandingOver:
 
     def _enter(self, phase: str, limit_secs: float) -> None:
         now = self._clock.monotonic()
-        self._phase, self._heard_at, self._deadline = phase, now, now + limit_secs
+        self._phase, self._heard_at, self._looked_at, self._deadline = phase, now, now, now + limit_secs
 
     def _note(self, *notes: str) -> None:
         self.notes += notes

@@ -108,18 +108,18 @@ def _stopped(run: Run, code: int) -> int:
 
 def _handed_on(run: Run, handing: HandingOver) -> int:
     """Leave the recorder to the later program; a stop that was asked for meanwhile is up to it, and waited for."""
-    if handing.is_done:
-        Service.of(os.environ, run.log).hand_on(handing.pid)
-        run.lock.sign(handing.pid)
-        handing.conclude(stop=False)
-        run.log.info("handed_over", pid=handing.pid)
-        if (name := run.signals.take()) is not None:  # it came for the recorder, which this process is no more
-            os.kill(handing.pid, signal.Signals[name])
-        return 0
-    code = handing.conclude(stop=True)
-    code = EXIT_LATE if code is None else code
-    run.log.info("stopped", exit_code=code)
-    return code
+    if not handing.is_done or run.signals.take() is not None:
+        code = handing.conclude(stop=True)
+        code = EXIT_LATE if code is None else code
+        run.log.info("stopped", exit_code=code)
+        return code
+    Service.of(os.environ, run.log).hand_on(handing.pid)
+    run.lock.sign(handing.pid)
+    handing.conclude()
+    run.log.info("handed_over", pid=handing.pid)
+    if (name := run.signals.take()) is not None:  # it came for the recorder, which this process is no more
+        os.kill(handing.pid, signal.Signals[name])
+    return 0
 
 
 @contextmanager

@@ -64,7 +64,9 @@ class Succession:
 
     def look(self, supervisor: Supervisor, reports: Reports) -> None:
         """Take the next step."""
-        supervisor.holds_signals = True
+        if self.gone is None:
+            supervisor.holds_signals = True
+            supervisor.wakes.add(self._link.fileno())
         for message in self._link.receive():
             match message:
                 case Yours():
@@ -76,7 +78,7 @@ class Succession:
             self.gone = Gone(notes=["the earlier version ended by itself"])
         if self.gone is not None:
             self._take(supervisor)
-        elif failure := _ended(supervisor):
+        elif failure := self._failure(supervisor):
             self._log.error("handover_given_up", reason=failure)
             self._link.send(Failed(reason=failure))
             supervisor.end(1)
@@ -118,6 +120,15 @@ class Succession:
             keys = [(exchanges.get(report.feed, ""), *stream) for stream in report.unheard]
             yield from awaited(keys, writer.streams, self._clock.now_us())
 
+    def _failure(self, supervisor: Supervisor) -> str:
+        """Which process has ended, as long as the earlier program can go on without this one; empty if none has.
+
+        Later, a process that ends is started again as ever; after a signal to all of them it is this one's to stop in order.
+        """
+        if Sound in self._said or self._signals.is_noted:
+            return ""
+        return _ended(supervisor)
+
     def _say(self, message: Connected | Stored | Sound) -> None:
         if type(message) not in self._said:
             self._said.add(type(message))
@@ -130,6 +141,7 @@ class Succession:
         supervisor.reconfigure(self._config, self._hello.config_number, Steps(start=others))
 
     def _take(self, supervisor: Supervisor) -> None:
+        supervisor.wakes.clear()
         self._link.close()
         supervisor.holds_signals = False
         if self._yours_at is None:

@@ -79,6 +79,8 @@ class Supervisor:
         self._join([self._new_child(name) for name in processes])
         self._all_up_once = False
         self._ended: int | None = None
+        self.wakes: set[int] = set()
+        """Further descriptors; once one is readable, `look` is called at once."""
         self.holds_signals = False
         """Whether a signal has to wait, because processes of two programs are changing places."""
 
@@ -266,7 +268,9 @@ class Supervisor:
     def _pause(self) -> None:
         lives = [child.life for child in self.children if child.life is not None]
         descriptors = chain.from_iterable(life.descriptors for life in lives)
-        ready = connection.wait([self._signals.fileno(), *descriptors], self._wait_secs())
+        ready = connection.wait([self._signals.fileno(), *self.wakes, *descriptors], self._wait_secs())
+        if not self.wakes.isdisjoint(ready):
+            self._looks = Every(LOOK_SECS, self._clock.monotonic)
         if self._signals.fileno() in ready:
             self._signals.clear()
 

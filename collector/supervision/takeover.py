@@ -55,7 +55,8 @@ def take_place(lock: RoleLock, data_dir: Path) -> None:
 
     None of the earlier program's children is left.
     """
-    clear_stats(data_dir / STATS)
+    for folder in (STATS, BESIDE):
+        clear_stats(data_dir / folder)
     lock.sign(os.getpid())
 
 

@@ -36,6 +36,7 @@ class Side:
         self.code: int | None = None
         self.stops_in_secs: float | None = None
         self.steps: list[Steps] = []
+        self.wakes: set[int] = set()
         self.events: list[dict[str, Any]] = []
         self.log = Log(lambda level, fields: self.events.append({"level": level, **fields}))
         self.children: list[Any] = []

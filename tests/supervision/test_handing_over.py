@@ -192,6 +192,23 @@ def test_a_phase_that_takes_too_long_has_failed_and_what_it_waits_for_is_said(
     assert "it took too long: BTCUSDT trade" in answer.problems[0]
 
 
+def test_time_in_which_this_program_was_paused_does_not_count(world: World) -> None:
+    for phase in ("starting", "trying", "leaving"):
+        world = World(world.current.config.data_dir)
+        world.until(phase)
+        world.later.says(Alive())
+        assert world.look(3_600.0) is None
+
+
+def test_once_all_has_left_only_the_end_of_the_later_program_is_a_failure(world: World) -> None:
+    world.until("leaving")
+    world.side.part("ingest:binance")
+    world.later.code = -9
+    assert world.look() is not None
+    assert world.side.steps[-1] == Steps(start=ROLES)
+    assert (world.handing.is_done, world.side.code) == (False, None)
+
+
 def test_progress_says_what_it_waits_for(world: World) -> None:
     world.until("starting")
     world.later.says(Alive(waits_for="the moon"))
@@ -205,7 +222,7 @@ def test_a_stop_before_the_later_writer_works_ends_the_later_program(world: Worl
     world.side.stopping = True
     answer = world.look()
     assert answer is not None
-    assert "the recorder is stopping" in answer.problems[0]
+    assert answer.problems == ["the new version failed: the recorder is stopping"]
     assert world.later.is_killed
     assert world.side.steps == []
 

@@ -41,6 +41,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.recording, self.stopping = True, False
         self.stops_in_secs = None
+        self.wakes: set[int] = set()
         self.secs = 0.0
         self.events: list[dict[str, Any]] = []
         self.steps: list[tuple[int, Steps]] = []

@@ -142,6 +142,32 @@ def test_a_process_of_it_that_ends_is_the_end_of_it(world: World) -> None:
     assert world.side.code == 1
 
 
+def test_once_it_is_sound_or_told_to_stop_a_process_that_ends_is_its_own_to_start_again(tmp_path: Path) -> None:
+    for case in ("sound", "told to stop"):
+        world = World(tmp_path)
+        world.take_over()
+        world.writes(durable_secs=world.side.secs + 1, received_secs=world.side.secs)
+        world.side.secs += MIN_SECS
+        if case == "sound":
+            world.look()
+            assert Sound in world.said
+        else:
+            world.signals.note(15)
+        next(child for child in world.side.children if child.role == "archiver").restarts = 1
+        world.look()
+        assert (Failed in world.said, world.side.code) == (False, None)
+
+
+def test_the_other_programs_words_wake_it_until_that_has_gone(world: World) -> None:
+    world.look()
+    assert len(world.side.wakes) == 1
+    world.earlier.send(Gone())
+    world.succession.look(world.side, world.reports)  # type: ignore[arg-type]
+    assert world.side.wakes == set()
+    world.succession.look(world.side, world.reports)  # type: ignore[arg-type]
+    assert (world.side.wakes, world.side.holds_signals) == (set(), False)
+
+
 def test_a_signal_waits_and_is_told(world: World) -> None:
     world.signals.note(15)
     said = world.look()
