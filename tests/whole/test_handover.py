@@ -1,19 +1,24 @@
 """A later program takes over from a recorder under load: nothing is missing, nothing is there twice, no gap row says so."""
 
+import fcntl
 import json
 import os
+import pty
 import signal
 import socket
+import termios
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from collector.storage.locks import supervisor_lock
+from tests.whole.accounts import frames_sent, missing_frames
 from tests.whole.handing import Handed, ended, handed, later_program
-from tests.whole.running import DEADLINE_SECS, PATIENT, ROOT, Exchange, fetch, wait_for
+from tests.whole.running import DEADLINE_SECS, PATIENT, ROOT, Exchange, Recorder, fetch, wait_for
 
 __all__ = ["handed"]
 
@@ -83,8 +88,9 @@ def test_it_is_healthy_all_the_time_and_out_of_reach_for_seconds_at_most(source:
     looking = threading.Thread(target=look)
     looking.start()
     try:
-        assert recorded.hand_over()[0] == 0
-        recorded.goes_on()
+        for _ in range(2):
+            assert recorded.hand_over()[0] == 0
+            recorded.goes_on()
     finally:
         over.set()
         looking.join()
@@ -189,6 +195,62 @@ def test_a_stop_in_the_middle_ends_both_in_order(source: Exchange, handed: Start
     source.stop()
     archive = recorded.recorded.data_dir
     assert list((archive / "journal" / "spot").iterdir()) == [], "all was read"
+
+
+def test_a_later_program_that_is_frozen_is_ended_with_its_processes(source: Exchange, handed: Start) -> None:
+    recorded = handed(source, **settings(60, supervisor={"hang_timeout_secs": 5}))
+    before = recorded.pids()
+    asking = recorded.asking()
+    reached(recorded, "trying")
+    later = psutil.Process(recorded.later_pid())
+    for process in (later, *later.children()):
+        process.send_signal(signal.SIGSTOP)
+    code, lines = ended(asking)
+    assert code == 1
+    assert "it has said nothing for " in lines[-1]
+    wait_for(lambda: recorded.pids().keys() == before.keys())
+    recorded.goes_on()
+    recorded.assert_whole(source)
+
+
+def test_a_recorder_that_leads_the_session_of_its_terminal_goes_on_without_it(
+    source: Exchange, recorder: Callable[..., Recorder]
+) -> None:
+    ours, theirs = pty.openpty()
+
+    def lead() -> None:
+        os.setsid()
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+    options = settings()
+    recorded = Handed(recorder(source.ws_url, **options).start(preexec_fn=lead, pass_fds=(theirs,)))
+    try:
+        recorded.recorded.wait_for_messages(50)
+        assert recorded.hand_over()[0] == 0
+        assert recorded.recorded.process.wait(DEADLINE_SECS) == 0
+        os.close(theirs)
+        os.close(ours)
+        recorded.goes_on()
+        assert recorded.recorded.logged("stopping") == []
+        recorded.assert_whole(source)
+    finally:
+        recorded.end()
+
+
+def test_a_signal_to_every_process_of_both_ends_them_in_order(source: Exchange, handed: Start) -> None:
+    recorded = handed(source, **settings(60))
+    asking = recorded.asking()
+    reached(recorded, "trying")
+    earlier = psutil.Process(recorded.recorded.process.pid)
+    everybody = [earlier, *earlier.children(recursive=True)]
+    assert recorded.later_pid() in {process.pid for process in everybody}
+    for process in everybody:
+        process.terminate()
+    assert recorded.recorded.process.wait(DEADLINE_SECS) == 0
+    ended(asking)
+    source.stop()
+    assert list((recorded.recorded.data_dir / "journal" / "spot").iterdir()) == [], "all was read"
+    assert missing_frames(frames_sent(source), recorded.recorded.data_dir / "archive") == []
 
 
 def test_a_version_that_raises_a_stored_format_says_that_there_is_no_way_back(
