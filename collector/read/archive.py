@@ -7,11 +7,15 @@ import pyarrow as pa
 
 from collector.domain.records import GAP_STATUSES, UNDECODED, UNKNOWN
 from collector.read.answer import MARKET_KINDS, Ask, Kinds, answer
+from collector.read.bars import COLUMNS as BAR_COLUMNS
+from collector.read.bars import bar_frame
 from collector.read.condition import CONDITION_SCHEMA
 from collector.read.errors import QuestionError
+from collector.read.every import every_us
 from collector.read.frame import Frame
 from collector.read.holdings import Holdings
 from collector.read.ledger_table import LEDGER_SCHEMA, ledger_table
+from collector.read.marking import mode_of
 from collector.read.stream_table import STREAM_SCHEMA, stream_rows
 from collector.read.unrepaired import reaches
 from collector.read.window import Moment, Window, window
@@ -135,6 +139,27 @@ class Archive:
         found = [row for row in self._holdings.ledger(exchange, symbol) if reaches(row, when)]
         table = ledger_table(row for row in found if status in {None, row.gap.status})
         return Frame("gap ledger", LEDGER_SCHEMA, lambda: iter((table,)))
+
+    def bars(
+        self, symbol: str, start: Moment | None = None, end: Moment | None = None, *, every: str = "1m",
+        exchange: str | None = None, source: str = "trade", kinds: Kinds | None = MARKET_KINDS, gaps: str = "mark",
+        live: bool = True, host: str | None = None,
+    ) -> Frame:  # fmt: skip
+        """Bars of trades, by the exchange's time; a bar without trades has no row.
+
+        `start`, `open`, `high`, `low`, `close`, `volume` (the sum of sizes), `turnover` (of price times size), `buy_volume` (the
+        takers' buys; null if no trade tells its side) and `trades`. `every` is a length such as `100ms`, `1s`, `1m`, `1h`, counted from the epoch. With `mark`
+        there is also `gap_id`: the gaps that reach into the bar, with spaces between; a bar of a gap that has no trade is a
+        row of nulls, because nobody knows. With `split` there is `piece`, and no bar reaches over a gap. See `rows`.
+        """
+        length_us = every_us(every)
+        mode = mode_of(gaps)
+        when = window(start, end, "exchange")
+        trades = self.trades(
+            symbol, start, end, exchange=exchange, source=source, kinds=kinds, columns=BAR_COLUMNS, clock="exchange",
+            gaps="ignore" if mode == "mark" else mode, live=live, host=host,
+        )  # fmt: skip
+        return bar_frame(trades, mode, length_us, when)
 
     def condition(
         self, start: Moment | None = None, end: Moment | None = None, *, symbol: str | None = None,

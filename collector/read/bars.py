@@ -1,0 +1,118 @@
+"""Makes bars of trades. Trades come table by table; what is kept of them is one row a bar."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.read.frame import Frame
+from collector.read.gaps import LedgerRow
+from collector.read.marking import COLUMNS as COLUMNS_OF_MODES
+from collector.read.marking import Mode
+from collector.read.window import Window, row_times
+
+COLUMNS: Final = ("received_at", "exchange_at", "line", "price", "size", "side")
+"""What bars are made of."""
+
+_TIME: Final = pa.timestamp("us", tz="UTC")
+
+BAR_SCHEMA: Final = pa.schema(
+    {
+        "start": _TIME,
+        "open": pa.float64(),
+        "high": pa.float64(),
+        "low": pa.float64(),
+        "close": pa.float64(),
+        "volume": pa.float64(),
+        "turnover": pa.float64(),
+        "buy_volume": pa.float64(),
+        "trades": pa.int64(),
+    }
+)
+
+_OF_TRADES: Final = {
+    "open": ("price", "first"),
+    "high": ("price", "max"),
+    "low": ("price", "min"),
+    "close": ("price", "last"),
+    "volume": ("size", "sum"),
+    "turnover": ("turnover", "sum"),
+    "buy_volume": ("bought", "sum"),
+    "trades": ("received_at", "count"),
+}
+_OF_BARS: Final = {
+    "open": ("open", "first"),
+    "high": ("high", "max"),
+    "low": ("low", "min"),
+    "close": ("close", "last"),
+    **{name: (name, "sum") for name in ("volume", "turnover", "buy_volume", "trades")},
+}
+"""How bars of parts become bars of all."""
+
+
+def bar_frame(trades: Frame, mode: Mode, length_us: int, window: Window) -> Frame:
+    """The bars of trades, which were asked for in the same mode, but for `mark`, which marks bars."""
+    extra = ["piece"] if mode == "split" else []
+
+    def tables() -> Iterator[pa.Table]:
+        made = bars((pa.Table.from_batches([batch]) for batch in trades.batches()), length_us, extra)
+        yield (with_gaps(made, trades.gaps, length_us, window) if mode == "mark" else made).select(schema.names)
+
+    schema = pa.schema([*BAR_SCHEMA, *([COLUMNS_OF_MODES[mode]] if mode in COLUMNS_OF_MODES else [])])
+    return Frame(f"bars of {trades.name}", schema, tables, trades.files, trades.gaps)
+
+
+def bars(tables: Iterable[pa.Table], length_us: int, extra: Sequence[str] = ()) -> pa.Table:
+    """Bars of trades, by start; a bar without trades has no row.
+
+    Trades have COLUMNS, and `extra` columns, of which each value has bars of its own. A trade's time is the exchange's. The
+    first and the last trade of a bar are those in the order given.
+    """
+    keys = [*extra, "start"]
+    parts = [_grouped(_with_start(table, length_us), keys, _OF_TRADES) for table in tables if table.num_rows]
+    if not parts:
+        return pa.table({name: pa.array([], pa.int32()) for name in extra} | _columns(BAR_SCHEMA.empty_table()))
+    made = _grouped(pa.concat_tables(parts), keys, _OF_BARS)
+    return made.sort_by([(key, "ascending") for key in keys])
+
+
+def with_gaps(made: pa.Table, gaps: Iterable[LedgerRow], length_us: int, window: Window) -> pa.Table:
+    """Bars with one more column, `gap_id`: the gaps that reach into each, with spaces between, or null.
+
+    A bar without trades that a gap reaches into has a row of nulls: nobody knows whether there were any.
+    """
+    reached: dict[int, list[str]] = {}
+    for gap in (row.gap for row in gaps):
+        first = max(gap.started_at, window.since_us)
+        last = min(window.until_us if gap.ended_at is None else max(gap.ended_at, first + 1), window.until_us)
+        for start in range(first - first % length_us, last, length_us):
+            reached.setdefault(start, []).append(gap.gap_id)
+    there = made["start"].cast(pa.int64()).to_pylist()
+    absent = pa.table({"start": pa.array(sorted(reached.keys() - set(there)), pa.int64()).cast(_TIME)})
+    whole = pa.concat_tables([made, absent], promote_options="default").sort_by("start")
+    marks = (reached.get(start) for start in whole["start"].cast(pa.int64()).to_pylist())
+    column = pa.array([None if ids is None else " ".join(ids) for ids in marks], pa.string())
+    return whole.append_column("gap_id", column)
+
+
+def _with_start(table: pa.Table, length_us: int) -> pa.Table:
+    times = row_times(table, "exchange")
+    start = pc.multiply(pc.divide(times, length_us), length_us).cast(_TIME)
+    bought = pc.if_else(pc.equal(table["side"], "buy"), table["size"], 0.0)
+    return (
+        table.append_column("start", start)
+        .append_column("turnover", pc.multiply(table["price"], table["size"]))
+        .append_column("bought", bought)
+    )
+
+
+def _grouped(table: pa.Table, keys: Sequence[str], how: Mapping[str, tuple[str, str]]) -> pa.Table:
+    # Threads would take the first and the last trade of a part for those of all.
+    found = table.group_by(list(keys), use_threads=False).aggregate(list(how.values()))
+    columns: dict[str, Any] = {key: found[key] for key in keys}
+    return pa.table(columns | {name: found[f"{column}_{function}"] for name, (column, function) in how.items()})
+
+
+def _columns(table: pa.Table) -> dict[str, Any]:
+    return dict(zip(table.column_names, table.columns, strict=True))

@@ -1,0 +1,115 @@
+"""Bars are what their trades are; where trades are missing they say so."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import collector.read
+from collector.read.bars import BAR_SCHEMA, bars
+from collector.read.every import every_us
+from tests.read.recorded_world import Frame, RecordedWorld
+from tests.read.test_reading_gaps import gap, recorded_with_holes, toy
+from tests.storage.segment.segment_files import NOON_US
+
+TRADES = st.lists(
+    st.tuples(st.integers(0, 50), st.integers(1, 9), st.integers(1, 9), st.sampled_from(["buy", "sell", None])),
+    max_size=40,
+)
+TIME = pa.timestamp("us", tz="UTC")
+
+
+def table(trades: list[tuple[int, int, int, str | None]]) -> pa.Table:
+    times = pa.array([at for at, *_ in trades], pa.int64()).cast(TIME)
+    return pa.table(
+        {
+            "received_at": times,
+            "exchange_at": times,
+            "line": pa.array([0] * len(trades), pa.int8()),
+            "price": pa.array([price for _, price, _, _ in trades], pa.float64()),
+            "size": pa.array([size for *_, size, _ in trades], pa.float64()),
+            "side": pa.array([side for *_, side in trades], pa.string()),
+        }
+    )
+
+
+def expected(trades: list[tuple[int, int, int, str | None]], length: int) -> list[dict[str, Any]]:
+    found: dict[int, list[tuple[int, int, int, str | None]]] = {}
+    for trade in trades:
+        found.setdefault(trade[0] // length * length, []).append(trade)
+    return [
+        {
+            "start": start,
+            "open": own[0][1],
+            "high": max(trade[1] for trade in own),
+            "low": min(trade[1] for trade in own),
+            "close": own[-1][1],
+            "volume": sum(trade[2] for trade in own),
+            "turnover": sum(trade[1] * trade[2] for trade in own),
+            "buy_volume": sum(trade[2] for trade in own if trade[3] == "buy")
+            if any(trade[3] for trade in own)
+            else None,
+            "trades": len(own),
+        }
+        for start, own in sorted(found.items())
+    ]
+
+
+@given(trades=TRADES, length=st.integers(1, 20), size=st.integers(1, 10))
+def test_a_bar_is_its_trades_however_they_come(
+    trades: list[tuple[int, int, int, str | None]], length: int, size: int
+) -> None:
+    parts = [table(trades[start : start + size]) for start in range(0, len(trades), size)]
+    found = bars(parts, length)
+    assert found.schema.equals(BAR_SCHEMA)
+    as_numbers = found.set_column(0, "start", found["start"].cast(pa.int64()))
+    assert as_numbers.to_pylist() == expected(trades, length)
+
+
+def test_bars_of_a_recording_hold_all_its_trades(world: RecordedWorld, frames: list[Frame]) -> None:
+    world.receive(frames)
+    world.seal()
+    world.archive()
+    found = collector.read.open(world.data_dir / "archive")
+    trades, made = found.trades("BTCUSDT").arrow(), found.bars("BTCUSDT", every="1s").arrow()
+    assert sum(made["trades"].to_pylist()) == trades.num_rows
+    assert sum(made["volume"].to_pylist()) == pytest.approx(sum(trades["size"].to_pylist()))
+    assert (made["open"][0].as_py(), made["close"][-1].as_py()) == (
+        trades["price"][0].as_py(),
+        trades["price"][-1].as_py(),
+    )
+    assert set(made["gap_id"].to_pylist()) == {None}
+
+
+def test_bars_refuse_mark_and_split_as_rows_do(world: RecordedWorld, frames: list[Frame]) -> None:
+    found = recorded_with_holes(world, frames, b"@trade", slice(100, 110))
+    (row,) = found.trades("BTCUSDT").gaps
+    with pytest.raises(collector.read.GapError):
+        found.bars("BTCUSDT", gaps="raise").arrow()
+    marked = found.bars("BTCUSDT", every="1h").arrow()
+    assert marked["gap_id"].to_pylist() == [row.gap.gap_id]
+    pieces = found.bars("BTCUSDT", every="1h", gaps="split").arrow()
+    assert (pieces["piece"].to_pylist(), pieces["trades"].to_pylist()) == ([0, 1], [100, len(found.trades(
+        "BTCUSDT", gaps="ignore").arrow()) - 100])  # fmt: skip
+    assert found.bars("BTCUSDT", gaps="ignore").schema.equals(BAR_SCHEMA)
+
+
+def test_a_bar_of_a_gap_without_trades_is_unknown_and_not_empty(tmp_path: Path) -> None:
+    found = toy(tmp_path, gap(3, 8, kind="silence", expected_id=None, actual_id=None), numbers=(1, 20))
+    rows = found.bars("BTC/USD", every="2s").arrow().to_pylist()
+    starts = [(row["start"].timestamp() - NOON_US / 1e6, row["trades"], row["gap_id"] is not None) for row in rows]
+    assert starts == [(0, 1, False), (2, None, True), (4, None, True), (6, None, True), (18, 1, False)]
+
+
+@pytest.mark.parametrize(("text", "length"), [("100ms", 100_000), ("1m", 60_000_000), ("2d", 172_800_000_000)])
+def test_a_length_is_a_number_and_a_unit(text: str, length: int) -> None:
+    assert every_us(text) == length
+
+
+@pytest.mark.parametrize("text", ["", "1", "m", "0s", "-1s", "1.5s", "1 s", "1M"])
+def test_anything_else_is_no_length(text: str) -> None:
+    with pytest.raises(collector.read.QuestionError, match="such as 100ms or 1m"):
+        every_us(text)
