@@ -30,6 +30,8 @@ MOST_REQUESTS: Final = 64
 
 _MOST_BYTES: Final = 1 << 20
 _KINDS: Final = ("request", "taken", "answer")
+"""What becomes of a request, in this order; each is there before the one before it is gone."""
+
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 
 
@@ -113,6 +115,10 @@ class Control:
             with suppress(OSError):
                 path.unlink()
         return answer
+
+    def awaits(self, request_id: str) -> bool:
+        """Whether the request or its answer is there; if not, somebody else has removed them, and no answer will come."""
+        return any(self._path(request_id, kind).exists() for kind in _KINDS)
 
     def withdraw(self, request_id: str) -> None:
         """Take a request back, as far as the disk allows."""

@@ -131,6 +131,17 @@ def test_a_request_that_was_withdrawn_gets_no_answer(control: Control, folder: P
     assert list(folder.iterdir()) == []
 
 
+def test_an_answer_is_awaited_until_somebody_removes_the_request(control: Control, folder: Path) -> None:
+    number = control.ask(Request())
+    assert control.awaits(number)
+    control.take()
+    assert control.awaits(number)
+    control.answer(number, Answer(state="done"))
+    assert control.awaits(number)
+    (folder / f"{number}.answer").unlink()
+    assert not control.awaits(number)
+
+
 def test_what_is_old_or_strange_or_too_much_is_removed(control: Control, folder: Path) -> None:
     answered = control.ask(Request())
     control.take()

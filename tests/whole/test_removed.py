@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.whole.running import Exchange, Recorder, wait_for
+from collector.processes.stats_place import BESIDE
+from tests.whole.handing import Handed, ended, handed
+from tests.whole.running import PATIENT, ROOT, Exchange, Recorder, wait_for
 from tests.whole.test_stopping import KEEP_RAW, LIVE, archived, data_frames
+
+__all__ = ["handed"]
 
 
 def remove_folder(folder: Path) -> None:
@@ -65,6 +69,29 @@ def test_removed_files_are_reported_and_open_ones_lose_nothing(
     assert sorted(archived(recorded)) == sorted(data_frames(source))
     assert recorded.logged("process_died") == []
     assert len(recorded.logged(told)) == 1
+
+
+@pytest.mark.timeout(300)
+def test_whoever_asked_is_told_at_once_that_run_was_removed_and_the_handover_goes_on(
+    exchange: Callable[..., Exchange], handed: Callable[..., Handed]
+) -> None:
+    source = exchange(*LIVE)
+    recorded = handed(source, **KEEP_RAW, **PATIENT, supervisor={"handover_min_secs": 10})
+    asking = recorded.asking(ROOT, "--data-dir", str(recorded.recorded.data_dir))
+    later = recorded.later_pid()
+    data_dir = recorded.recorded.data_dir
+    wait_for(lambda: list((data_dir / BESIDE).glob("writer*")))
+    remove_folder(data_dir / "run")
+    code, lines = ended(asking)
+    assert code == 1
+    assert lines[-1] == (
+        "error: somebody removed run/ of the data folder, and the request with it: `collector status` and the recorder's "
+        "log say what became of it"
+    )
+    wait_for(lambda: recorded.recorded.logged("taken_over"))
+    wait_for(lambda: recorded.pid == later)
+    recorded.goes_on()
+    recorded.assert_whole(source)
 
 
 def test_no_process_dies_when_the_whole_data_directory_is_moved_away(

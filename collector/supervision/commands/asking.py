@@ -12,6 +12,10 @@ from collector.supervision.commands.options import load_config
 from collector.supervision.control import Answer, Control, Request
 
 _POLL_SECS: Final = 0.1
+_REMOVED: Final = (
+    "somebody removed run/ of the data folder, and the request with it: `collector status` and the recorder's log "
+    "say what became of it"
+)
 
 
 class NoAnswerError(StopError):
@@ -66,5 +70,7 @@ def _awaited(control: Control, request_id: str, limit_secs: float, progress: Cal
         if answer is not None:
             progress(answer)
             deadline = time.monotonic() + limit_secs
+        if not control.awaits(request_id):
+            raise NoAnswerError(_REMOVED)
         time.sleep(_POLL_SECS)
     raise NoAnswerError(f"the recorder did not answer within {limit_secs:.0f} seconds; its log may say why")
