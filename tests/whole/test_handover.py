@@ -6,6 +6,8 @@ import os
 import pty
 import signal
 import socket
+import subprocess
+import sys
 import termios
 import threading
 from collections.abc import Callable
@@ -315,3 +317,23 @@ def test_what_cannot_be_handed_over_is_said_in_one_line(tmp_path: Path, source: 
     answer = json.loads("\n".join(lines))
     assert (answer["state"], answer["pid"], answer["problems"]) == ("done", recorded.pid, [])
     recorded.assert_whole(source)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("data_dir = [", "is not valid TOML"), ('[writer]\nmax_batch_size = "many"\n', "writer.max_batch_size")],
+)
+def test_a_file_with_an_error_ends_a_handover_as_a_recorder_that_is_not_found(
+    tmp_path: Path, text: str, problem: str
+) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text, "utf-8")
+    command = [sys.executable, "-m", "collector", "handover", "--config", str(path)]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, timeout=DEADLINE_SECS, check=False, encoding="utf-8"
+    )  # fmt: skip
+    said, hint = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said.startswith("error: ")
+    assert problem in said
+    assert hint == "error: a handover needs only the recorder's data folder, which --data-dir DIR names by itself"

@@ -22,6 +22,7 @@ import msgspec
 
 import collector
 from collector import __version__
+from collector.domain.errors import ConfigError
 from collector.domain.redact import printable
 from collector.supervision.commands.asking import NoAnswerError, ask, data_dir_of, require_recorder
 from collector.supervision.commands.options import add_config
@@ -34,6 +35,8 @@ examples:
   %(prog)s --config my.toml          of the recorder started with my.toml
   %(prog)s --data-dir /data --json   say how it went as one JSON object
 """
+
+_BY_FOLDER: Final = "a handover needs only the recorder's data folder, which --data-dir DIR names by itself"
 
 SILENT_SECS: Final = 90.0
 """The recorder says every few seconds how far it is; one that does not for so long has ended, or hangs."""
@@ -48,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Ask the recorder, and print each step; returns the exit code. Raises StopError."""
-    data_dir = data_dir_of(options)
+    data_dir = _data_dir(options)
     require_recorder(data_dir, named=options.data_dir is not None)
     request = Request(kind=HANDOVER, program=program(Path(collector.__file__).parents[1]))
     steps = _Steps(quiet=options.json)
@@ -62,6 +65,16 @@ def run(options: argparse.Namespace) -> int:
         else:
             raise NoAnswerError("\n".join(answer.problems))
     return 0 if answer.state == "done" else 1
+
+
+def _data_dir(options: argparse.Namespace) -> Path:
+    """The recorder's data folder. Raises NoAnswerError: no settings are taken from the file, so a bad one is no more than
+    a recorder that cannot be found.
+    """
+    try:
+        return data_dir_of(options)
+    except ConfigError as error:
+        raise NoAnswerError("\n".join([*error.problems, _BY_FOLDER])) from error
 
 
 def program(root: Path) -> list[str]:
