@@ -183,6 +183,20 @@ def test_what_is_not_checked_after_a_restart_has_a_row_and_a_fresh_book_is_reque
     assert world.processor.checks.counts["different"] == 0
 
 
+def test_a_fresh_book_is_requested_again_by_each_writer_that_lacks_it_and_by_one_every_ten_seconds() -> None:
+    world, updates = begun(repaired=True), list(Exchange().updates())
+
+    def requested(after_secs: int) -> int:
+        world.receive(START_US + after_secs * 1_000_000, [updates[after_secs]], connection=1)
+        world.commit()
+        return len(world.requests)
+
+    assert [requested(after_secs) for after_secs in (0, 1)] == [1, 1]
+    world.restart()
+    assert [requested(after_secs) for after_secs in (2, 3, 11, 12, 13)] == [2, 2, 2, 3, 3]
+    assert said(checksum_rows(world)) == [("restart", "open", 1, True)], "one stretch"
+
+
 def test_a_loss_while_nothing_is_checked_has_a_row_of_its_own_once_books_are_checked_again() -> None:
     world = begun(repaired=True)
     exchange = Exchange()

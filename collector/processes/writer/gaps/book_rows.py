@@ -17,6 +17,9 @@ from collector.processes.writer.streams import StreamState, StreamTable
 LASTS_US: Final = 5_000_000
 """A stretch that lasts longer has a row before it is over; a shorter one has one row in all."""
 
+ASK_AGAIN_US: Final = 10_000_000
+"""A book that is still lacking is requested again after this time; ingest spaces what it asks the exchange for."""
+
 
 class BookRows:
     """Follows the books of all streams, and requests those that are missing."""
@@ -25,6 +28,8 @@ class BookRows:
         self._feeds = feeds
         self._requests = requests
         self._unknown = {stream.stream_id: stream for stream in streams if stream.dedup.progress.book_unknown}
+        self._asked_us: dict[int, int] = {}
+        """When a book to verify a stream by was last requested, by stream."""
 
     def needed(self, stream: StreamState, from_id: int, at_us: int, cause: str) -> None:
         """Note that the update `from_id`, received at `at_us`, and all that follow need a whole book."""
@@ -50,6 +55,13 @@ class BookRows:
         if stream.key.data_type == BOOK and not stream.proves_continuity and stream.dedup.progress.book_unknown is None:
             series = stream.dedup.progress.series
             self._watch(stream, BookUnknown(0, _row_cause(cause), series, at_us, at_us, series))
+
+    def lacking(self, stream: StreamState, at_us: int) -> None:
+        """Request a fresh book for a stream that cannot be verified without one, again and again until one has come."""
+        # A clock that was set back does not put it off.
+        if not 0 <= at_us - self._asked_us.get(stream.stream_id, -ASK_AGAIN_US) < ASK_AGAIN_US:
+            self._asked_us[stream.stream_id] = at_us
+            self._requests.request_book(stream, at_us, at_us)
 
     def refused(self, stream: StreamState, ended_us: int) -> None:
         """Note that frames of a stream whose ids prove nothing were refused until then."""

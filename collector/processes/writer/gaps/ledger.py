@@ -171,8 +171,9 @@ class GapLedger:
         If only the book is lacking, as after a restart, request a fresh one; else books are not verified at all.
         """
         cause = "restart" if lacks_book else "unknown"
-        if self._count(stream.feed, stream.key, "checksum", cause, at_us) and lacks_book:
-            self._requests.request_book(stream, at_us, at_us)
+        self._count(stream.feed, stream.key, "checksum", cause, at_us)
+        if lacks_book:
+            self.books.lacking(stream, at_us)
 
     def damaged(self, header: JournalHeader, damage: Damage, now_us: int) -> None:
         """Add a row for a damaged part of a journal file."""
@@ -260,7 +261,7 @@ class GapLedger:
     def _count(
         self, feed: str, place: StreamKey, kind: str, cause: str, at_us: int,
         expected_id: str | None = None, actual_id: str | None = None,
-    ) -> bool:  # fmt: skip
-        """Count a message in the row of its stretch, one row for a run of such messages; returns whether it begins one."""
+    ) -> None:  # fmt: skip
+        """Count a message in the row of its stretch, one row for a run of such messages."""
         trouble = GapStretch(place, kind, cause, at_us, at_us, 1, expected_id, actual_id)
-        return self._rows.count(self._feeds.state(feed).stretches, trouble)
+        self._rows.count(self._feeds.state(feed).stretches, trouble)

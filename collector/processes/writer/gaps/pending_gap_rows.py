@@ -36,19 +36,15 @@ class PendingGapRows:
         """Store the stream's state with the next commit, because it has changed."""
         self.batch.touched[stream.stream_id] = stream
 
-    def count(self, stretches: Stretches, trouble: GapStretch) -> bool:
-        """Count a message in its running stretch, or begin one; returns whether it begins one.
-
-        `trouble` is a new stretch with this one message.
-        """
+    def count(self, stretches: Stretches, trouble: GapStretch) -> None:
+        """Count a message in its running stretch, or begin one: `trouble`, a new stretch with this one message."""
         name = _name(trouble.place, trouble.kind, trouble.cause)
         known = self._running(stretches, name, trouble.started_us)
         if known is not None:
             known.extend(trouble.started_us)
-            return False
+            return
         stretches[name] = trouble
         self.add(trouble.place, trouble.opening())
-        return True
 
     def add_or_count(self, stretches: Stretches, place: StreamKey, gap: Gap, at_us: int) -> None:
         """Add a gap with a row of its own, or count it in a shared row if there are too many in one stretch."""
