@@ -44,10 +44,10 @@ class TextBook:
 
     def __init__(self, depth: int) -> None:
         """Start empty; the book keeps the best `depth` levels a side."""
-        self._depth = depth
+        self.depth = depth
         self.bids, self.asks = TextSide(-1), TextSide(1)
 
     def apply(self, bids: Iterable[TextLevel], asks: Iterable[TextLevel]) -> None:
         """Apply one message. Raises ValueError, after which the book is worth nothing."""
-        self.bids.apply(bids, self._depth)
-        self.asks.apply(asks, self._depth)
+        self.bids.apply(bids, self.depth)
+        self.asks.apply(asks, self.depth)

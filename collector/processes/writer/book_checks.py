@@ -1,11 +1,12 @@
 """Verifies books by the exchange's checksums while they are recorded: a book of each stream for each connection.
 
-A book belongs to a connection, because each has its own snapshot and misses its own messages. Books are not stored: after a
-restart, and after a loss, a stream is not checked until its next snapshot on that connection.
+A book belongs to a connection, because each has its own snapshot and misses its own messages. Books are not stored with
+commits: after a crash, and after a loss, a stream is not checked until its next snapshot on that connection. A writer that is
+renewed leaves them to its successor (`left_books.py`).
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import Enum, auto
 from typing import Final
 
@@ -16,6 +17,9 @@ from collector.exchanges.typed_rows import UNREADABLE
 
 MAX_BOOKS: Final = 10_000
 """The most books kept; those of further streams stay unverified. One of depth 100 takes some 60 kB."""
+
+Place = tuple[int, StreamKey]
+"""A connection, and a stream that it carries."""
 
 
 class Checked(Enum):
@@ -36,16 +40,16 @@ class BookChecks:
 
     def __init__(self, *, enabled: bool) -> None:
         self._enabled = enabled
-        self._books: dict[tuple[int, StreamKey], TextBook] = {}
-        self._lost: set[tuple[int, StreamKey]] = set()
+        self.books: dict[Place, TextBook] = {}
+        self.lost: set[Place] = set()
         """Books whose loss has a row in the ledger."""
         self.counts: Counter[str] = Counter()
         """Messages by what their checksum said: `matched`, `different`; `unverified` ones had no book or no checksum."""
 
-    @property
-    def has_books(self) -> bool:
-        """Whether any book is kept."""
-        return bool(self._books)
+    def take_over(self, books: Mapping[Place, TextBook], lost: Iterable[Place]) -> None:
+        """Go on with the books of an earlier writer, before any message is checked."""
+        if self._enabled:
+            self.books, self.lost = dict(books), set(lost)
 
     def checked(self, check: BookCheck, connection: int, message: Envelope) -> Checked:
         """Apply a message to its connection's book, and hold that against the exchange's checksum.
@@ -60,24 +64,24 @@ class BookChecks:
             return self._apply(check, place, update)
         except (ValueError, *UNREADABLE):
             # A number that is none: the message has its row with a null, and the book cannot go on.
-            self._books.pop(place, None)
+            self.books.pop(place, None)
             return self._lacking(place)
 
     def keep_only(self, connections: Collection[int]) -> None:
         """Forget the books of all other connections, which are over."""
-        self._books = {place: book for place, book in self._books.items() if place[0] in connections}
-        self._lost = {place for place in self._lost if place[0] in connections}
+        self.books = {place: book for place, book in self.books.items() if place[0] in connections}
+        self.lost = {place for place in self.lost if place[0] in connections}
 
     def lose(self, is_concerned: Callable[[int], bool]) -> None:
         """Frames of some connections were lost, as the ledger says: their books are wrong until the next snapshot."""
-        for place in [place for place in self._books if is_concerned(place[0])]:
+        for place in [place for place in self.books if is_concerned(place[0])]:
             self._lose(place)
 
-    def _apply(self, check: BookCheck, place: tuple[int, StreamKey], update: BookUpdate) -> Checked:
-        book = self._books.get(place)
-        if update.is_snapshot and (book is not None or len(self._books) < MAX_BOOKS):
-            book = self._books[place] = TextBook(check.depth)
-            self._lost.discard(place)
+    def _apply(self, check: BookCheck, place: Place, update: BookUpdate) -> Checked:
+        book = self.books.get(place)
+        if update.is_snapshot and (book is not None or len(self.books) < MAX_BOOKS):
+            book = self.books[place] = TextBook(check.depth)
+            self.lost.discard(place)
         if book is None:
             return self._lacking(place)
         book.apply(update.bids, update.asks)
@@ -91,12 +95,12 @@ class BookChecks:
         self._lose(place)
         return Checked.WRONG
 
-    def _lacking(self, place: tuple[int, StreamKey]) -> Checked:
+    def _lacking(self, place: Place) -> Checked:
         self.counts["unverified"] += 1
-        if place in self._lost:
+        if place in self.lost:
             return Checked.SOUND
-        return Checked.LACKING if len(self._books) < MAX_BOOKS else Checked.OFF
+        return Checked.LACKING if len(self.books) < MAX_BOOKS else Checked.OFF
 
-    def _lose(self, place: tuple[int, StreamKey]) -> None:
-        del self._books[place]
-        self._lost.add(place)
+    def _lose(self, place: Place) -> None:
+        del self.books[place]
+        self.lost.add(place)

@@ -52,11 +52,23 @@ class Committer:
 
         Nothing more is read meanwhile. Until the batch is durable, its messages are safe in the journal.
         """
+        return self._commit(once=False)
+
+    def commit_once(self) -> bool:
+        """Try to commit the batch, as the last that the process does. Returns whether it is durable; if not, that is logged."""
+        try:
+            self._commit(once=True)
+        except CommitError:
+            return False
+        return True
+
+    def _commit(self, *, once: bool) -> float:
         batch = self._processor.batch
         batch.note_first()
         self._log(batch)
         counts = encode_counts(self._processor.counts.beside(self._context.run_id))
-        commit_secs = self._store(self._commit_of(batch, counts), batch.count, dict(batch.requests), batch.withdrawn)
+        commit = self._commit_of(batch, counts)
+        commit_secs = self._store(commit, batch.count, dict(batch.requests), batch.withdrawn, once=once)
         self.counts = counts
         if batch.requests:
             self._context.sender.offer(Notice(self._context.role, "asked", 0, 0))
@@ -85,6 +97,8 @@ class Committer:
         messages: int,
         requests: dict[str, list[Request]],
         withdrawn: Mapping[str, Collection[str]],
+        *,
+        once: bool,
     ) -> float:
         clock, log = self._context.clock, self._context.log
         failed = False
@@ -99,6 +113,8 @@ class Committer:
                     log.warning("commit_failed", error=str(error), messages=messages)
                 failed = True
                 self._report.commit_failures += 1
+                if once:
+                    raise
                 clock.sleep(RETRY_SECS)
                 self._on_progress()
             else:

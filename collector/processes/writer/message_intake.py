@@ -58,7 +58,7 @@ class MessageIntake:
     def connections_changed(self) -> None:
         """Note that connections may have opened or ended, or that another journal follows."""
         self._beside = {}
-        if self._checks.has_books:
+        if self._checks.books or self._checks.lost:
             open_numbers = self._ledger.connections.everywhere()
             self._checks.keep_only({incarnation_of(writer) | connection_in_head(one) for writer, one in open_numbers})
 

@@ -18,7 +18,7 @@ from collector.domain.counts import RunCounts
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
 from collector.processes.context import Context
-from collector.processes.disk_space import free_bytes, wait_for_room
+from collector.processes.disk_space import free_bytes, is_too_full_to_write, wait_for_room
 from collector.processes.rest_adapters import RepairableFeeds, feeds_of_streams, repairable_adapters
 from collector.processes.writer.batch import Counts
 from collector.processes.writer.batching import next_batch_limit
@@ -26,6 +26,7 @@ from collector.processes.writer.commit import Committer
 from collector.processes.writer.early_seal import EarlySeal
 from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.journal_readers import open_readers
+from collector.processes.writer.left_books import LeftBooks
 from collector.processes.writer.reading_order import ReadingOrder
 from collector.processes.writer.report import ReportBuilder
 from collector.processes.writer.segment_rotation import SegmentRotation
@@ -91,6 +92,8 @@ class Writer:
         self._requests = {name: RequestFolder(request_folder(self._config.data_dir, name)) for name in folders}
         feeds = RepairableFeeds(feeds_of_streams(self._config), repaired, speaking)
         self._processor = self._new_processor(adapter_of, feeds)
+        self._left_books = LeftBooks(self._config.data_dir, context.log)
+        self._left_books.take(self._processor.checks, self._rotation.state.positions)
         self._readers = open_readers(self._config, repaired, self._rotation.positions)
         self._order = ReadingOrder(self._readers)
         report = ReportBuilder(self._clock, self._streams, self._processor, self._rotation, self._readers)
@@ -104,7 +107,7 @@ class Writer:
     def run(self) -> None:
         """Read, commit and seal until told to stop and nothing is left to read.
 
-        A successor goes on from the last commit, and reads again what came after it.
+        A successor goes on from the last commit, and reads again what came after it (`_leave_books` on what it verifies).
         """
         while True:
             stopping = self._context.stopping()
@@ -204,12 +207,25 @@ class Writer:
 
     def _close(self) -> None:
         if self._context.renewed():
+            self._leave_books()
             self._rotation.leave()
         else:
             self._rotation.close(self._streams, self._feed_states(), self._committer.counts)
         self._report(now=True)
         for reader in self._readers.values():
             reader.close()
+
+    def _leave_books(self) -> None:
+        """Leave the books that are verified to the successor, if what made them is committed or can be without a wait."""
+        checks = self._processor.checks
+        if (checks.books or checks.lost) and self._commits_at_once():
+            self._left_books.leave(checks, self._rotation.positions)
+
+    def _commits_at_once(self) -> bool:
+        if not self._processor.batch:
+            return True
+        is_too_full = is_too_full_to_write(self._free(self._config.data_dir), self._config.journal)
+        return not is_too_full and self._committer.commit_once()
 
     def _feed_states(self) -> dict[str, bytes]:
         return {name: encode_feed(state) for name, state in self._processor.ledger.feeds.items()}

@@ -147,7 +147,7 @@ def test_the_book_of_a_connection_that_ended_is_forgotten(world: ProcessorWorld)
     world.happened(RecordKind.DISCONNECT, START_US + 1, connection=1, reason="lost", cause="disconnect", text="")
     world.connect(2, START_US + 2)
     world.receive(START_US + 3, list(exchange.updates()), connection=2)
-    assert not world.processor.checks.has_books
+    assert not world.processor.checks.books
     assert said(checksum_rows(world)) == [("restart", "open", 1, True)]
 
 
@@ -164,7 +164,7 @@ def test_nothing_is_checked_when_it_is_switched_off() -> None:
     check = Summed.checks["book_delta"]
     for frame in (exchange.snapshot, b"not even JSON"):
         assert checks.checked(check, 1, Envelope(KEY, None, None, None, frame)) is Checked.OFF
-    assert not checks.has_books
+    assert not checks.books
 
 
 def test_what_is_not_checked_after_a_restart_has_a_row_and_a_fresh_book_is_requested() -> None:
