@@ -1,6 +1,6 @@
 """An archive, and the questions that can be asked of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -9,16 +9,20 @@ from collector.domain.records import GAP_STATUSES, UNDECODED, UNKNOWN
 from collector.read.answer import MARKET_KINDS, Ask, Kinds, answer
 from collector.read.bars import COLUMNS as BAR_COLUMNS
 from collector.read.bars import bar_frame
+from collector.read.book_questions import TRADE_COLUMNS, BookQuestions, Event
+from collector.read.book_view import BookView
 from collector.read.condition import CONDITION_SCHEMA
 from collector.read.errors import QuestionError
 from collector.read.every import every_us
 from collector.read.frame import Frame
+from collector.read.gaps import LedgerRow
 from collector.read.holdings import Holdings
 from collector.read.ledger_table import LEDGER_SCHEMA, ledger_table
 from collector.read.marking import mode_of
+from collector.read.question import stream_of
 from collector.read.stream_table import STREAM_SCHEMA, stream_rows
-from collector.read.unrepaired import reaches
-from collector.read.window import Moment, Window, window
+from collector.read.unrepaired import is_bookless, reaches
+from collector.read.window import Moment, Window, moment_us, window
 
 SOURCES: Final = ("trade", "agg_trade")
 
@@ -140,6 +144,48 @@ class Archive:
         table = ledger_table(row for row in found if status in {None, row.gap.status})
         return Frame("gap ledger", LEDGER_SCHEMA, lambda: iter((table,)))
 
+    def book_at(
+        self, symbol: str, at: Moment, *, depth: int | None = None, exchange: str | None = None, gaps: str = "raise",
+        live: bool = True, host: str | None = None,
+    ) -> BookView:  # fmt: skip
+        """The book at a moment, with its best `depth` levels a side (None: all that are known).
+
+        It follows from the last whole book before, and all updates since that were received by then. If it is not known
+        because of a gap, that is a GapError with `gaps="raise"`; else, and before the first whole book, all but `at` is None.
+        """
+        return self._books(symbol, exchange, gaps, live, host).at(moment_us(at), depth)
+
+    def depth(
+        self, symbol: str, start: Moment, end: Moment, *, levels: int = 20, every: str = "100ms",
+        exchange: str | None = None, gaps: str = "raise", live: bool = True, host: str | None = None,
+    ) -> Frame:  # fmt: skip
+        """The best `levels` of the book at each multiple of `every` (since the epoch) from `start` to before `end`.
+
+        `at`, `last_id`, `bid_prices`, `bid_sizes`, `ask_prices`, `ask_sizes`, best first; all but `at` are null where the book
+        is not known: behind a gap until the next whole book. With `mark`, `gap_id` names the gap it is unknown for; with
+        `split`, `piece` changes behind each gap.
+        """
+        questions = self._books(symbol, exchange, gaps, live, host)
+        return questions.depth(window(start, end), levels, every_us(every))
+
+    def replay(
+        self, symbol: str, start: Moment, end: Moment, *, with_trades: bool = False, exchange: str | None = None,
+        gaps: str = "raise", live: bool = True, host: str | None = None,
+    ) -> Iterator[Event]:  # fmt: skip
+        """The book as of `start`, if it is known, and then each update received before `end`, in the order of ids.
+
+        `with_trades` also gives trades, each before the updates of the same time. Unless gaps are ignored there is an event
+        where one is passed, behind which there is no book until the next whole one; `raise` refuses at once.
+        """
+        questions, when = self._books(symbol, exchange, gaps, live, host), window(start, end)
+        trades = None
+        if with_trades:
+            trades = self.trades(
+                symbol, start, end, exchange=exchange, columns=TRADE_COLUMNS,
+                gaps="raise" if gaps == "raise" else "ignore", live=live, host=host,
+            )  # fmt: skip
+        return questions.events(when, trades)
+
     def bars(
         self, symbol: str, start: Moment | None = None, end: Moment | None = None, *, every: str = "1m",
         exchange: str | None = None, source: str = "trade", kinds: Kinds | None = MARKET_KINDS, gaps: str = "mark",
@@ -183,6 +229,24 @@ class Archive:
         ]
         table = pa.Table.from_pylist(list(self._holdings.conditions(streams, when)), CONDITION_SCHEMA)
         return Frame("condition", CONDITION_SCHEMA, lambda: iter((table,)))
+
+    def _books(self, symbol: str, exchange: str | None, gaps: str, live: bool, host: str | None) -> BookQuestions:
+        """Books of a symbol: of its updates, or of the books that the exchange sends, where it sends no updates."""
+        mode = mode_of(gaps)
+        self._holdings.look()
+        known = self._holdings.streams()
+        has_deltas = any(one.symbol == symbol and one.data_type == "book_delta" for one in known)
+        stream = stream_of(known, "book_delta" if has_deltas else "book_snapshot", symbol, exchange)
+
+        def ask(since_us: int, until_us: int, columns: Sequence[str], mode: str) -> Frame:
+            asked = Ask(stream.data_type, symbol, stream.exchange, columns, mode, live, host)
+            return self._frame(asked, Window(since_us, until_us))
+
+        def bookless(at_us: int) -> list[LedgerRow]:
+            ledger = self._holdings.ledger(stream.exchange, symbol)
+            return [row for row in ledger if is_bookless(row, stream, at_us)]
+
+        return BookQuestions(stream, mode, ask, bookless)
 
     def _frame(self, ask: Ask, when: Window) -> Frame:
         self._holdings.look()

@@ -62,6 +62,10 @@ class Side:
             del self._sizes[key]
         del self._order[count:]
 
+    def __len__(self) -> int:
+        """Number of levels."""
+        return len(self._order)
+
     def top(self, count: int) -> list[Level]:
         """Up to `count` levels, best first."""
         return [(self._sign * key, self._sizes[key]) for key in self._order[:count]]
@@ -94,6 +98,10 @@ class Book:
             return self._break()
         self.last_id = row.last_id
         return Applied.CHANGED
+
+    def lose(self) -> None:
+        """Forget the book, because something before the next row is missing: there is none until a snapshot."""
+        self._break()
 
     def best(self) -> tuple[Level, Level]:
         """The best bid and the best ask; NO_LEVEL if the side is empty."""

@@ -40,6 +40,13 @@ def may_miss(row: LedgerRow, stream: StreamKey) -> bool:
     return gap.kind in LOSSES or gap.kind == UNDECODABLE or gap.kind in NOT_IN_THE_LEDGER
 
 
+def is_bookless(row: LedgerRow, stream: StreamKey, at_us: int) -> bool:
+    """Whether the gap says that at a time there was no book to apply updates to."""
+    gap = row.gap
+    is_open = gap.started_at <= at_us and (gap.ended_at is None or at_us < gap.ended_at)
+    return gap.kind == "book_unknown" and concerns(row, stream) and is_open
+
+
 def in_the_way(rows: Iterable[LedgerRow], stream: StreamKey, window: Window) -> list[LedgerRow]:
     """The gaps of the stream that reach into the window, by start."""
     found = [row for row in rows if concerns(row, stream) and may_miss(row, stream) and reaches(row, window)]

@@ -8,6 +8,7 @@ from typing import Any
 
 from collector.config import Config, FeedConfig
 from collector.domain.errors import StoreError
+from collector.domain.repair_protocol import RepairAnswer, encode_answer
 from collector.exchanges import registry
 from collector.exchanges.adapter import Subscription
 from collector.storage.journal.format import RecordKind
@@ -29,6 +30,12 @@ def binance_frames(recorded: Lines, count: int = 4_000) -> list[Frame]:
     """The first frames of a recording of BTCUSDT."""
     lines = [line for line in recorded(NAME) if line["dir"] == "in"][:count]
     return [(line["recv_ts_us"] * 1_000, depth_as_subscribed(line["raw"]).encode()) for line in lines]
+
+
+def fetched_book(recorded: Lines) -> Frame:
+    """The whole book that the recording's client fetched, and when."""
+    (line,) = [line for line in recorded(NAME) if line["dir"] == "http"]
+    return line["recv_ts_us"] * 1_000, line["raw"].encode()
 
 
 def with_books(frames: Sequence[Frame]) -> list[Frame]:
@@ -87,6 +94,16 @@ class RecordedWorld(World):
         for at_ns, frame in frames:
             journal.append_frames(at_ns, 0, [frame], (), 1)
         self.now_ns = frames[-1][0] + 1_000
+        journal.close()
+
+    def fetch(self, at_ns: int, body: bytes) -> None:
+        """Append a whole book that repair fetched, in its own journal."""
+        self.now_ns = at_ns
+        journal = self.journal(
+            symbols=self._subscription.symbols, data_types=self._subscription.data_types, feed="f~rest"
+        )
+        answer = encode_answer(RepairAnswer("BTCUSDT", "book_delta", "snapshot"), body)
+        journal.append_frames(at_ns, -1, [answer], (), 0)
         journal.close()
 
     def commit(self) -> None:

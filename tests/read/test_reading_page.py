@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from collector.read.archive import Archive
+from collector.read.book_view import BookView
 from collector.read.frame import Frame
 from collector.read.marking import MODES
-from tests.read.recorded_world import TYPES, RecordedWorld, with_books
+from tests.conftest import Lines
+from tests.read.recorded_world import TYPES, RecordedWorld, fetched_book, with_books
 from tests.read.recorded_world import Frame as Received
 
 PAGE = (Path(__file__).parents[2] / "docs/READING.md").read_text("utf-8")
@@ -31,15 +33,29 @@ def test_every_question_has_an_example_and_is_told_with_its_arguments(name: str)
     assert [parameter for parameter in parameters if not re.search(rf"\b{parameter}\b", told)] == []
 
 
+def test_every_part_of_a_book_view_is_told() -> None:
+    names = {
+        *BookView.__dataclass_fields__,
+        *(name for name, _ in inspect.getmembers(BookView, inspect.isdatadescriptor)),
+    }
+    told = PAGE.split("\n| `BookView` |")[1].split("\n\n")[0]
+    assert [name for name in names if not name.startswith("_") and f"`{name}`" not in told] == []
+
+
 def test_every_way_out_of_a_frame_and_every_mode_is_told() -> None:
     assert [name for name in public(Frame) if f"`.{name}(" not in PAGE] == []
     assert [mode for mode in MODES if f'`"{mode}"`' not in PAGE] == []
 
 
 def test_the_examples_work_one_after_another(
-    tmp_path: Path, frames: list[Received], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    frames: list[Received],
+    recorded: Lines,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     world = RecordedWorld(tmp_path / "data", data_types=(*TYPES, "book_snapshot"))
+    world.fetch(*fetched_book(recorded))
     world.receive(with_books(frames[:1_000]))
     world.seal()
     world.archive()
@@ -53,6 +69,8 @@ def test_the_examples_work_one_after_another(
     assert names["books"].arrow()["is_snapshot"].unique().to_pylist() == [True]
     assert names["window"].arrow().num_rows
     assert names["by_side"]["size"].sum() == pytest.approx(names["volume"])
+    assert names["view"].mid > 0
+    assert names["top"].arrow().num_rows == 20
     assert names["pieces"]["piece"].unique().to_pylist() == [0, 1]
     printed = capsys.readouterr().out
     assert "binance BTCUSDT book_ticker has 1 unrepaired gap in the time asked for:" in printed
