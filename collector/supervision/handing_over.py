@@ -169,7 +169,8 @@ class HandingOver:
             self.follow(True)
             self._enter("trying", self._facts.current.config.supervisor.handover_min_secs + LONGEST_TRIAL_SECS)
         if self._has_left(supervisor):
-            self.is_done = True
+            # A stop that found nobody left to stop is for the later program.
+            self.is_done = not supervisor.stopping
             supervisor.end(0)
             self._note("this version has left")
         return None

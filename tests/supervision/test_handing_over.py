@@ -240,6 +240,14 @@ def test_after_that_a_stop_is_up_to_the_later_program(world: World) -> None:
     assert world.later.end_of_it.receive()[-1] == Gone(stop=True, notes=world.handing.notes)
 
 
+def test_a_stop_that_comes_when_all_have_left_is_passed_on(world: World) -> None:
+    world.until("leaving")
+    world.side.part("ingest:binance")
+    world.side.stopping = True
+    assert world.look() is None
+    assert (world.handing.is_done, world.handing.is_under_way) == (False, True)
+
+
 def test_a_later_program_that_somebody_stops_has_failed(world: World) -> None:
     world.until("trying")
     world.later.says(Alive(told_to_stop=True))
