@@ -234,8 +234,8 @@ class Supervisor:
         now = self._clock.monotonic()
         if self._signals.take_wake():
             self._looks = Every(LOOK_SECS, self._clock.monotonic)
-        if self.holds_signals:
-            return
+        if self.holds_signals or self._ended is not None:
+            return  # for later, or for whoever ended this
         name = self._signals.take()
         if name is None and self._stop is None and self._stop_at is not None and now >= self._stop_at:
             name = "stop_after"

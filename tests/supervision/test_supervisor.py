@@ -598,6 +598,16 @@ def test_a_supervisor_that_is_ended_kills_what_still_runs_and_returns_that_code(
     assert sorted(world.killed) == sorted(ROLES)
 
 
+def test_a_signal_that_comes_once_it_is_ended_is_left_to_who_ended_it(world: World) -> None:
+    def end() -> None:
+        world.supervisor.end(0)
+        world.signals.note(signal.SIGTERM)
+
+    world.script[5] = end
+    assert world.run() == 0
+    assert world.signals.take() == "SIGTERM"
+
+
 def test_a_hangup_asks_for_newer_settings_only_where_no_terminal_can_hang_up() -> None:
     for reloads in (False, True):
         signals = Signals(hangup_reloads=reloads)
