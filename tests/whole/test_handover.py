@@ -329,9 +329,7 @@ def test_a_file_with_an_error_ends_a_handover_as_a_recorder_that_is_not_found(
     path = tmp_path / "config.toml"
     path.write_text(text, "utf-8")
     command = [sys.executable, "-m", "collector", "handover", "--config", str(path)]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, timeout=DEADLINE_SECS, check=False, encoding="utf-8"
-    )  # fmt: skip
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=DEADLINE_SECS, check=False, encoding="utf-8")
     said, hint = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (1, "")
     assert said.startswith("error: ")
