@@ -17,7 +17,7 @@ from collector.storage.store.directory import DirectoryStore
 from tests.read.recorded_world import Frame, RecordedWorld, data_of, trade_ids
 from tests.seaweed import Seaweed
 from tests.storage.archive.archive_files import IDS, archive
-from tests.storage.segment.segment_files import NOON_US, TRADES, make_gap, message, trade
+from tests.storage.segment.segment_files import DAY_US, NOON_US, TRADES, make_gap, message, trade
 
 FIRST, SECOND, THIRD, LAST = slice(0, 1_000), slice(1_000, 2_000), slice(2_000, 3_000), slice(3_000, 4_000)
 
@@ -152,6 +152,39 @@ def test_a_short_window_is_read_from_few_files(world: RecordedWorld, frames: lis
     (name,) = middle.files
     assert "staging" not in name, "a set is named by its keys"
     assert ids(middle) == trade_ids(frames[1_400:1_500])
+
+
+def test_what_came_late_stands_in_its_place(world: RecordedWorld, frames: list[Frame]) -> None:
+    trades = [frame for frame in frames[FIRST] if b"@trade" in frame[1]]
+    late = trades[50:60]
+    world.receive([frame for frame in frames[FIRST] if frame not in late])
+    world.seal()
+    at_ns = frames[1_000][0]
+    world.receive([*((at_ns, text) for _, text in late), *frames[SECOND]])
+    world.seal()
+    world.archive()
+    world.receive(frames[THIRD])
+    world.commit()
+    found = opened(world).trades("BTCUSDT")
+    assert [row["repaired_by"] for row in opened(world).gaps("BTCUSDT", status="repaired").arrow().to_pylist()] == [
+        "late"
+    ]
+    assert ids(found) == trade_ids(frames[:3_000])
+    times = found.arrow()["received_at"].to_pylist()
+    assert times != sorted(times), "the order is not that of receipt"
+    window = opened(world).trades("BTCUSDT", trades[40][0] // 1_000, trades[70][0] // 1_000)
+    assert ids(window) == trade_ids([*trades[40:50], *trades[60:70]]), "a late row counts from when it came"
+
+
+def test_a_segment_across_midnight_is_read_through(tmp_path: Path) -> None:
+    day = [message(0, id_, trade(id_), received_us=NOON_US + id_ * DAY_US // 4) for id_ in range(5)]
+    found = toy(tmp_path, day)
+    whole = found.trades("BTC/USD")
+    assert [name.split("date=")[1][:10] for name in whole.files] == ["2026-11-23", "2026-11-24"]
+    assert ids(whole) == list("01234")
+    assert ids(found.trades("BTC/USD", "2026-11-24")) == list("234")
+    assert ids(found.trades("BTC/USD", end="2026-11-24")) == list("01")
+    assert len(found.trades("BTC/USD", "2026-11-24T06:00").files) == 1
 
 
 def test_columns_come_in_the_order_asked_for(world: RecordedWorld, frames: list[Frame]) -> None:
