@@ -134,9 +134,13 @@ def read_through(path: Path, tick: Callable[[], None]) -> None:
 
 
 def remove_segment(path: Path) -> None:
-    """Unlink a segment durably, with what a killed reader left beside it. It may be gone already. Raises OSError."""
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    """Unlink a segment durably, with what readers left beside it. It may be gone already. Raises OSError.
+
+    A killed reader leaves it, and one that was reading while the segment was sealed: under the name of the open one.
+    """
+    for name in (path.name, f"{path.stem}.open.db"):
+        for suffix in ("-wal", "-shm"):
+            path.with_name(name + suffix).unlink(missing_ok=True)
     if path.exists():
         with disk_wait():
             path.unlink()

@@ -8,6 +8,7 @@ from collector.domain.errors import DamagedError
 from collector.storage.segment.open_segment import OpenSegment
 from collector.storage.segment.readable import readable, readable_segments, segment_id_of
 from collector.storage.segment.seal import create_segment
+from collector.storage.segment.sealed_segment import remove_segment
 from collector.storage.segment.state import EMPTY_STATE, Commit, StreamRow
 from tests.storage.segment.segment_files import (
     BOOK,
@@ -80,6 +81,22 @@ def test_the_last_commit_of_an_open_segment_is_read_and_it_can_be_sealed_then(tm
 
 def stream_row(last_row: int) -> StreamRow:
     return StreamRow(0, *TRADES, "feed", "dense", b"", last_row, last_row - 1, NOON_US)
+
+
+def test_what_a_reader_leaves_beside_a_segment_goes_with_it(tmp_path: Path) -> None:
+    path = tmp_path / f"{SEGMENT_ID}.open.db"
+    create_segment(path, META, EMPTY_STATE)
+    segment = OpenSegment(path)
+    segment.store(Commit([], [], [("toy", "BTC/USD", make_gap())], [], {}, []))
+    with readable(path) as reader:
+        assert len(reader.gaps()) == 1
+        segment.checkpoint()
+        segment.close()
+        path.rename(tmp_path / f"{SEGMENT_ID}.db")
+    left = sorted(file.name for file in tmp_path.iterdir())
+    assert left == [f"{SEGMENT_ID}.db", f"{SEGMENT_ID}.open.db-shm", f"{SEGMENT_ID}.open.db-wal"]
+    remove_segment(tmp_path / f"{SEGMENT_ID}.db")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_segment_that_is_gone_is_told_from_one_that_is_damaged(tmp_path: Path) -> None:
