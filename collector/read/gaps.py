@@ -12,12 +12,15 @@ from urllib.parse import quote
 import pyarrow as pa
 from pyarrow import parquet as pq
 
-from collector.domain.errors import DamagedError
+from collector.domain.errors import CollectorError, DamagedError
 from collector.domain.records import GAP, Gap, StreamKey
 from collector.read.demo_mark import FILE_NAME, read_mark
 from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.archive.restore import THREADS, read_manifests
 from collector.storage.ordered_map import in_order
+from collector.storage.staging import staged_set
+from collector.storage.staging.file_names import object_file_name
+from collector.storage.staging.staged_set import set_folders
 from collector.storage.store.object_store import ObjectStore
 from collector.storage.store.open import folder_of
 
@@ -98,7 +101,7 @@ class Ledger:
 def read(store: ObjectStore | None, data_dir: Path | None) -> Ledger:
     """Read the gap ledger of an archive and a data directory. Raises StoreError if the archive cannot be reached.
 
-    Segments are read first: one that is archived and removed meanwhile is then found in the archive.
+    Segments are read first, then sets: one that is archived and removed meanwhile is then found in the archive.
     """
     ledger, fresh = Ledger(), []
     _read_marks(ledger, store, data_dir)
@@ -106,6 +109,8 @@ def read(store: ObjectStore | None, data_dir: Path | None) -> Ledger:
         for path in sorted((data_dir / "segments").glob("*.db")):
             if not path.name.endswith(".new.db"):
                 fresh += _segment(ledger, path)
+        for folder in set_folders(data_dir / "staging"):
+            fresh += _set(ledger, folder)
     if store is not None:
         _read_archive(ledger, store)
     ledger.add(fresh)
@@ -193,6 +198,23 @@ def _segment(ledger: Ledger, path: Path) -> list[LedgerRow]:
         return list(segment_rows(path))
 
     return _rows_or_none(ledger, str(path), rows)
+
+
+def _set(ledger: Ledger, folder: Path) -> list[LedgerRow]:
+    """The ledger of a set that waits for its upload; nothing if it went to the archive meanwhile."""
+
+    def rows() -> Iterator[LedgerRow]:
+        for entry in staged_set.read_manifest(folder).objects:
+            ledger.symbols.add(entry.symbol)
+            if entry.data_type == GAP:
+                yield from file_rows(folder / object_file_name(entry.key), entry.exchange, entry.symbol)
+
+    try:
+        return list(rows())
+    except (CollectorError, pa.ArrowException, OSError, ValueError, KeyError) as error:
+        if folder.exists():
+            ledger.miss(f"{folder}: {error}", None)
+        return []
 
 
 def _rows_or_none(
