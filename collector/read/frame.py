@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Any
 
 import pyarrow as pa
@@ -80,8 +81,14 @@ class Frame:
         return duckdb.from_arrow(rows) if con is None else con.from_arrow(rows)
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
-        """The rows for any library that takes an Arrow stream. Raises as `batches`."""
-        return self.reader().__arrow_c_stream__(requested_schema)
+        """The rows for any library that takes an Arrow stream. Raises as `batches` before the first row.
+
+        Behind it the library raises an error of its own, with the same text.
+        """
+        batches = self.batches()
+        first = list(islice(batches, 1))
+        reader = pa.RecordBatchReader.from_batches(self.schema, chain(first, batches))
+        return reader.__arrow_c_stream__(requested_schema)
 
     def __repr__(self) -> str:
         """What it is, without reading it."""

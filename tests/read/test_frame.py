@@ -1,15 +1,17 @@
 """A frame hands its rows to whatever people use, and says what is missing for that."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import duckdb
 import polars as pl
 import pyarrow as pa
 import pytest
 
-from collector.read import MissingExtraError
+from collector.read import GapError, MissingExtraError
 from collector.read.frame import Frame
+from collector.read.gaps import LedgerRow
+from tests.storage.segment.segment_files import make_gap
 
 ROWS = pa.table({"price": [1.0, 2.0, 3.0, 4.0], "side": ["buy", "sell", None, "buy"]})
 
@@ -70,6 +72,29 @@ def test_any_library_that_takes_an_arrow_stream_takes_a_frame(counted: Counted) 
     assert pa.table(counted.frame).equals(ROWS)
     assert pl.DataFrame(counted.frame)["price"].to_list() == [1.0, 2.0, 3.0, 4.0]
     assert pa.RecordBatchReader.from_stream(counted.frame).read_all().equals(ROWS)
+
+
+def refused() -> Iterator[pa.Table]:
+    raise GapError("toy", [LedgerRow("toy", "BTC/USD", make_gap())])
+    yield ROWS  # it is a generator
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        Frame.arrow,
+        lambda frame: list(frame.batches()),
+        lambda frame: frame.lazy().collect(),
+        lambda frame: frame.reader().read_all(),
+        Frame.duckdb,
+        pa.table,
+        pl.DataFrame,
+    ],
+    ids=["arrow", "batches", "lazy", "reader", "duckdb", "pyarrow", "polars"],
+)
+def test_a_gap_is_refused_on_every_way(read: Callable[[Frame], object]) -> None:
+    with pytest.raises(GapError, match="toy has 1 unrepaired gap"):
+        read(Frame("toy", ROWS.schema, refused))
 
 
 def test_pandas_gets_a_data_frame(counted: Counted) -> None:
