@@ -1,19 +1,24 @@
 """Books of a recording are what an independent rebuild of it found, at any moment; across a hole there is none."""
 
+import json
 from bisect import bisect_right
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 import collector.read
-from collector.domain.records import BookRow, TradeRow
+from collector.domain.records import BookRow, StreamKey, TradeRow
 from collector.read import GapError
 from collector.read.archive import Archive
 from collector.read.book import Book
+from collector.storage.store.directory import DirectoryStore
 from tests.conftest import Lines
 from tests.read.recorded_world import Frame, RecordedWorld, fetched_book, trade_ids
 from tests.read.test_reading_gaps import without
+from tests.storage.archive.archive_files import archive
+from tests.storage.segment.segment_files import NOON_US, message
 
 Top = dict[int, tuple[list[tuple[float, float]], list[tuple[float, float]]]]
 
@@ -159,3 +164,18 @@ def test_before_the_first_whole_book_there_is_none(world: RecordedWorld, frames:
     assert found.book_at("BTCUSDT", at_us, gaps="ignore").bids is None
     kinds = {event.kind for event in found.replay("BTCUSDT", frames[100][0] // 1_000, at_us, gaps="mark")}
     assert kinds == {"delta"}
+
+
+def test_where_an_exchange_sends_whole_books_alone_each_is_the_book(tmp_path: Path) -> None:
+    stream = StreamKey("toy", "BTC/USD", "book_snapshot")
+    books = [json.dumps({"U": id_, "u": id_, "b": [[str(id_), "1"]], "a": []}).encode() for id_ in (1, 2, 3)]
+    messages = [message(0, id_, text) for id_, text in enumerate(books, 1)]
+    archive(DirectoryStore(tmp_path / "archive"), tmp_path / "made", messages, [stream])
+    found = collector.read.open(tmp_path / "archive")
+    view = found.book_at("BTC/USD", NOON_US + 2_500_000)
+    assert (view.bids, view.asks, view.verified) == ([(2.0, 1.0)], [], False)
+    assert (view.best, view.mid, view.known_depth) == (((2.0, 1.0), None), None, (1, 0))
+    kinds = [(event.kind, event.row.last_id) for event in found.replay("BTC/USD", NOON_US + 2_500_000, NOON_US + 9_000_000)
+             if isinstance(event.row, BookRow)]  # fmt: skip
+    assert kinds == [("book", 2), ("snapshot", 3)]
+    assert found.book_at("BTC/USD", NOON_US).bids is None

@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,24 @@ def test_a_segment_across_midnight_is_read_through(tmp_path: Path) -> None:
     assert ids(found.trades("BTC/USD", "2026-11-24")) == list("234")
     assert ids(found.trades("BTC/USD", end="2026-11-24")) == list("01")
     assert len(found.trades("BTC/USD", "2026-11-24T06:00").files) == 1
+
+
+def test_files_are_chosen_by_manifests_and_nothing_else_is_listed(
+    world: RecordedWorld, frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_every_place(world, frames)
+    listed: list[str] = []
+    keys = DirectoryStore.keys
+
+    def noted(store: DirectoryStore, prefix: str) -> Iterator[str]:
+        listed.append(prefix)
+        return keys(store, prefix)
+
+    monkeypatch.setattr(DirectoryStore, "keys", noted)
+    found = opened(world)
+    assert ids(found.trades("BTCUSDT")) == trade_ids(frames)
+    assert found.streams().num_rows
+    assert {prefix.partition("/")[0] for prefix in listed} == {"_manifest"}
 
 
 def test_columns_come_in_the_order_asked_for(world: RecordedWorld, frames: list[Frame]) -> None:
