@@ -8,18 +8,15 @@
 Up to the very end a failure of the later program ends its processes, and ours are started again: ours record until then.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 from collector import __version__
 from collector.config.handed_on import newest_number, remove_configs, write_config
 from collector.domain.clock import Clock
 from collector.domain.log import Log
-from collector.processes.roles import processes_of, role_of
+from collector.processes.roles import processes_of
 from collector.processes.stats_place import BESIDE
-from collector.reports import IngestReport
 from collector.stats_files import clear_stats
 from collector.storage.formats import FORMATS
 from collector.supervision.control import Answer, Request
@@ -35,6 +32,7 @@ from collector.supervision.handover_link import (
     Stored,
     Yours,
 )
+from collector.supervision.handover_rules import first_connection, hindrance, records, warnings
 from collector.supervision.other_program import Facts, Other
 from collector.supervision.reload_steps import Steps
 from collector.supervision.supervisor import LOOK_SECS, Reports, Supervisor
@@ -46,12 +44,6 @@ LONGEST_TRIAL_SECS: Final = 400.0
 """How much longer than `supervisor.handover_min_secs` it may take until it brings every stream."""
 
 _LOOKS_APART_SECS: Final = 2 * LOOK_SECS
-
-CONNECTIONS_APART: Final = 20_000
-"""How far above the newest connection of an ingest those of its counterpart are numbered: more than it opens meanwhile."""
-
-_INITS: Final = frozenset({"tini", "dumb-init", "docker-init", "catatonit"})
-"""Programs that are process 1 of a container, and end it when the program that they started ends."""
 
 
 class HandingOver:
@@ -89,7 +81,7 @@ class HandingOver:
     def begin(self, request_id: str, request: Request, supervisor: Supervisor, reports: Reports) -> Answer | None:
         """Start the program that the request names; returns the answer if that is refused."""
         answer = Answer(state="refused", config_number=self._facts.current.number)
-        if problem := self._hindrance(request):
+        if problem := hindrance(request, is_demo=not self._facts.is_reloadable):
             return _with_problems(answer, problem)
         config = self._facts.current.config
         try:
@@ -110,16 +102,6 @@ class HandingOver:
         self._log.info("handover_begun", pid=self._other.pid, version=request.version)
         return None
 
-    def _hindrance(self, request: Request) -> str:
-        """Why a handover is not possible; empty if it is."""
-        if os.getpid() == 1:
-            return "it is process 1, with which its container ends: start the new version in its place"
-        if os.getppid() == 1 and (init := _name_of(1)) in _INITS:
-            return f"it was started by {init}, with which its container ends: start the new version in its place"
-        if not self._facts.is_reloadable:
-            return "a demo is not handed over"
-        return "" if request.program else "the request names no program"
-
     def _hello(self, request_id: str, supervisor: Supervisor, reports: Reports) -> Hello:
         facts = self._facts
         return Hello(
@@ -131,9 +113,9 @@ class HandingOver:
             formats=dict(FORMATS),
             lock=list(facts.lock.descriptors),
             first_connections={
-                child.role: _first_connection(reports.get(child.role))
+                child.role: first_connection(reports.get(child.role))
                 for child in supervisor.children
-                if _records(child.role)
+                if records(child.role)
             },
             stop_after_secs=supervisor.stops_in_secs,
             log_file="" if facts.log_file is None else str(facts.log_file.path),
@@ -163,7 +145,7 @@ class HandingOver:
         failure = failure or next(self._failures(other, supervisor, now), "")
         if failure:
             return self._fall_back(other, supervisor, failure)
-        if self._phase == "clearing" and not any(not _records(child.role) for child in supervisor.children):
+        if self._phase == "clearing" and not any(not records(child.role) for child in supervisor.children):
             supervisor.holds_signals = False
             other.link.send(Yours())
             self.follow(True)
@@ -180,7 +162,7 @@ class HandingOver:
         match message:
             case Here(version=version, raised=raised):
                 self._has_raised = bool(raised)
-                self._note(f"version {version} answers", *_warning(raised))
+                self._note(f"version {version} answers", *warnings(raised))
             case Alive(waits_for=waits_for, told_to_stop=told_to_stop):
                 self._waits_for, self._told_to_stop = waits_for, told_to_stop
             case Connected():
@@ -197,7 +179,7 @@ class HandingOver:
 
     def _clear(self, supervisor: Supervisor) -> None:
         config, number = self._facts.current.config, self._facts.current.number
-        leaving = tuple(child.role for child in supervisor.children if not _records(child.role))
+        leaving = tuple(child.role for child in supervisor.children if not records(child.role))
         # Between two programs' writers nobody would drain the journals at a stop; they change places within moments.
         supervisor.holds_signals = True
         supervisor.reconfigure(config, number, Steps(leave=leaving))
@@ -282,27 +264,5 @@ def _nobody(_is_followed: bool) -> None:
     """Nobody is told."""
 
 
-def _warning(raised: Sequence[str]) -> Iterator[str]:
-    if raised:
-        yield f"it raises stored formats ({', '.join(raised)}): from its first commit on there is no way back"
-
-
-def _records(role: str) -> bool:
-    return role_of(role).per_feed
-
-
-def _first_connection(report: object) -> int:
-    """From where on another ingest may number its connections, so that no open ones of both share a number."""
-    numbers = [line.connection or 0 for line in report.lines] if isinstance(report, IngestReport) else []
-    return max(numbers, default=0) + CONNECTIONS_APART
-
-
 def _with_problems(answer: Answer, *problems: str) -> Answer:
     return Answer(state="refused", config_number=answer.config_number, notes=answer.notes, problems=list(problems))
-
-
-def _name_of(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text("utf-8").strip()
-    except OSError:
-        return ""

@@ -9,10 +9,11 @@ import pytest
 
 from collector.config.handed_on import read_config
 from collector.storage.locks import supervisor_lock
-from collector.supervision import handing_over
+from collector.supervision import handover_rules
 from collector.supervision.control import HANDOVER, Answer, Request
-from collector.supervision.handing_over import CONNECT_SECS, CONNECTIONS_APART, LONGEST_TRIAL_SECS, HandingOver
+from collector.supervision.handing_over import CONNECT_SECS, LONGEST_TRIAL_SECS, HandingOver
 from collector.supervision.handover_link import Alive, Connected, Failed, Gone, Hello, Here, Link, Sound, Stored, Yours
+from collector.supervision.handover_rules import CONNECTIONS_APART
 from collector.supervision.other_program import Facts
 from collector.supervision.reload_plan import Current
 from collector.supervision.reload_steps import Steps
@@ -278,7 +279,7 @@ def test_what_ends_with_its_container_is_refused(world: World, monkeypatch: pyte
     assert answer.problems[0].startswith("it is process 1, with which its container ends")
     monkeypatch.undo()
     monkeypatch.setattr(os, "getppid", lambda: 1)
-    monkeypatch.setattr(handing_over, "_name_of", lambda _pid: "tini")
+    monkeypatch.setattr(handover_rules, "_name_of", lambda _pid: "tini")
     answer = world.begin()
     assert answer is not None
     assert answer.problems[0].startswith("it was started by tini, with which its container ends")

@@ -1,0 +1,51 @@
+"""What a handover goes by: what stands in its way, how connections are numbered, and what people are told."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from collector.processes.roles import role_of
+from collector.reports import IngestReport
+from collector.supervision.control import Request
+
+CONNECTIONS_APART: Final = 20_000
+"""How far above the newest connection of an ingest those of its counterpart are numbered: more than it opens meanwhile."""
+
+_INITS: Final = frozenset({"tini", "dumb-init", "docker-init", "catatonit"})
+"""Programs that are process 1 of a container, and end it when the program that they started ends."""
+
+
+def hindrance(request: Request, *, is_demo: bool) -> str:
+    """Why a handover is not possible; empty if it is."""
+    if os.getpid() == 1:
+        return "it is process 1, with which its container ends: start the new version in its place"
+    if os.getppid() == 1 and (init := _name_of(1)) in _INITS:
+        return f"it was started by {init}, with which its container ends: start the new version in its place"
+    if is_demo:
+        return "a demo is not handed over"
+    return "" if request.program else "the request names no program"
+
+
+def records(role: str) -> bool:
+    """Whether that process records a feed, so that both programs have one for a while."""
+    return role_of(role).per_feed
+
+
+def first_connection(report: object) -> int:
+    """From where on another ingest may number its connections, so that no open ones of both share a number."""
+    numbers = [line.connection or 0 for line in report.lines] if isinstance(report, IngestReport) else []
+    return max(numbers, default=0) + CONNECTIONS_APART
+
+
+def warnings(raised: Sequence[str]) -> Iterator[str]:
+    """What to tell of a later program that raises these stored formats."""
+    if raised:
+        yield f"it raises stored formats ({', '.join(raised)}): from its first commit on there is no way back"
+
+
+def _name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text("utf-8").strip()
+    except OSError:
+        return ""
