@@ -200,7 +200,7 @@ def test_a_stop_in_the_middle_ends_both_in_order(source: Exchange, handed: Start
 
 
 def test_a_later_program_that_is_frozen_is_ended_with_its_processes(source: Exchange, handed: Start) -> None:
-    recorded = handed(source, **settings(60, supervisor={"hang_timeout_secs": 5}))
+    recorded = handed(source, **settings(60, supervisor={"hang_timeout_secs": 15}))
     before = recorded.pids()
     asking = recorded.asking()
     reached(recorded, "trying")
