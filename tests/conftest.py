@@ -31,7 +31,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 Lines = Callable[[str], list[dict[str, Any]]]
 """Reads the lines of a recording by its name."""
 
+LONG = frozenset({"test_soak.py", "test_slow_disk.py"})
+
 DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that take minutes, so that nobody waits for one of them alone at the end."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.fixture(autouse=True)

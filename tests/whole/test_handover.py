@@ -125,9 +125,10 @@ def test_a_later_program_that_crashes_leaves_the_earlier_one_recording(
     assert recorded.pids()["ingest:spot"] == before["ingest:spot"]
     recorded.goes_on()
     assert recorded.pid == recorded.recorded.process.pid
-    code, lines = recorded.hand_over()
-    assert code == 0, lines
-    recorded.goes_on()
+    if crash == "in its writer":
+        code, lines = recorded.hand_over()
+        assert code == 0, lines
+        recorded.goes_on()
     recorded.assert_whole(source)
 
 
