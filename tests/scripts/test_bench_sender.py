@@ -35,7 +35,8 @@ def sender(wire: Wire, certificate: Certificate | None) -> Iterator[Sender]:
 
 def client(sender: Sender, certificate: Certificate | None) -> ClientConnection:
     trust = ssl.create_default_context(cafile=str(certificate.path)) if certificate else None
-    return connect(f"{sender.ws_url}/stream?streams=btcusdt@trade", ssl=trust, ping_interval=None, close_timeout=1)
+    url = f"{sender.ws_url}/stream?streams=btcusdt@trade"
+    return connect(url, ssl=trust, ping_interval=None, open_timeout=60, close_timeout=1)
 
 
 def test_a_client_gets_every_message_in_order_once_it_is_said(sender: Sender, certificate: Certificate | None) -> None:
