@@ -145,7 +145,7 @@ class HandingOver:
         failure = failure or next(self._failures(other, supervisor, now), "")
         if failure:
             return self._fall_back(other, supervisor, failure)
-        if self._phase == "clearing" and not any(not records(child.role) for child in supervisor.children):
+        if self._phase == "clearing" and all(records(child.role) for child in supervisor.children):
             supervisor.holds_signals = False
             other.link.send(Yours())
             self.follow(True)
