@@ -1,13 +1,13 @@
 """Follows a book through its rows, and knows when it is not known: across a gap, until the next snapshot."""
 
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import pyarrow as pa
 
 from collector.domain.records import BookRow, StreamKey
 from collector.exchanges import registry
-from collector.read.book import Applied, Book
+from collector.read.book import Applied, Book, Level
 from collector.read.book_view import BookView, moment
 from collector.read.frame import Frame
 from collector.read.gaps import LedgerRow
@@ -64,20 +64,51 @@ def steps(frame: Frame) -> Iterator[Step]:
             yield Step(at_us, BookRow(*row), [known[name] for name in (mark or "").split() if name in known])
 
 
+class Followed(Protocol):
+    """Where a book stands."""
+
+    lost_by: list[LedgerRow]
+    """The gaps since which there is no book."""
+    updated_us: int
+    """When its last row was received."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a book."""
+
+    @property
+    def last_id(self) -> int | None:
+        """The id of its last update; None while there is no book, and where the exchange sends no ids."""
+
+    def levels(self) -> tuple[list[Level], list[Level]]:
+        """All its bids and asks, best first."""
+
+    def reach(self) -> tuple[float, float]:
+        """The prices of the last whole book that are farthest from the middle."""
+
+
 class Course:
     """The book after each step."""
 
-    def __init__(self, stream: StreamKey, gaps: list[LedgerRow]) -> None:
-        """`gaps` are those in the way, or none if they are to be ignored."""
-        self.book = Book(_depth(stream))
+    def __init__(self, depth: int | None) -> None:
+        """`depth` is as of `Book`."""
+        self.book = Book(depth)
         self.lost_by: list[LedgerRow] = []
         """The gaps since which there is no book."""
         self.passed = 0
         """How many times gaps were passed."""
-        self._verified = registry.proves_whole(stream.exchange, stream.data_type)
-        self._gaps = gaps
-        self._updated_us = 0
+        self.updated_us = 0
         self._reach = (0.0, 0.0)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a book."""
+        return self.book.exists
+
+    @property
+    def last_id(self) -> int | None:
+        """The id of its last update; None while there is no book, and where the exchange sends no ids."""
+        return self.book.last_id
 
     def take(self, step: Step) -> None:
         """Apply a row."""
@@ -85,29 +116,40 @@ class Course:
         if step.gaps and not step.row.is_snapshot:
             self.book.lose()
             self.lost_by = step.gaps
-        applied = self.book.apply(step.row)
-        if applied is Applied.REPLACED:
+        if self.book.apply(step.row) is Applied.REPLACED:
             self.lost_by = []
-            (bids, asks) = self.book.bids.top(len(self.book.bids)), self.book.asks.top(len(self.book.asks))
-            self._reach = (bids[-1][0] if bids else float("inf")), (asks[-1][0] if asks else float("-inf"))
-        self._updated_us = step.at_us
+            self._reach = reach(*self.levels())
+        self.updated_us = step.at_us
 
-    def why_unknown(self, at_us: int) -> list[LedgerRow]:
-        """The gaps for which the book is not known at a time behind the last step; none if it is, or never was."""
-        around = [row for row in self._gaps if row.gap.started_at <= at_us < _end(row)]
-        return around or ([] if self.book.exists else self.lost_by)
+    def levels(self) -> tuple[list[Level], list[Level]]:
+        """All its bids and asks, best first."""
+        return self.book.bids.top(len(self.book.bids)), self.book.asks.top(len(self.book.asks))
 
-    def view(self, at_us: int, depth: int | None) -> BookView:
-        """The book at a time behind the last step, with its best `depth` levels a side."""
-        if not self.book.exists or self.why_unknown(at_us):
-            return BookView(moment(at_us))
-        bids, asks = self.book.bids.top(len(self.book.bids)), self.book.asks.top(len(self.book.asks))
-        known = sum(price >= self._reach[0] for price, _ in bids), sum(price <= self._reach[1] for price, _ in asks)
-        updated = moment(self._updated_us)
-        return BookView(moment(at_us), updated, self.book.last_id, bids[:depth], asks[:depth], self._verified, known)
+    def reach(self) -> tuple[float, float]:
+        """The prices of the last whole book that are farthest from the middle."""
+        return self._reach
 
 
-def _depth(stream: StreamKey) -> int | None:
+def reach(bids: list[Level], asks: list[Level]) -> tuple[float, float]:
+    """The prices of a book that are farthest from the middle."""
+    return (bids[-1][0] if bids else float("inf")), (asks[-1][0] if asks else float("-inf"))
+
+
+def why_unknown(book: Followed, gaps: list[LedgerRow], at_us: int) -> list[LedgerRow]:
+    """The gaps for which a book is not known at a time behind its last row; none if it is, or never was."""
+    around = [row for row in gaps if row.gap.started_at <= at_us < _end(row)]
+    return around or ([] if book.exists else book.lost_by)
+
+
+def view(book: Followed, at_us: int, depth: int | None, *, verified: bool) -> BookView:
+    """The book, which is known, at a time behind its last row, with its best `depth` levels a side."""
+    bids, asks = book.levels()
+    edges = book.reach()
+    known = sum(price >= edges[0] for price, _ in bids), sum(price <= edges[1] for price, _ in asks)
+    return BookView(moment(at_us), moment(book.updated_us), book.last_id, bids[:depth], asks[:depth], verified, known)
+
+
+def depth_of(stream: StreamKey) -> int | None:
     """The levels that the exchange keeps up to date, if it does not say which fall out of them."""
     if stream.exchange not in registry.data_types():
         return None

@@ -7,34 +7,29 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 
 from collector.domain.records import BookRow, StreamKey, TradeRow
-from collector.read.book import Level
-from collector.read.book_course import COLUMNS, AskRows, Course, Step, begin_us, steps
-from collector.read.book_view import BookView
+from collector.exchanges import registry
+from collector.read.book_course import (
+    COLUMNS,
+    AskRows,
+    Course,
+    Followed,
+    Step,
+    begin_us,
+    depth_of,
+    steps,
+    view,
+    why_unknown,
+)
+from collector.read.book_depth import Sampling, depth_schema, depth_tables, followed
+from collector.read.book_view import BookView, moment
 from collector.read.errors import GapError
 from collector.read.frame import Frame
 from collector.read.gaps import LedgerRow
-from collector.read.marking import COLUMNS as COLUMNS_OF_MODES
 from collector.read.marking import Mode
 from collector.read.unrepaired import reaches
 from collector.read.window import TIME_COLUMNS, Window, row_times
 
-_LEVELS: Final = pa.list_(pa.float64())
-
-DEPTH_SCHEMA: Final = pa.schema(
-    {
-        "at": pa.timestamp("us", tz="UTC"),
-        "last_id": pa.int64(),
-        "bid_prices": _LEVELS,
-        "bid_sizes": _LEVELS,
-        "ask_prices": _LEVELS,
-        "ask_sizes": _LEVELS,
-    }
-)
-
 TRADE_COLUMNS: Final = (*TIME_COLUMNS, *TradeRow._fields)
-
-_SAMPLES: Final = 1_024
-"""Samples put into columns at a time."""
 
 _TRADE_FIRST: Final = 0
 _BOOK_SECOND: Final = 1
@@ -62,80 +57,60 @@ class BookQuestions:
 
     def at(self, at_us: int, depth: int | None) -> BookView:
         """The book at a moment."""
-        course, frame = self._begin(Window(at_us, at_us + 1))
-        for step in steps(frame):
-            course.take(step)
-        self._require_known(course, at_us)
-        return course.view(at_us, depth)
+        frame, gaps = self._rows(Window(at_us, at_us + 1))
+        book = followed(frame, depth_of(self._stream))
+        why = why_unknown(book, gaps, at_us)
+        self._require_known(at_us, why, exists=book.exists)
+        if why or not book.exists:
+            return BookView(moment(at_us))
+        verified = registry.proves_whole(self._stream.exchange, self._stream.data_type)
+        return view(book, at_us, depth, verified=verified)
 
     def depth(self, when: Window, levels: int, every_us: int) -> Frame:
         """The best levels at each multiple of `every_us` in the window."""
-        _, frame = self._begin(when)
+        frame, _ = self._rows(when)
         gaps = [row for row in frame.gaps if reaches(row, when)]
-        added = [COLUMNS_OF_MODES[self._mode]] if self._mode in COLUMNS_OF_MODES else []
-        schema = pa.schema([*DEPTH_SCHEMA, *added])
+        schema = depth_schema(self._mode)
 
         def tables() -> Iterator[pa.Table]:
             self._refuse(gaps)
-            course, frame = self._begin(when)
-            rows: list[dict[str, object]] = []
-            for row in self._samples(course, frame, when, levels, every_us):
-                rows.append(row)
-                if len(rows) == _SAMPLES:
-                    yield pa.Table.from_pylist(rows, schema)
-                    rows.clear()
-            yield pa.Table.from_pylist(rows, schema)
+            frame, course_gaps = self._rows(when)
+            sampling = Sampling(when, levels, every_us, course_gaps, schema, self._require_known)
+            yield from depth_tables(frame, depth_of(self._stream), sampling)
 
         return Frame(f"depth of {frame.name}", schema, tables, frame.files, gaps)
 
     def events(self, when: Window, trades: Frame | None) -> Iterator[Event]:
         """The book as of the start, if it is known, and all that happened to it before the end; trades before updates."""
-        course, frame = self._begin(when)
+        frame, gaps = self._rows(when)
         self._refuse([row for row in frame.gaps if reaches(row, when)])
-        own = ((event.at_us, _BOOK_SECOND, event) for event in self._book_events(course, frame, when))
+        own = ((event.at_us, _BOOK_SECOND, event) for event in self._book_events(frame, gaps, when))
         others = ((event.at_us, _TRADE_FIRST, event) for event in _trade_events(trades)) if trades else iter(())
         merged = heapq.merge(own, others, key=lambda one: one[:2])
         return (event for _, _, event in merged)
 
-    def _begin(self, when: Window) -> tuple[Course, Frame]:
+    def _rows(self, when: Window) -> tuple[Frame, list[LedgerRow]]:
+        """The rows from which books in the window follow, and the gaps that are in their way."""
         mode = "ignore" if self._mode == "ignore" else "mark"
         frame = self._ask(begin_us(self._ask, when.since_us), when.until_us, COLUMNS, mode)
-        return Course(self._stream, [] if self._mode == "ignore" else frame.gaps), frame
+        return frame, [] if self._mode == "ignore" else frame.gaps
 
-    def _samples(
-        self, course: Course, frame: Frame, when: Window, levels: int, every_us: int
-    ) -> Iterator[dict[str, object]]:
-        at_us = -(-when.since_us // every_us) * every_us
-        for step in steps(frame):
-            for moment_us in range(at_us, min(step.at_us, when.until_us), every_us):
-                yield self._sample(course, moment_us, levels)
-                at_us = moment_us + every_us
-            course.take(step)
-        for moment_us in range(at_us, when.until_us, every_us):
-            yield self._sample(course, moment_us, levels)
-
-    def _sample(self, course: Course, at_us: int, levels: int) -> dict[str, object]:
-        self._require_known(course, at_us)
-        view = course.view(at_us, levels)
-        bids, asks = _columns(view.bids), _columns(view.asks)
-        found = {"at": at_us, "last_id": view.last_id, "bid_prices": bids[0], "bid_sizes": bids[1]}
-        marks = " ".join(row.gap.gap_id for row in course.why_unknown(at_us)) or None
-        return {**found, "ask_prices": asks[0], "ask_sizes": asks[1], "gap_id": marks, "piece": course.passed}
-
-    def _book_events(self, course: Course, frame: Frame, when: Window) -> Iterator[Event]:
+    def _book_events(self, frame: Frame, gaps: list[LedgerRow], when: Window) -> Iterator[Event]:
+        course = Course(depth_of(self._stream))
         rest = steps(frame)
         first = next((step for step in rest if not _taken_before(course, step, when.since_us)), None)
-        self._require_known(course, when.since_us)
-        if course.book.exists and not course.why_unknown(when.since_us):
+        why = why_unknown(course, gaps, when.since_us)
+        self._require_known(when.since_us, why, exists=course.exists)
+        if course.exists and not why:
             yield Event(when.since_us, "book", _whole(course))
         if first is not None:
             yield from _step_events(first)
         for step in rest:
             yield from _step_events(step)
 
-    def _require_known(self, course: Course, at_us: int) -> None:
-        why = course.why_unknown(at_us)
-        self._refuse(why or ([] if course.book.exists else self._bookless(at_us)))
+    def _require_known(self, at_us: int, why: list[LedgerRow], *, exists: bool) -> None:
+        if self._mode == "raise":
+            self._refuse(why or ([] if exists else self._bookless(at_us)))
 
     def _refuse(self, gaps: list[LedgerRow]) -> None:
         if gaps and self._mode == "raise":
@@ -165,13 +140,9 @@ def _trade_events(trades: Frame) -> Iterator[Event]:
             yield Event(at_us, "trade", TradeRow(*row))
 
 
-def _whole(course: Course) -> BookRow:
+def _whole(book: Followed) -> BookRow:
     """The book as a row that replaces any other."""
-    book = course.book
-    bids, asks = _columns(book.bids.top(len(book.bids))), _columns(book.asks.top(len(book.asks)))
-    return BookRow(None, book.last_id, None, True, *map(tuple, (*bids, *asks)))  # type: ignore[arg-type]
-
-
-def _columns(levels: list[Level] | None) -> tuple[list[float] | None, list[float] | None]:
-    """Prices and sizes; None for a book that is not known."""
-    return (None, None) if levels is None else ([price for price, _ in levels], [size for _, size in levels])
+    columns = (
+        part for levels in book.levels() for part in (tuple(one[0] for one in levels), tuple(one[1] for one in levels))
+    )
+    return BookRow(None, book.last_id, None, True, *columns)

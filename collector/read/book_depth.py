@@ -1,0 +1,105 @@
+"""Follows a book through its rows, and samples its best levels."""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple, Protocol
+
+import pyarrow as pa
+
+from collector.read.book import Level
+from collector.read.book_course import Course, Followed, steps, why_unknown
+from collector.read.frame import Frame
+from collector.read.gaps import LedgerRow
+from collector.read.marking import COLUMNS as COLUMNS_OF_MODES
+from collector.read.marking import Mode
+from collector.read.window import Window
+
+_LEVELS: Final = pa.list_(pa.float64())
+
+_SCHEMA: Final = pa.schema(
+    {
+        "at": pa.timestamp("us", tz="UTC"),
+        "last_id": pa.int64(),
+        "bid_prices": _LEVELS,
+        "bid_sizes": _LEVELS,
+        "ask_prices": _LEVELS,
+        "ask_sizes": _LEVELS,
+    }
+)
+
+_SAMPLES: Final = 1_024
+"""Samples put into columns at a time."""
+
+
+class RequireKnown(Protocol):
+    """Told each moment at which a book is not known, and why; refuses it or not."""
+
+    def __call__(self, at_us: int, why: list[LedgerRow], *, exists: bool) -> None:
+        """Raise GapError if that is refused."""
+
+
+class Sampling(NamedTuple):
+    """Which samples are to be taken."""
+
+    when: Window
+    levels: int
+    every_us: int
+    gaps: list[LedgerRow]
+    """The gaps in the way, none if they are ignored."""
+    schema: pa.Schema
+    require_known: RequireKnown
+
+
+def depth_schema(mode: Mode) -> pa.Schema:
+    """The columns of samples in a mode for gaps."""
+    added = [COLUMNS_OF_MODES[mode]] if mode in COLUMNS_OF_MODES else []
+    return pa.schema([*_SCHEMA, *added])
+
+
+def followed(frame: Frame, depth: int | None) -> Followed:
+    """The book behind the rows of a frame; `depth` is as of `Book`."""
+    course = Course(depth)
+    for step in steps(frame):
+        course.take(step)
+    return course
+
+
+def depth_tables(frame: Frame, depth: int | None, sampling: Sampling) -> Iterator[pa.Table]:
+    """The samples. Raises GapError where `require_known` does."""
+    rows: list[dict[str, object]] = []
+    for row in _samples(frame, depth, sampling):
+        rows.append(row)
+        if len(rows) == _SAMPLES:
+            yield pa.Table.from_pylist(rows, sampling.schema)
+            rows.clear()
+    yield pa.Table.from_pylist(rows, sampling.schema)
+
+
+def _samples(frame: Frame, depth: int | None, sampling: Sampling) -> Iterator[dict[str, object]]:
+    course = Course(depth)
+    when, every_us = sampling.when, sampling.every_us
+    at_us = -(-when.since_us // every_us) * every_us
+    for step in steps(frame):
+        for moment_us in range(at_us, min(step.at_us, when.until_us), every_us):
+            yield _sample(course, moment_us, sampling)
+            at_us = moment_us + every_us
+        course.take(step)
+    for moment_us in range(at_us, when.until_us, every_us):
+        yield _sample(course, moment_us, sampling)
+
+
+def _sample(course: Course, at_us: int, sampling: Sampling) -> dict[str, object]:
+    why = why_unknown(course, sampling.gaps, at_us)
+    is_known = course.exists and not why
+    if not is_known:
+        sampling.require_known(at_us, why, exists=course.exists)
+    book, levels = course.book, sampling.levels
+    bids, asks = (_columns(side.top(levels) if is_known else None) for side in (book.bids, book.asks))
+    last_id = course.last_id if is_known else None
+    found = {"at": at_us, "last_id": last_id, "bid_prices": bids[0], "bid_sizes": bids[1]}
+    marks = " ".join(row.gap.gap_id for row in why) or None
+    return {**found, "ask_prices": asks[0], "ask_sizes": asks[1], "gap_id": marks, "piece": course.passed}
+
+
+def _columns(levels: list[Level] | None) -> tuple[list[float] | None, list[float] | None]:
+    """Prices and sizes; None for a book that is not known."""
+    return (None, None) if levels is None else ([price for price, _ in levels], [size for _, size in levels])
