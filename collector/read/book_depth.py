@@ -1,4 +1,4 @@
-"""Follows a book through its rows, and samples its best levels."""
+"""Follows a book in the fastest form that is installed, and samples its best levels."""
 
 from collections.abc import Iterator
 from typing import Final, NamedTuple, Protocol
@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from collector.read.book import Level
 from collector.read.book_course import Course, Followed, steps, why_unknown
+from collector.read.forms import Form, fastest, numpy_form
 from collector.read.frame import Frame
 from collector.read.gaps import LedgerRow
 from collector.read.marking import COLUMNS as COLUMNS_OF_MODES
@@ -57,6 +58,26 @@ def depth_schema(mode: Mode) -> pa.Schema:
 
 def followed(frame: Frame, depth: int | None) -> Followed:
     """The book behind the rows of a frame; `depth` is as of `Book`."""
+    # To compile, or to load what was compiled, costs more than one book does with NumPy.
+    form = numpy_form()
+    if form is None or (depth and not form.knows_depth):
+        return plainly_followed(frame, depth)
+    return fast_followed(form, frame, depth)
+
+
+def fast_followed(form: Form, frame: Frame, depth: int | None) -> Followed:
+    """The same over columns."""
+    from collector.read import book_parts, fast_course  # noqa: PLC0415 -- they need NumPy
+
+    course = fast_course.FastCourse(form, depth)
+    for part in book_parts.parts(frame.batches(), frame.gaps):
+        course.begin(part)
+        course.end()
+    return course
+
+
+def plainly_followed(frame: Frame, depth: int | None) -> Course:
+    """The same row by row."""
     course = Course(depth)
     for step in steps(frame):
         course.take(step)
@@ -65,6 +86,22 @@ def followed(frame: Frame, depth: int | None) -> Followed:
 
 def depth_tables(frame: Frame, depth: int | None, sampling: Sampling) -> Iterator[pa.Table]:
     """The samples. Raises GapError where `require_known` does."""
+    form = fastest(depth)
+    return plain_tables(frame, depth, sampling) if form is None else fast_tables(form, frame, depth, sampling)
+
+
+def fast_tables(form: Form, frame: Frame, depth: int | None, sampling: Sampling) -> Iterator[pa.Table]:
+    """The same over columns."""
+    from collector.read import book_parts, depth_samples, fast_course  # noqa: PLC0415 -- they need NumPy
+
+    course = fast_course.FastCourse(form, depth)
+    parts = book_parts.parts(frame.batches(), frame.gaps)
+    for moments in depth_samples.samples(course, parts, sampling):
+        yield depth_samples.table_of(moments, sampling)
+
+
+def plain_tables(frame: Frame, depth: int | None, sampling: Sampling) -> Iterator[pa.Table]:
+    """The same row by row."""
     rows: list[dict[str, object]] = []
     for row in _samples(frame, depth, sampling):
         rows.append(row)
