@@ -1,0 +1,173 @@
+"""What it costs to read books of an archive, in each form that is installed, beside a plain recipe. Nothing is asserted.
+
+    .venv/bin/python -m tests.bench.bench_read [--tiles 11] [--rounds 3] [--levels 20] [--every 100ms]
+
+The recorded book of BTCUSDT again and again, as if it had gone on for an hour, as the writer and the archiver store it:
+that flatters reading, because prices come again. CPU is this process's, all threads, in turn within one run: the median of
+the rounds, and how many times as much the plain form takes. What is compiled is compiled before, and its cost told.
+"""
+
+import argparse
+import json
+import random
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from unittest.mock import patch
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+import collector.read
+from collector.domain.records import BookRow
+from collector.read import forms
+from collector.read.archive import Archive
+from collector.read.book import Book
+from collector.read.forms import Form
+from tests.bench.recorded import FRAMES
+from tests.exchanges.recorded_markets import depth_as_subscribed
+from tests.read.recorded_world import NAME, Frame, RecordedWorld
+
+SYMBOL: Final = "BTCUSDT"
+NUMBER: Final = re.compile(r'"([UuE])":(\d+)')
+FIRST_EVERY: Final = "1h"
+"""So seldom that a book is followed and hardly shown."""
+
+
+class Recorded(NamedTuple):
+    """The archive that is read."""
+
+    archive: Archive
+    folder: Path
+    since_us: int
+    until_us: int
+    rows: int
+    levels: int
+
+
+class Arm(NamedTuple):
+    """What is measured again and again."""
+
+    what: str
+    form: str
+    run: Callable[[], object]
+
+
+def tiles(count: int) -> tuple[Frame, list[list[Frame]]]:
+    """The whole book, and the recorded changes of it as often as said: ids and times go on."""
+    with pa.input_stream(str(FRAMES.parent / f"{NAME}.jsonl.zst"), compression="zstd") as stream:
+        lines = [json.loads(line) for line in stream.read().splitlines()]
+    (book,) = [(line["recv_ts_us"] * 1_000, line["raw"].encode()) for line in lines if line["dir"] == "http"]
+    changes = [line for line in lines if line["dir"] == "in" and "@depth" in line["raw"]]
+    numbers = [dict(NUMBER.findall(line["raw"])) for line in changes]
+    ids = int(numbers[-1]["u"]) - int(numbers[0]["U"]) + 1
+    millis = int(numbers[-1]["E"]) - int(numbers[0]["E"]) + 100
+    return book, [[_later(line, ids * tile, millis * tile) for line in changes] for tile in range(count)]
+
+
+def _later(line: dict[str, Any], ids: int, millis: int) -> Frame:
+    def moved(found: re.Match[str]) -> str:
+        return f'"{found[1]}":{int(found[2]) + (millis if found[1] == "E" else ids)}'
+
+    text = NUMBER.sub(moved, depth_as_subscribed(line["raw"]))
+    return (line["recv_ts_us"] + millis * 1_000) * 1_000, text.encode()
+
+
+def make(folder: Path, count: int) -> Recorded:
+    """Store the tiles, a segment each."""
+    world = RecordedWorld(folder / "data", data_types=("book_delta",))
+    book, parts = tiles(count)
+    world.fetch(*book)
+    for part in parts:
+        world.receive(part)
+        world.seal()
+    world.archive()
+    archive = collector.read.open(world.data_dir / "archive")
+    table = archive.deltas(SYMBOL, gaps="ignore").arrow()
+    levels = sum(pc.sum(pc.list_value_length(table[name])).as_py() for name in ("bid_prices", "ask_prices"))
+    since_us, until_us = parts[0][0][0] // 1_000 + 1_000_000, parts[-1][-1][0] // 1_000
+    return Recorded(archive, world.data_dir / "archive", since_us, until_us, table.num_rows, levels)
+
+
+def installed() -> dict[str, Form | None]:
+    """The forms by name; the plain one is None."""
+    found: dict[str, Form | None] = {form.name: form for form in (forms.numba_form(), forms.numpy_form()) if form}
+    return {**found, "plain": None}
+
+
+def recipe(recorded: Recorded) -> Book:
+    """The book as anybody would rebuild it from the files."""
+    files = ds.dataset(recorded.folder / f"exchange=binance/data_type=book_delta/symbol={SYMBOL}", format="parquet")
+    rows = files.to_table(columns=["series", *BookRow._fields])
+    book = Book()
+    for row in rows.sort_by([("series", "ascending"), ("last_id", "ascending")]).select(BookRow._fields).to_pylist():
+        book.apply(BookRow(**row))
+    return book
+
+
+def arms(recorded: Recorded, levels: int, every: str) -> list[Arm]:
+    """All that is measured."""
+    known = installed()
+    archive, stretch = recorded.archive, (SYMBOL, recorded.since_us, recorded.until_us)
+    moments = [random.Random(1).randrange(recorded.since_us, recorded.until_us) for _ in range(3)]
+
+    def depth(form: Form | None, every: str) -> int:
+        with patch("collector.read.book_depth.fastest", lambda _depth: form):
+            return sum(batch.num_rows for batch in archive.depth(*stretch, levels=levels, every=every).batches())
+
+    def at(form: Form | None) -> list[object]:
+        with patch("collector.read.book_depth.numpy_form", lambda: form):
+            return [archive.book_at(SYMBOL, at_us).last_id for at_us in moments]
+
+    found = [Arm(f"top {levels} each {every}", name, partial(depth, form, every)) for name, form in known.items()]
+    found += [Arm("follow", name, partial(depth, form, FIRST_EVERY)) for name, form in known.items()]
+    found.append(Arm("follow", "the recipe", lambda: recipe(recorded)))
+    found += [Arm("book_at", name, partial(at, form)) for name, form in known.items() if name != "numba"]
+    found.append(Arm("replay, each message", "plain", lambda: sum(1 for _ in archive.replay(*stretch))))
+    return found
+
+
+def measured(run: Callable[[], object]) -> float:
+    """The CPU seconds that it takes."""
+    began = time.process_time()
+    run()
+    return time.process_time() - began
+
+
+def main() -> None:
+    """Measure all, in turn."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tiles", type=int, default=11)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--levels", type=int, default=20)
+    parser.add_argument("--every", default="100ms")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-read-") as folder:
+        recorded = make(Path(folder), options.tiles)
+        print(f"{recorded.rows:,} rows, {recorded.levels:,} levels", flush=True)
+        wanted = arms(recorded, options.levels, options.every)
+        print(f"first use, compiled or loaded: {measured(wanted[0].run):.2f} s CPU", flush=True)
+        spent: dict[int, list[float]] = {number: [] for number in range(len(wanted))}
+        for _ in range(options.rounds):
+            for number, arm in enumerate(wanted):
+                spent[number].append(measured(arm.run))
+    report(recorded, wanted, [statistics.median(spent[number]) for number in range(len(wanted))])
+
+
+def report(recorded: Recorded, wanted: list[Arm], secs: list[float]) -> None:
+    """A line for each arm."""
+    plain = {arm.what: spent for arm, spent in zip(wanted, secs, strict=True) if arm.form == "plain"}
+    for arm, spent in zip(wanted, secs, strict=True):
+        rates = f"{recorded.levels / spent / 1e6:6.2f} M levels/s {recorded.rows / spent / 1e3:7.1f} k messages/s"
+        told = f"{spent / 3 * 1e3:6.1f} ms each" if arm.what == "book_at" else rates
+        print(f"{arm.what:22} {arm.form:10} {spent:7.3f} s  {plain[arm.what] / spent:5.1f}x  {told}")
+
+
+if __name__ == "__main__":
+    main()
