@@ -1,6 +1,7 @@
 """Follows a book through its rows, and knows when it is not known: across a gap, until the next snapshot."""
 
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from typing import Final, NamedTuple, Protocol
 
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pyarrow as pa
 from collector.domain.records import BookRow, StreamKey
 from collector.exchanges import registry
 from collector.read.book import Applied, Book, Level
+from collector.read.book_columns import book_columns
 from collector.read.book_view import BookView, moment
 from collector.read.frame import Frame
 from collector.read.gaps import LedgerRow
@@ -53,15 +55,14 @@ def begin_us(ask: AskRows, at_us: int) -> int:
 def steps(frame: Frame) -> Iterator[Step]:
     """The rows of a frame with COLUMNS, whose gaps are marked or ignored."""
     known = {row.gap.gap_id: row for row in frame.gaps}
-    at_us = 0
+    latest_us = 0
     for batch in frame.batches():
         table = pa.Table.from_batches([batch])
-        times = row_times(table, "received").to_pylist()
+        times = list(accumulate(row_times(table, "received").to_pylist(), max, initial=latest_us))[1:]
+        latest_us = times[-1] if times else latest_us
         marks = table["gap_id"].to_pylist() if "gap_id" in table.column_names else [None] * len(times)
-        rows = zip(*(table[name].to_pylist() for name in BookRow._fields), strict=True)
-        for time_us, mark, row in zip(times, marks, rows, strict=True):
-            at_us = max(at_us, time_us)
-            yield Step(at_us, BookRow(*row), [known[name] for name in (mark or "").split() if name in known])
+        gaps = ([known[name] for name in mark.split() if name in known] if mark else [] for mark in marks)
+        yield from map(Step, times, map(BookRow, *book_columns(table)), gaps)
 
 
 class Followed(Protocol):

@@ -126,7 +126,8 @@ def _taken_before(course: Course, step: Step, start_us: int) -> bool:
 
 
 def _step_events(step: Step) -> Iterator[Event]:
-    yield from (Event(step.at_us, "gap", row) for row in step.gaps)
+    for row in step.gaps:
+        yield Event(step.at_us, "gap", row)
     yield Event(step.at_us, "snapshot" if step.row.is_snapshot else "delta", step.row)
 
 
