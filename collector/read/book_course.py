@@ -1,6 +1,6 @@
 """Follows a book through its rows, and knows when it is not known: across a gap, until the next snapshot."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from typing import Final, NamedTuple, Protocol
 
@@ -52,11 +52,11 @@ def begin_us(ask: AskRows, at_us: int) -> int:
     return at_us
 
 
-def steps(frame: Frame) -> Iterator[Step]:
-    """The rows of a frame with COLUMNS, whose gaps are marked or ignored."""
-    known = {row.gap.gap_id: row for row in frame.gaps}
+def steps(batches: Iterable[pa.RecordBatch], gaps_of_rows: Iterable[LedgerRow]) -> Iterator[Step]:
+    """The rows of batches with COLUMNS, whose gaps are marked or ignored."""
+    known = {row.gap.gap_id: row for row in gaps_of_rows}
     latest_us = 0
-    for batch in frame.batches():
+    for batch in batches:
         table = pa.Table.from_batches([batch])
         times = list(accumulate(row_times(table, "received").to_pylist(), max, initial=latest_us))[1:]
         latest_us = times[-1] if times else latest_us

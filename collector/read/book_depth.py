@@ -1,6 +1,6 @@
 """Follows a book in the fastest form that is installed, and samples its best levels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple, Protocol
 
 import pyarrow as pa
@@ -26,6 +26,8 @@ _SCHEMA: Final = pa.schema(
         "ask_sizes": _LEVELS,
     }
 )
+
+Batches = Iterable[pa.RecordBatch]
 
 _SAMPLES: Final = 1_024
 """Samples put into columns at a time."""
@@ -56,30 +58,30 @@ def depth_schema(mode: Mode) -> pa.Schema:
     return pa.schema([*_SCHEMA, *added])
 
 
-def followed(frame: Frame, depth: int | None) -> Followed:
-    """The book behind the rows of a frame; `depth` is as of `Book`."""
+def followed(batches: Batches, gaps: list[LedgerRow], depth: int | None) -> Followed:
+    """The book behind rows, whose gaps are marked or ignored; `depth` is as of `Book`."""
     # To compile, or to load what was compiled, costs more than one book does with NumPy.
     form = numpy_form()
     if form is None or (depth and not form.knows_depth):
-        return plainly_followed(frame, depth)
-    return fast_followed(form, frame, depth)
+        return plainly_followed(batches, gaps, depth)
+    return fast_followed(form, batches, gaps, depth)
 
 
-def fast_followed(form: Form, frame: Frame, depth: int | None) -> Followed:
+def fast_followed(form: Form, batches: Batches, gaps: list[LedgerRow], depth: int | None) -> Followed:
     """The same over columns."""
     from collector.read import book_parts, fast_course  # noqa: PLC0415 -- they need NumPy
 
     course = fast_course.FastCourse(form, depth)
-    for part in book_parts.parts(frame.batches(), frame.gaps):
+    for part in book_parts.parts(batches, gaps):
         course.begin(part)
         course.end()
     return course
 
 
-def plainly_followed(frame: Frame, depth: int | None) -> Course:
+def plainly_followed(batches: Batches, gaps: list[LedgerRow], depth: int | None) -> Course:
     """The same row by row."""
     course = Course(depth)
-    for step in steps(frame):
+    for step in steps(batches, gaps):
         course.take(step)
     return course
 
@@ -115,7 +117,7 @@ def _samples(frame: Frame, depth: int | None, sampling: Sampling) -> Iterator[di
     course = Course(depth)
     when, every_us = sampling.when, sampling.every_us
     at_us = -(-when.since_us // every_us) * every_us
-    for step in steps(frame):
+    for step in steps(frame.batches(), frame.gaps):
         for moment_us in range(at_us, min(step.at_us, when.until_us), every_us):
             yield _sample(course, moment_us, sampling)
             at_us = moment_us + every_us

@@ -2,18 +2,19 @@
 
 import heapq
 from collections.abc import Callable, Iterator
+from itertools import chain
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from collector.domain.records import BookRow, StreamKey, TradeRow
 from collector.exchanges import registry
 from collector.read.book_course import (
     COLUMNS,
     AskRows,
-    Course,
     Followed,
-    Step,
     begin_us,
     depth_of,
     steps,
@@ -30,9 +31,6 @@ from collector.read.unrepaired import reaches
 from collector.read.window import TIME_COLUMNS, Window, row_times
 
 TRADE_COLUMNS: Final = (*TIME_COLUMNS, *TradeRow._fields)
-
-_TRADE_FIRST: Final = 0
-_BOOK_SECOND: Final = 1
 
 
 class Event(NamedTuple):
@@ -58,7 +56,7 @@ class BookQuestions:
     def at(self, at_us: int, depth: int | None) -> BookView:
         """The book at a moment."""
         frame, gaps = self._rows(Window(at_us, at_us + 1))
-        book = followed(frame, depth_of(self._stream))
+        book = followed(frame.batches(), frame.gaps, depth_of(self._stream))
         why = why_unknown(book, gaps, at_us)
         self._require_known(at_us, why, exists=book.exists)
         if why or not book.exists:
@@ -84,10 +82,9 @@ class BookQuestions:
         """The book as of the start, if it is known, and all that happened to it before the end; trades before updates."""
         frame, gaps = self._rows(when)
         self._refuse([row for row in frame.gaps if reaches(row, when)])
-        own = ((event.at_us, _BOOK_SECOND, event) for event in self._book_events(frame, gaps, when))
-        others = ((event.at_us, _TRADE_FIRST, event) for event in _trade_events(trades)) if trades else iter(())
-        merged = heapq.merge(own, others, key=lambda one: one[:2])
-        return (event for _, _, event in merged)
+        own = self._book_events(frame, gaps, when.since_us)
+        # Of events of the same time, merging takes those of the first first.
+        return own if trades is None else heapq.merge(_trade_events(trades), own, key=attrgetter("at_us"))
 
     def _rows(self, when: Window) -> tuple[Frame, list[LedgerRow]]:
         """The rows from which books in the window follow, and the gaps that are in their way."""
@@ -95,18 +92,17 @@ class BookQuestions:
         frame = self._ask(begin_us(self._ask, when.since_us), when.until_us, COLUMNS, mode)
         return frame, [] if self._mode == "ignore" else frame.gaps
 
-    def _book_events(self, frame: Frame, gaps: list[LedgerRow], when: Window) -> Iterator[Event]:
-        course = Course(depth_of(self._stream))
-        rest = steps(frame)
-        first = next((step for step in rest if not _taken_before(course, step, when.since_us)), None)
-        why = why_unknown(course, gaps, when.since_us)
-        self._require_known(when.since_us, why, exists=course.exists)
-        if course.exists and not why:
-            yield Event(when.since_us, "book", _whole(course))
-        if first is not None:
-            yield from _step_events(first)
-        for step in rest:
-            yield from _step_events(step)
+    def _book_events(self, frame: Frame, gaps: list[LedgerRow], start_us: int) -> Iterator[Event]:
+        batches, rest = frame.batches(), list[pa.RecordBatch]()
+        book = followed(_before(start_us, batches, rest), frame.gaps, depth_of(self._stream))
+        why = why_unknown(book, gaps, start_us)
+        self._require_known(start_us, why, exists=book.exists)
+        if book.exists and not why:
+            yield Event(start_us, "book", _whole(book))
+        for step in steps(chain(rest, batches), frame.gaps):
+            for row in step.gaps:
+                yield Event(step.at_us, "gap", row)
+            yield Event(step.at_us, "snapshot" if step.row.is_snapshot else "delta", step.row)
 
     def _require_known(self, at_us: int, why: list[LedgerRow], *, exists: bool) -> None:
         if self._mode == "raise":
@@ -117,18 +113,17 @@ class BookQuestions:
             raise GapError(" ".join(self._stream), gaps)
 
 
-def _taken_before(course: Course, step: Step, start_us: int) -> bool:
-    """Apply a step if it comes before the start; whether it does."""
-    is_before = step.at_us < start_us
-    if is_before:
-        course.take(step)
-    return is_before
-
-
-def _step_events(step: Step) -> Iterator[Event]:
-    for row in step.gaps:
-        yield Event(step.at_us, "gap", row)
-    yield Event(step.at_us, "snapshot" if step.row.is_snapshot else "delta", step.row)
+def _before(start_us: int, batches: Iterator[pa.RecordBatch], rest: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The rows up to the first that came at the start, or later; what is left of its batch goes into `rest`."""
+    for batch in batches:
+        times = row_times(pa.Table.from_batches([batch]), "received")
+        count = pc.index(pc.greater_equal(times, start_us), True).as_py()
+        if count < 0:
+            yield batch
+            continue
+        yield batch.slice(0, count)
+        rest.append(batch.slice(count))
+        return
 
 
 def _trade_events(trades: Frame) -> Iterator[Event]:

@@ -47,7 +47,7 @@ class CodedSide:
         """Apply rows up to the last of `bounds`, and return the best levels before the row of each of them."""
         width = min(count, len(self._keys))
         shape = len(bounds), width
-        tops = CodedTops(np.zeros(shape, np.int64), np.zeros(shape), np.zeros(len(bounds), np.int64))
+        tops = CodedTops(np.empty(shape, np.int64), np.empty(shape), np.zeros(len(bounds), np.int64))
         self._form.fill(self._rows, self._row, bounds, self._held, self._depth, tops)
         self._row = int(bounds[-1])
         chosen = np.arange(width) < tops.counts[:, None]

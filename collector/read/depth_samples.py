@@ -72,6 +72,8 @@ def _until(next_us: int, end_us: int, every_us: int, most: int) -> Iterator[Any]
 
 
 def _names(why: dict[int, list[LedgerRow]], count: int) -> pa.Array:
+    if not why:
+        return pa.nulls(count, pa.string())
     names = (" ".join(row.gap.gap_id for row in why[place]) if place in why else None for place in range(count))
     return pa.array(names, pa.string(), size=count)
 

@@ -92,7 +92,8 @@ def hold_together(
     plain = Frame("plain", asked.schema, lambda: book_depth.plain_tables(frame, depth, asked))
     found = Frame("fast", asked.schema, lambda: book_depth.fast_tables(form, frame, depth, asked))
     assert found.arrow().equals(plain.arrow())
-    told, expected = book_depth.fast_followed(form, frame, depth), book_depth.plainly_followed(frame, depth)
+    told = book_depth.fast_followed(form, frame.batches(), frame.gaps, depth)
+    expected = book_depth.plainly_followed(frame.batches(), frame.gaps, depth)
     assert (told.exists, told.last_id, told.lost_by, told.updated_us) == (
         expected.exists,
         expected.last_id,

@@ -92,11 +92,12 @@ def test_samples_of_the_depth_are_the_books_of_their_moments(whole: Archive, top
         assert (bids, asks) == tops[last_id]
 
 
+@pytest.mark.parametrize("place", [100, 250])
 def test_a_replay_begins_with_the_book_and_goes_on_with_all_that_happened(
-    whole: Archive, tops: Top, frames: list[Frame]
+    whole: Archive, tops: Top, frames: list[Frame], place: int
 ) -> None:
     known = changes(whole)
-    start, end = known[100][0], known[200][0]
+    start, end = known[place][0], known[place + 50][0]
     events = list(whole.replay("BTCUSDT", start, end, with_trades=True))
     assert events[0].kind == "book"
     assert [event.at_us for event in events] == sorted(event.at_us for event in events)
