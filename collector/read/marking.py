@@ -57,7 +57,9 @@ class Marker:
         if self._mode not in COLUMNS:
             return table
         marks = self._marks(table) if table.num_rows else {}
-        if self._mode == "mark":
+        if self._mode == "mark" and not marks:
+            values = pa.nulls(table.num_rows, pa.string())
+        elif self._mode == "mark":
             values = pa.array((marks.get(index) for index in range(table.num_rows)), pa.string(), size=table.num_rows)
         else:
             values = self._numbered(sorted(marks), table.num_rows)
