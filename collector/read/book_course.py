@@ -23,6 +23,9 @@ _SEARCH_US: Final = (600_000_000, 14_400_000_000, 86_400_000_000, 32 * 86_400_00
 _EARLIER_US: Final = 60_000_000
 """Updates behind a whole book may have been received so long before it, while it was being fetched."""
 
+_STEPS: Final = 256
+"""Rows made into steps at a time."""
+
 AskRows = Callable[[int, int, tuple[str, ...], str], Frame]
 """Asks for rows of the book from a time to another, of some columns, with a mode for gaps."""
 
@@ -56,13 +59,19 @@ def steps(batches: Iterable[pa.RecordBatch], gaps_of_rows: Iterable[LedgerRow]) 
     """The rows of batches with COLUMNS, whose gaps are marked or ignored."""
     known = {row.gap.gap_id: row for row in gaps_of_rows}
     latest_us = 0
-    for batch in batches:
-        table = pa.Table.from_batches([batch])
+    for table in _small(batches):
         times = list(accumulate(row_times(table, "received").to_pylist(), max, initial=latest_us))[1:]
         latest_us = times[-1] if times else latest_us
         marks = table["gap_id"].to_pylist() if "gap_id" in table.column_names else [None] * len(times)
         gaps = ([known[name] for name in mark.split() if name in known] if mark else [] for mark in marks)
         yield from map(Step, times, map(BookRow, *book_columns(table)), gaps)
+
+
+def _small(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The rows, so few at a time that their numbers stay in the processor's cache."""
+    for batch in batches:
+        for start in range(0, batch.num_rows, _STEPS):
+            yield pa.Table.from_batches([batch.slice(start, _STEPS)])
 
 
 class Followed(Protocol):
