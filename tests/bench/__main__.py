@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.bench import bench_latency, compare, page, plot, record
+from tests.bench import bench_latency, bench_read, compare, page, plot, record
 from tests.bench.compare import Peer
 from tests.bench.figures import Figures
 from tests.bench.recorded import FRAMES, SYMBOLS, Wire, many_symbols, write_wire
@@ -29,6 +29,7 @@ EXAMPLES: Final = """examples:
   scripts/bench --compare --json bench.json  the same beside its peers
   scripts/bench --tls --runs 1 --rounds 2    quicker, one transport
   scripts/bench --compare --write-docs       into docs/BENCHMARKS.md, and its picture
+  scripts/bench --read                       books of an archive, form by form
   scripts/bench --quick                      does it work? The figures mean nothing
 """
 ROUND: Final = 75_000
@@ -38,6 +39,8 @@ QUICK_MESSAGES: Final = 4_000
 RATES: Final = (1_000, 10_000, 50_000)
 LATENCY_SECS: Final = 15.0
 INTERRUPTED: Final = 130
+_READING: Final = object()
+"""`--read` without a file."""
 
 
 class Plan(NamedTuple):
@@ -138,12 +141,15 @@ class Progress:
 def main() -> int:
     """Measure, print; the exit code."""
     options = _arguments()
-    if not options.read and not FRAMES.is_dir():
+    if not isinstance(options.read, Results) and not FRAMES.is_dir():
         print(f"error: there are no recorded frames at {FRAMES}", file=sys.stderr)
         return 2
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
+        if options.read is _READING:
+            bench_read.measure(bench_read.Plan(tiles=1, rounds=1) if options.quick else bench_read.Plan())
+            return 0
         results = options.read or _measured(options)
     except KeyboardInterrupt:
         print("interrupted: nothing is measured, and nothing is left", file=sys.stderr)
@@ -191,10 +197,17 @@ def _arguments() -> argparse.Namespace:
     add("--tls", action="store_true", help="over TLS only")
     add("--quick", action="store_true", help="a few thousand messages, to see that everything works")
     add("--json", type=_new_file, metavar="FILE", help="write everything that was measured")
-    add("--read", type=_results, metavar="FILE", help="show what --json wrote, and measure nothing")
+    add(
+        "--read",
+        nargs="?",
+        const=_READING,
+        type=_results,
+        metavar="FILE",
+        help="measure what reading books costs; with a FILE, show what --json wrote, and measure nothing",
+    )
     add("--write-docs", action="store_true", help="with --compare or --read: put the figures into docs/BENCHMARKS.md")
     options = parser.parse_args()
-    if options.write_docs and not (options.read or options.compare):
+    if options.write_docs and (options.read is _READING or not (options.read or options.compare)):
         parser.error("--write-docs needs the figures of --compare or --read")
     if options.quick and options.compare:
         parser.error("--quick compares nothing: its figures mean nothing")

@@ -1,5 +1,6 @@
 """What it costs to read books of an archive, in each form that is installed, beside a plain recipe. Nothing is asserted.
 
+    scripts/bench --read [--quick]
     .venv/bin/python -m tests.bench.bench_read [--tiles 11] [--rounds 3] [--levels 20] [--every 100ms]
 
 The recorded book of BTCUSDT again and again, as if it had gone on for an hour, as the writer and the archiver store it:
@@ -140,21 +141,24 @@ def measured(run: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
-def main() -> None:
-    """Measure all, in turn."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tiles", type=int, default=11)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--levels", type=int, default=20)
-    parser.add_argument("--every", default="100ms")
-    options = parser.parse_args()
+class Plan(NamedTuple):
+    """What is to be measured."""
+
+    tiles: int = 11
+    rounds: int = 3
+    levels: int = 20
+    every: str = "100ms"
+
+
+def measure(plan: Plan) -> None:
+    """Measure all, in turn, and print it."""
     with tempfile.TemporaryDirectory(prefix="bench-read-") as folder:
-        recorded = make(Path(folder), options.tiles)
+        recorded = make(Path(folder), plan.tiles)
         print(f"{recorded.rows:,} rows, {recorded.levels:,} levels", flush=True)
-        wanted = arms(recorded, options.levels, options.every)
-        print(f"first use, compiled or loaded: {measured(wanted[0].run):.2f} s CPU", flush=True)
+        wanted = arms(recorded, plan.levels, plan.every)
+        print(f"{wanted[0].form}, first use: {measured(wanted[0].run):.2f} s CPU", flush=True)
         spent: dict[int, list[float]] = {number: [] for number in range(len(wanted))}
-        for _ in range(options.rounds):
+        for _ in range(plan.rounds):
             for number, arm in enumerate(wanted):
                 spent[number].append(measured(arm.run))
     report(recorded, wanted, [statistics.median(spent[number]) for number in range(len(wanted))])
@@ -167,6 +171,14 @@ def report(recorded: Recorded, wanted: list[Arm], secs: list[float]) -> None:
         rates = f"{recorded.levels / spent / 1e6:6.2f} M levels/s {recorded.rows / spent / 1e3:7.1f} k messages/s"
         told = f"{spent / 3 * 1e3:6.1f} ms each" if arm.what == "book_at" else rates
         print(f"{arm.what:22} {arm.form:10} {spent:7.3f} s  {plain[arm.what] / spent:5.1f}x  {told}")
+
+
+def main() -> None:
+    """Measure what the arguments say."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in Plan()._asdict().items():
+        parser.add_argument(f"--{name}", type=type(default), default=default)
+    measure(Plan(**vars(parser.parse_args())))
 
 
 if __name__ == "__main__":

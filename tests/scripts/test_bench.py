@@ -1,6 +1,7 @@
 """The benchmark works: real processes, a few thousand messages, every figure. How fast they went is never asked."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -70,6 +71,15 @@ def every_figure_is_there(run: Figures) -> None:
         assert all(size > 0 for size in sizes.values())
     assert all(run.written_bytes[name] >= 0 for name in ("ingest:binance", "writer", "archiver"))
     assert min(run.segment_bytes, run.objects, run.parquet_bytes, run.updates, run.update_bytes) > 0
+
+
+def test_reading_is_measured_beside_the_plain_recipe(data: Path, tmp_path: Path) -> None:
+    done = bench("--read", "--quick", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = [re.split(r"\s{2,}", line)[:2] for line in done.stdout.splitlines()]
+    for line in (["top 20 each 100ms", "plain"], ["follow", "the recipe"], ["replay, each message", "plain"]):
+        assert line in told
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
