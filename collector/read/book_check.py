@@ -1,17 +1,20 @@
 """Compares a rebuilt book with the best prices and sizes that the exchange sent for the same update."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
 from collector.domain.records import BookTickerRow
-from collector.read.book import Applied, Book
+from collector.read.best_prices import Best, BestPrices, best_prices
 from collector.read.books import KeyedRow
 
 KEPT_STRETCHES = 100
 """Stretches beyond this number are only counted."""
+
+FOLLOWED_ROWS = 1_024
+"""Rows of a book followed at a time."""
 
 
 class Stretch(NamedTuple):
@@ -58,30 +61,59 @@ class BookReport:
         return self.equal + self.different
 
 
-def check(deltas: Iterable[KeyedRow], tickers: Iterable[KeyedRow]) -> BookReport:
+def check(
+    deltas: Iterable[KeyedRow], tickers: Iterable[KeyedRow], new_book: Callable[[], BestPrices] = best_prices
+) -> BookReport:
     """Rebuild the book update by update and compare it with the tickers; both must be ordered by series and id."""
     report = BookReport()
     tickers_by_update = _Tickers(report, tickers)
     for _, of_series in groupby(deltas, key=lambda delta: delta.key[0]):
-        stretches, book = _Stretches(report), Book()
-        for _, at_update in groupby(of_series, key=attrgetter("key")):
-            rows = list(at_update)
-            for delta in rows:
-                stretches.note(delta, book.apply(delta.row), book)
-            _judge(report, book, rows, tickers_by_update.at(rows[0].key))
+        stretches, book = _Stretches(report), new_book()
+        for updates in _some(of_series):
+            _follow(report, stretches, book, updates, tickers_by_update)
     tickers_by_update.skip_rest()
     return report
 
 
-def _judge(report: BookReport, book: Book, rows: list[KeyedRow], tickers: Iterable[KeyedRow]) -> None:
-    ends_here = not all(delta.row.is_snapshot for delta in rows)
+def _some(deltas: Iterable[KeyedRow]) -> Iterator[list[list[KeyedRow]]]:
+    """The rows of each update, some updates at a time."""
+    held: list[list[KeyedRow]] = []
+    count = 0
+    for _, at_update in groupby(deltas, key=attrgetter("key")):
+        held.append(list(at_update))
+        count += len(held[-1])
+        if count >= FOLLOWED_ROWS:
+            yield held
+            held, count = [], 0
+    if held:
+        yield held
+
+
+def _follow(
+    report: BookReport, stretches: "_Stretches", book: BestPrices, updates: list[list[KeyedRow]], tickers: "_Tickers"
+) -> None:
+    judged: dict[int, list[KeyedRow]] = {}
+    deltas: list[KeyedRow] = []
+    for of_update in updates:
+        deltas += of_update
+        told = list(tickers.at(of_update[0].key))
+        if told and all(delta.row.is_snapshot for delta in of_update):
+            report.no_counterpart += len(told)
+        elif told:
+            judged[len(deltas) - 1] = told
+    behind = book.follow([delta.row for delta in deltas], list(judged))
+    for delta, is_broken, exists in zip(deltas, behind.broken, behind.exists, strict=True):
+        stretches.note(delta, is_broken=is_broken, exists=exists)
+    for told, best in zip(judged.values(), behind.bests, strict=True):
+        _judge(report, best, told)
+
+
+def _judge(report: BookReport, best: Best | None, tickers: list[KeyedRow]) -> None:
     for ticker in tickers:
-        if not ends_here:
-            report.no_counterpart += 1
-        elif not book.exists:
+        if best is None:
             report.no_book += 1
         else:
-            _compare(report, book, ticker)
+            _compare(report, best, ticker)
 
 
 class _Tickers:
@@ -120,20 +152,18 @@ class _Stretches:
         self._report = report
         self._without_book = False
 
-    def note(self, delta: KeyedRow, applied: Applied, book: Book) -> None:
+    def note(self, delta: KeyedRow, *, is_broken: bool, exists: bool) -> None:
         """Record what applying a row did to the book."""
         if delta.row.is_snapshot:
             self._report.snapshots += 1
         else:
             self._report.deltas += 1
-        if book.exists:
+        if exists:
             self._end(delta.received_us)
         elif not self._without_book:
             self._begin(
                 delta,
-                "updates are missing, or a number in one cannot be read"
-                if applied is Applied.BROKEN
-                else "no snapshot yet",
+                "updates are missing, or a number in one cannot be read" if is_broken else "no snapshot yet",
             )
 
     def _begin(self, delta: KeyedRow, why: str) -> None:
@@ -148,9 +178,9 @@ class _Stretches:
         self._without_book = False
 
 
-def _compare(report: BookReport, book: Book, ticker: KeyedRow) -> None:
+def _compare(report: BookReport, best: Best, ticker: KeyedRow) -> None:
     row: BookTickerRow = ticker.row
-    bid, ask = book.best()
+    bid, ask = best
     rebuilt, told = (*bid, *ask), (row.bid_price, row.bid_size, row.ask_price, row.ask_size)
     if rebuilt == told:
         report.equal += 1

@@ -1,12 +1,14 @@
 """Rows of a book as columns of numbers, some thousands at a time. Needs NumPy."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collector.domain.records import BookRow
+from collector.read.book import begin
 from collector.read.gaps import LedgerRow
 from collector.read.window import row_times
 
@@ -56,6 +58,31 @@ def parts(batches: Iterable[pa.RecordBatch], gaps: Iterable[LedgerRow]) -> Itera
         part = _part(table, known, latest_us)
         latest_us = int(part.at_us[-1])
         yield part
+
+
+def part_of_rows(rows: Sequence[BookRow]) -> BookPart:
+    """Rows as a part; the time of each is its number."""
+    columns = dict(zip(BookRow._fields, zip(*rows, strict=True), strict=True))
+    (bids, bid_nulls), (asks, ask_nulls) = (
+        _levels_of(columns[f"{side}_prices"], columns[f"{side}_sizes"]) for side in ("bid", "ask")
+    )
+    ids = columns["last_id"]
+    return BookPart(
+        np.arange(len(rows)),
+        np.array(columns["is_snapshot"]),
+        bid_nulls | ask_nulls,
+        np.array([id_ is not None for id_ in ids]),
+        np.array([begin(row) for row in rows], np.int64),
+        np.array([id_ or 0 for id_ in ids], np.int64),
+        {},
+        (bids, asks),
+    )
+
+
+def _levels_of(prices: Sequence[Sequence[Any]], sizes: Sequence[Sequence[Any]]) -> tuple[Levels, Any]:
+    types = pa.list_(pa.float64())
+    table = pa.table({"side_prices": pa.array(prices, types), "side_sizes": pa.array(sizes, types)})
+    return _levels(table, "side")
 
 
 def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:

@@ -56,8 +56,8 @@ class FastCourse:
         """The id of its last update; None while there is no book, and where the exchange sends no ids."""
         return self._state[1] if self._state[0] == WITH_ID else None
 
-    def begin(self, part: BookPart) -> None:
-        """Take the next rows."""
+    def begin(self, part: BookPart) -> Behind:
+        """Take the next rows; what each of them does, and how the book is known behind it."""
         count = len(part.at_us)
         behind_gap = np.zeros(count, bool)
         behind_gap[list(part.marks)] = True
@@ -70,6 +70,7 @@ class FastCourse:
         self._note_losses(part, behind.fates)
         for side, levels in zip(self._sides, part.sides, strict=True):
             side.begin(levels, behind.fates)
+        return behind
 
     def moments(self, at_us: Any, levels: int) -> Moments:
         """The book at moments that rise, and lie behind those asked for before, with its best levels."""

@@ -21,23 +21,13 @@ from tests.conftest import Lines
 from tests.exchanges.recorded_markets import MARKETS, RecordedMarket, recording
 from tests.exchanges.rows import rows_of
 from tests.read.book_tables import TimedRow, frame_of, gap, sampling
+from tests.read.conftest import FORMS
 
-NAMES: Final = ("numba", "numpy")
 MOST_ROWS: Final = 1_000
 GAPS = (gap("one", 90, 110), gap("two", 300, 420), gap("three", 1_000, None))
 
 Case = tuple[list[TimedRow], list[int], int | None, int]
 """Rows, where batches begin, the depth of the book, and how many levels to show."""
-
-
-@pytest.fixture(params=NAMES, scope="module")
-def form(request: pytest.FixtureRequest) -> Form:
-    """A form that is installed."""
-    pytest.importorskip(request.param)
-    found = {"numba": forms.numba_form, "numpy": forms.numpy_form}[request.param]()
-    assert found is not None
-    assert found.name == request.param
-    return found
 
 
 def optional(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -162,7 +152,7 @@ def test_recorded_rows_make_the_same_book_in_every_form(form: Form, market: Reco
 
 @pytest.mark.parametrize("absent", [(), ("numba",), ("numba", "numpy")], ids=str)
 def test_the_fastest_form_that_is_installed_is_chosen(monkeypatch: pytest.MonkeyPatch, absent: tuple[str, ...]) -> None:
-    there = [name for name in NAMES if name not in absent and importlib.util.find_spec(name)]
+    there = [name for name in FORMS if name not in absent and importlib.util.find_spec(name)]
     for name in absent:
         monkeypatch.setitem(sys.modules, name, None)
     for known in (forms.numba_form, forms.numpy_form):
