@@ -1,17 +1,15 @@
 """Columns of books as Python values, many times as fast as Arrow makes lists of lists, and without NumPy."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
 
-from collector.domain.records import BookRow
 
-
-def book_columns(table: pa.Table) -> Iterator[Sequence[Any]]:
-    """The values of each column of `BookRow`; levels are tuples."""
-    for name in BookRow._fields:
+def columns_of(table: pa.Table, names: Iterable[str]) -> Iterator[Sequence[Any]]:
+    """The values of columns; lists of levels are tuples."""
+    for name in names:
         column = table[name]
         yield _tuples(column) if pa.types.is_list(column.type) else column.to_pylist()
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from collector.domain.records import BookRow, StreamKey
 from collector.exchanges import registry
 from collector.read.book import Applied, Book, Level
-from collector.read.book_columns import book_columns
+from collector.read.book_columns import columns_of
 from collector.read.book_view import BookView, moment
 from collector.read.frame import Frame
 from collector.read.gaps import LedgerRow
@@ -64,7 +64,7 @@ def steps(batches: Iterable[pa.RecordBatch], gaps_of_rows: Iterable[LedgerRow]) 
         latest_us = times[-1] if times else latest_us
         marks = table["gap_id"].to_pylist() if "gap_id" in table.column_names else [None] * len(times)
         gaps = ([known[name] for name in mark.split() if name in known] if mark else [] for mark in marks)
-        yield from map(Step, times, map(BookRow, *book_columns(table)), gaps)
+        yield from map(Step, times, map(BookRow, *columns_of(table, BookRow._fields)), gaps)
 
 
 def _small(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
