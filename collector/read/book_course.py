@@ -120,16 +120,18 @@ class Course:
         """The id of its last update; None while there is no book, and where the exchange sends no ids."""
         return self.book.last_id
 
-    def take(self, step: Step) -> None:
-        """Apply a row."""
+    def take(self, step: Step) -> Applied:
+        """Apply a row; what it did to the book."""
         self.passed += bool(step.gaps)
         if step.gaps and not step.row.is_snapshot:
             self.book.lose()
             self.lost_by = step.gaps
-        if self.book.apply(step.row) is Applied.REPLACED:
+        applied = self.book.apply(step.row)
+        if applied is Applied.REPLACED:
             self.lost_by = []
             self._reach = reach(*self.levels())
         self.updated_us = step.at_us
+        return applied
 
     def levels(self) -> tuple[list[Level], list[Level]]:
         """All its bids and asks, best first."""

@@ -1,0 +1,202 @@
+"""Tables in the format of tardis.dev's CSV files.
+
+Source: https://docs.tardis.dev/downloadable-csv-files/data-types. Times are microseconds since the epoch. `local_timestamp` is when the
+recorder received a message, or one before it in the order of ids, if that came later; `timestamp` is the exchange's.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.exports.asked import BOOK_TYPES, Asked
+from collector.exports.book_walk import BookWalk, Opening, Rows
+from collector.exports.levels import levels_of
+from collector.exports.times import received
+from collector.read.gaps import LedgerRow
+
+_EXCHANGES: Final = {
+    "binance_usdm": "binance-futures",
+    "binance_coinm": "binance-delivery",
+    "bybit_spot": "bybit-spot",
+    "bybit_linear": "bybit",
+    "kraken_futures": "cryptofacilities",
+    "gate": "gate-io",
+}
+"""Their names of exchanges that are ours under another."""
+
+_TOP: Final = 25
+_ROWS: Final = 4_096
+"""Tops of a book put into columns at a time."""
+
+
+class Export(NamedTuple):
+    """The rows of one data type, and what is found out while they are read."""
+
+    tables: Callable[[], Iterator[pa.Table]]
+    gaps: Callable[[], list[LedgerRow]]
+    """Those in the stretch; asked when all rows were read."""
+    moved: Callable[[], int] = lambda: 0
+    """Messages that were moved by a microsecond, because the one before had the same local time."""
+
+
+class Kind(NamedTuple):
+    """One of their data types."""
+
+    needs: tuple[str, ...]
+    """Our data types, of which one is needed."""
+    export: Callable[[Asked], Export]
+
+
+def exchange_name(asked: Asked) -> str:
+    """Their name of the exchange."""
+    if asked.exchange == "okx":
+        is_swap, is_dated = asked.symbol.endswith("-SWAP"), asked.symbol.count("-") > 1
+        return "okex-swap" if is_swap else "okex-futures" if is_dated else "okex"
+    return _EXCHANGES.get(asked.exchange, asked.exchange.replace("_", "-"))
+
+
+def file_name(asked: Asked, kind: str, date: str) -> str:
+    """The name of a day's file: `binance_trades_2026-11-23_BTCUSDT.csv.gz`."""
+    return f"{exchange_name(asked)}_{kind}_{date}_{asked.symbol.replace('/', '-')}.csv.gz"
+
+
+def _incremental_book(asked: Asked) -> Export:
+    walk = BookWalk(asked)
+
+    def tables() -> Iterator[pa.Table]:
+        for part in walk.parts():
+            levels = levels_of(part)
+            side = pc.if_else(levels["is_bid"], "bid", "ask")
+            yield _table(
+                asked, levels["exchange_us"], levels["local_us"],
+                is_snapshot=levels["is_snapshot"], side=side, price=levels["price"], amount=levels["size"],
+            )  # fmt: skip
+
+    return Export(tables, lambda: walk.gaps, lambda: walk.moved)
+
+
+def _trades(asked: Asked) -> Export:
+    frame = asked.rows("trade")
+
+    def columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:
+        side = pc.fill_null(table["side"], "unknown")
+        return {"id": table["trade_id"], "side": side, "price": table["price"], "amount": table["size"]}
+
+    return Export(lambda: _rows(asked, "trade", columns), lambda: frame.gaps)
+
+
+def _book_ticker(asked: Asked) -> Export:
+    frame = asked.rows("book_ticker")
+
+    def columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:
+        return {
+            "ask_amount": table["ask_size"],
+            "ask_price": table["ask_price"],
+            "bid_price": table["bid_price"],
+            "bid_amount": table["bid_size"],
+        }
+
+    return Export(lambda: _rows(asked, "book_ticker", columns), lambda: frame.gaps)
+
+
+def _rows(
+    asked: Asked, data_type: str, columns: Callable[[pa.Table], dict[str, pa.ChunkedArray]]
+) -> Iterator[pa.Table]:
+    local_us = asked.when.since_us
+    for batch in asked.rows(data_type).batches():
+        table = pa.Table.from_batches([batch])
+        local = received(table, local_us)
+        if len(local):
+            local_us = local[-1].as_py()
+        # Where the exchange says no time, theirs is the local one.
+        exchange = pc.coalesce(table["exchange_at"].cast(pa.int64()), pa.chunked_array([local]))
+        yield _table(asked, exchange, local, **columns(table))
+
+
+def _quotes(asked: Asked) -> Export:
+    def columns(tops: list[list[float | None]]) -> dict[str, pa.Array]:
+        names = ("ask_price", "ask_amount", "bid_price", "bid_amount")
+        found = dict(zip(names, map(_doubles, zip(*tops, strict=True)), strict=True))
+        return {name: found[name] for name in ("ask_amount", "ask_price", "bid_price", "bid_amount")}
+
+    return _tops(asked, 1, columns)
+
+
+def _book_snapshot(asked: Asked) -> Export:
+    names = [
+        f"{side}[{place}].{what}" for side in ("asks", "bids") for place in range(_TOP) for what in ("price", "amount")
+    ]
+
+    def columns(tops: list[list[float | None]]) -> dict[str, pa.Array]:
+        return dict(zip(names, map(_doubles, zip(*tops, strict=True)), strict=True))
+
+    return _tops(asked, _TOP, columns)
+
+
+def _tops(asked: Asked, levels: int, columns: Callable[[list[list[float | None]]], dict[str, pa.Array]]) -> Export:
+    """A row for each change of the best `levels`, and one at the beginning of each day."""
+    walk = BookWalk(asked, is_watched=True)
+
+    def tables() -> Iterator[pa.Table]:
+        times: list[tuple[int, int]] = []
+        tops: list[list[float | None]] = []
+        last: list[float | None] = []
+        for part in walk.parts():
+            top = _top(walk, levels)
+            if isinstance(part, Rows) and top == last:
+                continue
+            last = top
+            times.append(_times(part))
+            tops.append(top)
+            if len(tops) == _ROWS:
+                yield _table(asked, *_columns_of(times), **columns(tops))
+                times, tops = [], []
+        if tops:
+            yield _table(asked, *_columns_of(times), **columns(tops))
+
+    return Export(tables, lambda: walk.gaps, lambda: walk.moved)
+
+
+def _top(walk: BookWalk, levels: int) -> list[float | None]:
+    """Prices and sizes of the best asks, then of the best bids; null where a side has fewer."""
+    found: list[float | None] = []
+    for side in (walk.course.book.asks, walk.course.book.bids):
+        best = side.top(levels)
+        found += [value for level in best for value in level]
+        found += [None] * (2 * (levels - len(best)))
+    return found
+
+
+def _times(part: Opening | Rows) -> tuple[int, int]:
+    if isinstance(part, Opening):
+        return part.local_us if part.exchange_us is None else part.exchange_us, part.local_us
+    return part.exchange_us[0].as_py(), part.local_us[0].as_py()
+
+
+def _columns_of(times: list[tuple[int, int]]) -> tuple[pa.Array, pa.Array]:
+    exchange, local = zip(*times, strict=True)
+    return pa.array(exchange, pa.int64()), pa.array(local, pa.int64())
+
+
+def _doubles(values: tuple[float | None, ...]) -> pa.Array:
+    return pa.array(values, pa.float64())
+
+
+def _table(asked: Asked, exchange_us: pa.Array, local_us: pa.Array, **further: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """The columns that all their files begin with, then the further ones."""
+    names = (exchange_name(asked), asked.symbol)
+    constant = [pa.repeat(pa.scalar(name), len(local_us)) for name in names]
+    columns = [*constant, exchange_us, local_us, *further.values()]
+    return pa.table(columns, ["exchange", "symbol", "timestamp", "local_timestamp", *further])
+
+
+KINDS: Final = {
+    "incremental_book_L2": Kind(BOOK_TYPES, _incremental_book),
+    "trades": Kind(("trade",), _trades),
+    "quotes": Kind(BOOK_TYPES, _quotes),
+    "book_ticker": Kind(("book_ticker",), _book_ticker),
+    "book_snapshot_25": Kind(BOOK_TYPES, _book_snapshot),
+}
+"""Their data types, as they are named in their files."""
