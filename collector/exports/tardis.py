@@ -1,4 +1,4 @@
-"""Tables in the format of tardis.dev's CSV files.
+"""Rows in the format of tardis.dev's CSV files.
 
 Source: https://docs.tardis.dev/downloadable-csv-files/data-types. Times are microseconds since the epoch. `local_timestamp` is when the
 recorder received a message, or one before it in the order of ids, if that came later; `timestamp` is the exchange's.
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from collector.exports.asked import BOOK_TYPES, Asked
 from collector.exports.book_walk import BookWalk, Opening, Rows
 from collector.exports.levels import levels_of
-from collector.exports.times import received
+from collector.exports.plain_rows import timed_rows
 from collector.read.gaps import LedgerRow
 
 _EXCHANGES: Final = {
@@ -104,15 +104,8 @@ def _book_ticker(asked: Asked) -> Export:
 def _rows(
     asked: Asked, data_type: str, columns: Callable[[pa.Table], dict[str, pa.ChunkedArray]]
 ) -> Iterator[pa.Table]:
-    local_us = asked.when.since_us
-    for batch in asked.rows(data_type).batches():
-        table = pa.Table.from_batches([batch])
-        local = received(table, local_us)
-        if len(local):
-            local_us = local[-1].as_py()
-        # Where the exchange says no time, theirs is the local one.
-        exchange = pc.coalesce(table["exchange_at"].cast(pa.int64()), pa.chunked_array([local]))
-        yield _table(asked, exchange, local, **columns(table))
+    for table, exchange_us, local_us in timed_rows(asked, data_type):
+        yield _table(asked, exchange_us, local_us, **columns(table))
 
 
 def _quotes(asked: Asked) -> Export:

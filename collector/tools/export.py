@@ -5,6 +5,11 @@ tardis: gzipped CSV files as tardis.dev has them, one a day and data type
 (incremental_book_L2, trades, quotes, book_ticker, book_snapshot_25). Each day
 begins with the whole book, if it is known.
 
+hftbacktest: its events of book and trades, an npz a day (needs NumPy, which the
+extra `read` brings). Rows that the two clocks order differently stand twice, as
+hftbacktest's own converters write them. Where the recorder's clock was behind
+the exchange's, local times of the day are moved, and it is said by how much.
+
 Rows are in the order of the exchange's ids; local times never step back, and no
 two messages of a book have the same one. A stretch in which rows are missing is
 refused, unless --gaps mark says otherwise: then gaps.csv beside the data tells
@@ -17,23 +22,19 @@ rows are missing in that time, and nothing was written, 2 nothing could be done.
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.compute as pc
-from rich.progress import Progress
+from typing import Final
 
 import collector.read
 from collector.domain.errors import ConfigError, DamagedError, UnreadableError
 from collector.domain.names import END_US
 from collector.domain.redact import printable
-from collector.exports import tardis
 from collector.exports.asked import Asked, asked_for
-from collector.exports.day_files import DayFiles
 from collector.exports.folder import GAPS_FILE, new_folder, write_gaps
-from collector.exports.tardis import Export
-from collector.read.errors import GapError, QuestionError, gap_text
+from collector.exports.job import Job
+from collector.read.errors import GapError, MissingExtraError, QuestionError, gap_text
+from collector.read.gaps import LedgerRow
 from collector.read.window import Window
 from collector.tools.archive_args import STORE_HELP, add_config, progress
 from collector.tools.moments import add_period, moment_us, require_order
@@ -43,8 +44,14 @@ EXAMPLES = """examples:
   %(prog)s tardis s3://bucket/prefix ./day --symbol BTCUSDT --from 2026-11-23 --to 2026-11-24
   %(prog)s tardis data/archive ./btc --symbol BTCUSDT --data-type trades --data-type incremental_book_L2
   %(prog)s tardis data/archive ./btc --symbol BTCUSDT --gaps mark
+  %(prog)s hftbacktest data/archive ./npz --symbol BTCUSDT --from 2026-11-23 --to 2026-11-24
   %(prog)s tardis data/archive ./now --symbol BTCUSDT --data-dir data --from 1h
 """
+_FORMATS: Final = {
+    "hftbacktest": "collector.exports.hftbacktest",
+    "tardis": "collector.exports.tardis_files",
+}
+"""The module of each format: one of them needs NumPy."""
 _NAMED = 3
 _SECOND_US = 1_000_000
 
@@ -66,56 +73,46 @@ def _exported(arguments: argparse.Namespace) -> int:
     archive = collector.read.open(arguments.store, data_dir=arguments.data_dir, config=arguments.config)
     when = Window(since, until)
     asked = asked_for(archive, arguments.symbol, arguments.exchange, when, arguments.gaps, arguments.host)
-    kinds = _kinds(asked, arguments.data_type)
-    exports = {kind: tardis.KINDS[kind].export(asked) for kind in kinds}
-    _refuse_gaps(asked, exports.values())
+    jobs = _jobs(arguments.format, asked, arguments.data_type)
+    _refuse_gaps(asked, jobs)
     with new_folder(arguments.dest) as folder:
-        for kind, export in exports.items():
-            _write(asked, kind, export, folder)
-        gaps = [row for export in exports.values() for row in export.gaps()]
+        for job in jobs:
+            _write(asked, job, folder)
         if arguments.gaps == "mark":
-            print(f"{write_gaps(folder, gaps)} gaps in {GAPS_FILE}")
+            print(f"{write_gaps(folder, _gaps(jobs))} gaps in {GAPS_FILE}")
     return 0
 
 
-def _refuse_gaps(asked: Asked, exports: Iterable[Export]) -> None:
+def _jobs(name: str, asked: Asked, wanted: list[str]) -> list[Job]:
+    """What the format writes. Raises ConfigError if a package that it needs is not installed, and as the format says."""
+    try:
+        found: list[Job] = import_module(_FORMATS[name]).jobs(asked, wanted)
+    except ModuleNotFoundError as error:
+        if error.name != "numpy":
+            raise
+        raise ConfigError([str(MissingExtraError("numpy", "read"))]) from error
+    return found
+
+
+def _gaps(jobs: list[Job]) -> list[LedgerRow]:
+    return [row for job in jobs for row in job.gaps]
+
+
+def _refuse_gaps(asked: Asked, jobs: list[Job]) -> None:
     """Raise GapError before anything is written; what turns up only while rows are read is refused then."""
-    gaps = [row for export in exports for row in export.gaps()]
+    gaps = _gaps(jobs)
     if gaps and asked.gaps == "raise":
         raise GapError(f"{asked.exchange} {asked.symbol}", gaps)
 
 
-def _write(asked: Asked, kind: str, export: Export, folder: Path) -> None:
-    """Write the files of one data type, and a line about them."""
-    days = DayFiles(lambda date: folder / tardis.file_name(asked, kind, date), "local_timestamp")
-    with days, progress() as bar:
-        for table in _shown(bar, asked, kind, export.tables()):
-            days.write(table)
-    moved = f"; {export.moved()} messages moved by a microsecond" if export.moved() else ""
-    print(f"{kind}: {days.rows} rows{moved}", flush=True)
-
-
-def _shown(bar: Progress, asked: Asked, kind: str, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The tables; meanwhile the bar counts the seconds of the recording."""
+def _write(asked: Asked, job: Job, folder: Path) -> None:
+    """Write the files; meanwhile a bar counts the seconds of the recording."""
     since_us, until_us, _ = asked.when
-    task = bar.add_task(f"{kind}, seconds", total=(until_us - since_us) // _SECOND_US)
-    for table in tables:
-        yield table
-        if table.num_rows:
-            done_us = pc.max(table["local_timestamp"]).as_py() - since_us
-            bar.update(task, completed=done_us // _SECOND_US)
-
-
-def _kinds(asked: Asked, wanted: list[str]) -> list[str]:
-    """The data types to write: those that are wanted, or all that there can be. Raises ConfigError."""
-    possible = [kind for kind, has in tardis.KINDS.items() if asked.data_types & set(has.needs)]
-    missing = [kind for kind in wanted if kind not in possible]
-    if missing or not possible:
-        had = ", ".join(sorted(asked.data_types))
-        raise ConfigError(
-            [f"{', '.join(missing or tardis.KINDS)} cannot be made of what was recorded of {asked.symbol}: {had}"]
-        )
-    return wanted or possible
+    with progress() as bar:
+        task = bar.add_task(f"{job.name}, seconds", total=(until_us - since_us) // _SECOND_US)
+        for reached_us in job.write(folder):
+            bar.update(task, completed=(reached_us - since_us) // _SECOND_US)
+    print(f"{job.name}: {job.said()}", flush=True)
 
 
 def _print_refusal(error: GapError) -> None:
@@ -131,15 +128,15 @@ def _print_refusal(error: GapError) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
-    parser.add_argument("format", metavar="FORMAT", choices=("tardis",), help="tardis")
+    parser.add_argument("format", metavar="FORMAT", choices=sorted(_FORMATS), help=" or ".join(sorted(_FORMATS)))
     parser.add_argument("store", metavar="STORE", help=STORE_HELP)
     parser.add_argument("dest", metavar="DEST", type=Path, help="a new or empty folder")
     parser.add_argument("--symbol", required=True, help="what to export, as it is written in the archive")
     parser.add_argument("--exchange", help="needed only where several have the symbol")
     parser.add_argument("--host", help="needed only where several recorded it at the same time")
     parser.add_argument(
-        "--data-type", action="append", default=[], choices=sorted(tardis.KINDS),
-        help="only this one, as the format names it; may be given several times",
+        "--data-type", action="append", default=[],
+        help="only this one, as the format names it (tardis has several); may be given several times",
     )  # fmt: skip
     parser.add_argument(
         "--gaps", choices=("raise", "mark"), default="raise",
