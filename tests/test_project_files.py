@@ -86,6 +86,7 @@ PEERS = "tests/bench/peers"
         "requirements-build.txt",
         f"{PEERS}/requirements.txt",
         f"{PEERS}/requirements-cryptofeed.txt",
+        "tests/peers/requirements-hftbacktest.txt",
     ],
 )
 def test_requirements_are_hashed_and_name_no_address(name: str) -> None:
@@ -114,9 +115,8 @@ def test_every_package_the_command_imports_is_installed_with_it() -> None:
         distributions[name][0].lower().replace("_", "-") for name in modules - sys.stdlib_module_names - {"collector"}
     }
     assert "shtab" in needed
-    assert needed - {re.split(r"[<>=!\[]", one)[0].lower() for one in PROJECT["dependencies"]} == {"botocore"}, (
-        "botocore comes with boto3"
-    )
+    installed = {re.split(r"[<>=!\[]", one)[0].lower() for one in PROJECT["dependencies"]}
+    assert needed - installed == {"botocore", "numpy"}, "botocore comes with boto3, numpy with the extra that is named"
 
 
 def imported_modules(path: Path) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """`collector export hftbacktest`: events of a recording."""
 
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -83,6 +85,17 @@ def test_in_pieces_of_any_size_the_file_is_the_same(
     with zipfile.ZipFile(tmp_path / "one" / "binance_2024-08-08_BTCUSDT.npz") as file:
         assert file.namelist() == ["data.npy"]
         assert file.read("data.npy")[6:8] == bytes([1, 0])
+
+
+def test_without_numpy_the_command_names_what_to_install(whole: RecordedWorld, tmp_path: Path) -> None:
+    code = "import sys; sys.modules['numpy'] = None; from collector.cli import console; console()"
+    place = str(whole.data_dir / "archive")
+    done = subprocess.run(
+        [sys.executable, "-c", code, "export", "hftbacktest", place, str(tmp_path / "npz"), "--symbol", "BTCUSDT"],
+        capture_output=True, text=True, check=False, timeout=120, encoding="utf-8",
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == "error: numpy is not installed: pip install 'market-data-collector[read]'\n"
 
 
 def test_gaps_are_refused_or_told(
