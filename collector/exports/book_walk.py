@@ -10,7 +10,7 @@ from collector.domain.errors import DamagedError
 from collector.domain.names import DAY_US
 from collector.domain.records import BookRow
 from collector.exports.asked import Asked
-from collector.exports.times import apart, received, said
+from collector.exports.times import apart, last_said, received, said
 from collector.read.book import Applied
 from collector.read.book_course import COLUMNS, Course, begin_us, depth_of, why_unknown
 from collector.read.book_course import Step as Taken
@@ -58,6 +58,8 @@ class BookWalk:
         self.course = Course(depth_of(asked.stream(asked.book_type)))
         self.moved = 0
         """Rows that came within a microsecond of the one before, and were moved behind it."""
+        self._has_levels = False
+        """Whether all levels were applied since the last whole book."""
         self._at_us = 0
         self._local_us = 0
         self._exchange_us: int | None = None
@@ -76,24 +78,25 @@ class BookWalk:
         at = received(table, self._at_us)
         exchange = said(table, self._exchange_us, at)
         kept: list[int] = []
-        for index, step in enumerate(self._steps(table, at.to_pylist())):
+        is_full = self._is_watched or at[-1].as_py() >= self._levels_from
+        for index, step in enumerate(self._steps(table, at.to_pylist(), is_full=is_full)):
             while self._moments and step.at_us >= self._moments[0]:
                 yield from self._rows(table, at, exchange, kept)
                 kept = []
                 yield from self._opening(self._moments.popleft(), exchange[index - 1].as_py() if index else None)
             applied = self.course.take(step)
+            self._has_levels = is_full and (self._has_levels or applied is Applied.REPLACED)
             if applied in _OF_THE_BOOK and step.at_us >= self._asked.when.since_us:
                 kept.append(index)
                 if self._is_watched:
                     yield from self._rows(table, at, exchange, kept)
                     kept = []
         yield from self._rows(table, at, exchange, kept)
-        self._at_us, self._exchange_us = at[-1].as_py(), exchange[-1].as_py()
+        self._at_us, self._exchange_us = at[-1].as_py(), last_said(table, self._exchange_us)
 
-    def _steps(self, table: pa.Table, at: list[int]) -> Iterator[Taken]:
-        names = BookRow._fields if self._is_watched or at[-1] >= self._levels_from else _IDS
-        columns = [table[name].to_pylist() for name in names]
-        if names is _IDS:
+    def _steps(self, table: pa.Table, at: list[int], *, is_full: bool) -> Iterator[Taken]:
+        columns = [table[name].to_pylist() for name in (BookRow._fields if is_full else _IDS)]
+        if not is_full:
             columns += [_nulls(table, name) for name in _LEVELS]
         for at_us, mark, *row in zip(at, table["gap_id"].to_pylist(), *columns, strict=True):
             yield Taken(at_us, BookRow(*row), self._named(mark, at_us) if mark else [])
@@ -111,7 +114,7 @@ class BookWalk:
         self.gaps += [row for row in why if row not in self.gaps]
         self._refuse(why)
         book = self.course.book
-        if book.exists and not why:
+        if book.exists and self._has_levels and not why:
             self._local_us = max(at_us, self._local_us + 1)
             said_us = self._exchange_us if exchange_us is None else exchange_us
             yield Opening(self._local_us, said_us, book.bids.top(len(book.bids)), book.asks.top(len(book.asks)))

@@ -27,6 +27,12 @@ def said(table: pa.Table, before_us: int | None, local: pa.Array) -> pa.Array:
     return pc.coalesce(pc.fill_null_backward(pc.fill_null_forward(known)).slice(1), local)
 
 
+def last_said(table: pa.Table, before_us: int | None) -> int | None:
+    """The latest time that the exchange said, up to the last row; `before_us` if it said none."""
+    known = table["exchange_at"].cast(pa.int64()).drop_null()
+    return known[-1].as_py() if len(known) else before_us
+
+
 def one_array(column: pa.ChunkedArray) -> pa.Array:
     """The column in one piece."""
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
