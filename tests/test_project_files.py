@@ -87,6 +87,7 @@ PEERS = "tests/bench/peers"
         f"{PEERS}/requirements.txt",
         f"{PEERS}/requirements-cryptofeed.txt",
         "tests/peers/requirements-hftbacktest.txt",
+        "tests/peers/requirements-nautilus.txt",
     ],
 )
 def test_requirements_are_hashed_and_name_no_address(name: str) -> None:
