@@ -80,12 +80,10 @@ class EventFile:
                 held = held[count:]
 
     def _write(self, whole: IO[bytes]) -> None:
-        # A member without a time of its own: the same events make the same file.
-        member = zipfile.ZipInfo(_MEMBER)
-        member.compress_type = zipfile.ZIP_DEFLATED
+        # A member opened by its name has no time of its own: the same events make the same file.
         with (
-            zipfile.ZipFile(self._path, "x", compresslevel=_LEVEL) as file,
-            file.open(member, "w", force_zip64=True) as out,
+            zipfile.ZipFile(self._path, "x", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as file,
+            file.open(_MEMBER, "w", force_zip64=True) as out,
         ):
             header = {"descr": EVENT.descr, "fortran_order": False, "shape": (self.rows,)}
             # hftbacktest reads version 1.0 alone.

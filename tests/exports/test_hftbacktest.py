@@ -83,7 +83,8 @@ def test_in_pieces_of_any_size_the_file_is_the_same(
     one, two = (next((tmp_path / name).iterdir()).read_bytes() for name in ("one", "two"))
     assert one == two
     with zipfile.ZipFile(tmp_path / "one" / "binance_2024-08-08_BTCUSDT.npz") as file:
-        assert file.namelist() == ["data.npy"]
+        (member,) = file.infolist()
+        assert (member.filename, member.date_time[0]) == ("data.npy", 1980)
         assert file.read("data.npy")[6:8] == bytes([1, 0])
 
 
