@@ -34,31 +34,53 @@ STATES: Final = ("available", "degraded", "pending", "missing")
 
 
 def conditions(
-    stream: StreamKey, pieces: Sequence[Piece], gaps: Iterable[LedgerRow], when: Window, now_us: int
+    stream: StreamKey, pieces: Sequence[Piece], gaps: Sequence[LedgerRow], when: Window, now_us: int
 ) -> Iterator[dict[str, Any]]:
     """A row for each day that the window touches, up to now; the first and the last day are those of the rows if it is open.
 
     `pieces` are all of the stream, and `gaps` are those that concern it.
     """
-    held = [(piece.received_min, piece.received_max + 1) for piece in pieces
-            if piece.received_min is not None and piece.received_max is not None]  # fmt: skip
+    held = extent(pieces)
     if not held:
         return
-    whole = min(start for start, _ in held), max(end for _, end in held)
-    since = whole[0] if when.since_us == 0 else when.since_us
-    until = whole[1] if when.until_us == END_US else min(when.until_us, now_us)
-    waiting = [row for row in gaps if row.gap.status != REPAIRED]
+    ((first, last),) = held
+    since = first if when.since_us == 0 else when.since_us
+    until = last if when.until_us == END_US else min(when.until_us, now_us)
     for day in range(since // DAY_US, -(-until // DAY_US)):
         asked = max(since, day * DAY_US), min(until, (day + 1) * DAY_US)
-        touched = [piece for piece in pieces if _in_day(piece, day)]
-        yield {**stream._asdict(), "date": day, **_of_day(stream, touched, waiting, whole, asked, now_us)}
+        yield {**stream._asdict(), "date": day, **_of_day(stream, pieces, held, gaps, asked, now_us)}
+
+
+def day_condition(
+    stream: StreamKey, pieces: Sequence[Piece], held: list[Span], gaps: Sequence[LedgerRow], day: int, now_us: int
+) -> dict[str, Any]:
+    """The condition of one whole day, or of as much of it as is over; also of a stream of which no row is left.
+
+    `day` is counted from the epoch, `pieces` are those that may have rows of it, `held` is the stream's extent, and `gaps`
+    are those that concern it.
+    """
+    asked = day * DAY_US, min((day + 1) * DAY_US, now_us)
+    return {**stream._asdict(), "date": day, **_of_day(stream, pieces, held, gaps, asked, now_us)}
+
+
+def extent(pieces: Iterable[Piece]) -> list[Span]:
+    """From the first row to the last one, as one stretch; none if there is no row."""
+    held = [(piece.received_min, piece.received_max + 1) for piece in pieces
+            if piece.received_min is not None and piece.received_max is not None]  # fmt: skip
+    return [(min(start for start, _ in held), max(end for _, end in held))] if held else []
 
 
 def _of_day(
-    stream: StreamKey, pieces: list[Piece], gaps: list[LedgerRow], whole: Span, asked: Span, now_us: int
+    stream: StreamKey,
+    pieces: Sequence[Piece],
+    held: list[Span],
+    gaps: Sequence[LedgerRow],
+    asked: Span,
+    now_us: int,
 ) -> dict[str, Any]:
-    known = clipped([whole], *asked)
-    here = [row for row in gaps if reaches(row, Window(*asked))]
+    touched = [piece for piece in pieces if _in_day(piece, asked[0] // DAY_US)]
+    known = clipped(held, *asked)
+    here = [row for row in gaps if row.gap.status != REPAIRED and reaches(row, Window(*asked))]
     lost = [row for row in here if may_miss(row, stream) and row.gap.kind != SILENCE]
     doubted = [row for row in here if _is_doubt(row, stream)]
     broken = clipped(map(_span, lost), *asked)
@@ -67,7 +89,7 @@ def _of_day(
     proves = registry.proves_whole(stream.exchange, stream.data_type)
     absent = without([asked], [*known, *broken, *doubtful])
     return {
-        "state": _state(pieces, asked, now_us, is_whole=not (lost or doubted or absent)),
+        "state": _state(touched, asked, now_us, is_whole=not (lost or doubted or absent)),
         "verified_secs": secs(sound) if proves else 0.0,
         "unverifiable_secs": secs(doubtful) if proves else secs([*sound, *doubtful]),
         "broken_secs": secs(broken),

@@ -99,14 +99,26 @@ class Holdings:
 
     def conditions(self, streams: Iterable[StreamKey], when: Window) -> Iterator[dict[str, Any]]:
         """The rows of `condition.conditions` for these streams. Raises StoreError."""
-        now_us = time_ns() // 1_000 if self._asof_us is None else self._asof_us
+        for stream, gaps in self.concerned(streams):
+            yield from conditions(stream, self.pieces(stream), gaps, when, self.now_us)
+
+    def concerned(self, streams: Iterable[StreamKey]) -> Iterator[tuple[StreamKey, list[LedgerRow]]]:
+        """Each of these streams with every gap that concerns it, those that no ledger has too. Raises StoreError."""
         ledger: dict[tuple[str, str], list[LedgerRow]] = defaultdict(list)
         for row in self.ledger():
             ledger[row.exchange, row.symbol].append(row)
         for stream in streams:
             own = (row for symbol in {stream.symbol, UNKNOWN} for row in ledger[stream.exchange, symbol])
-            gaps = [row for row in [*own, *self.absent(stream, live=True)] if concerns(row, stream)]
-            yield from conditions(stream, self.pieces(stream), gaps, when, now_us)
+            yield stream, [row for row in [*own, *self.absent(stream, live=True)] if concerns(row, stream)]
+
+    def archived(self, stream: StreamKey) -> list[tuple[Entry, str | None]]:
+        """The objects that the archive's manifests name of a stream, and when each was pruned, if it was. Raises StoreError."""
+        return [(entry, self._manifests.pruned_at(entry.object)) for entry in self._entries(stream)]
+
+    @property
+    def now_us(self) -> int:
+        """The moment that is asked about, in microseconds since the epoch."""
+        return time_ns() // 1_000 if self._asof_us is None else self._asof_us
 
     def _unarchived(self, stream: StreamKey, hosts: set[str], *, live: bool) -> Iterator[LedgerRow]:
         there = {*self._manifests.ids, *(segment.segment_id for segment in (self._local if live else ()))}

@@ -63,7 +63,11 @@ class Manifests:
 
     def is_pruned(self, entry: ManifestObject) -> bool:
         """Whether a person pruned the object. Raises StoreError."""
-        return self._pruned.pruned_at(entry) is not None
+        return self.pruned_at(entry) is not None
+
+    def pruned_at(self, entry: ManifestObject) -> str | None:
+        """When a person pruned the object, ISO 8601; None if nobody did. Raises StoreError."""
+        return self._pruned.pruned_at(entry)
 
     def problems(self) -> list[str]:
         """What could not be read: rows may be missing without a word of it in the ledger."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import collector.read
 from collector.domain.records import StreamKey
-from collector.read.condition import CONDITION_SCHEMA, conditions
+from collector.read.condition import CONDITION_SCHEMA, conditions, day_condition, extent
 from collector.read.gaps import LedgerRow
 from collector.read.pieces import Piece
 from collector.read.spans import clipped, secs, union, without
@@ -107,6 +107,15 @@ def test_days_are_those_of_the_window_or_of_the_rows() -> None:
     states = [row["state"] for row in conditions(TRADES, [whole_day()], [], asked, LATER_US)]
     assert states == ["missing", "available", "missing"]
     assert list(conditions(TRADES, [], [], Window(), LATER_US)) == []
+
+
+def test_one_day_is_judged_whole_also_where_no_row_is_left() -> None:
+    half = [piece(NOON_US, MIDNIGHT_US + DAY_US)]
+    row = day_condition(TRADES, half, extent(half), [], MIDNIGHT_US // DAY_US, LATER_US)
+    assert (row["state"], row["verified_secs"], row["absent_secs"]) == ("degraded", 43_200, 43_200)
+    pruned = gap(MIDNIGHT_US, MIDNIGHT_US + DAY_US, kind="pruned", status="unrepairable")
+    row = day_condition(TRADES, [], [], [pruned], MIDNIGHT_US // DAY_US, LATER_US)
+    assert (row["state"], row["broken_secs"], row["absent_secs"]) == ("missing", 86_400, 0)
 
 
 @given(SPANS, SPANS)
