@@ -39,6 +39,7 @@ ROOMS_OF_PACKAGES = {
     "websockets": {"simulator"},
     "backoff": {"backoff"},
     "zstandard": {"storage"},
+    "cryptography": {"read"},
 }
 
 WINGS = ("archiver", "ingest", "repair", "writer")
@@ -74,6 +75,7 @@ PURE = (
     "processes/writer/gaps/connection_log.py",
     "read/book.py",
     "read/book_view.py",
+    "read/certificate.py",
     "read/condition.py",
     "read/every.py",
     "read/fates.py",
