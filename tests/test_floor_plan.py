@@ -79,6 +79,8 @@ PURE = (
     "read/condition.py",
     "read/every.py",
     "read/fates.py",
+    "read/heatmap.py",
+    "read/heatmap_page.py",
     "read/side_loop.py",
     "read/side_numpy.py",
     "read/spans.py",
