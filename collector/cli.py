@@ -44,6 +44,7 @@ COMMANDS: Final = {
     "verify": Command("collector.tools.verify_archive", "is every object of an archive there and whole"),
     "restore": Command("collector.tools.restore", "copy a period out of an archive into a folder"),
     "export": Command("collector.tools.export", "write what was recorded in another project's format"),
+    "certify": Command("collector.tools.certify", "what is proven of each day, signed, and as a heatmap"),
     "prune": Command("collector.tools.prune", "remove the objects of old days from an archive"),
     "symbols": Command("collector.tools.symbols", "what an exchange lists, as it is written in a configuration"),
     "journal": Command("collector.tools.inspect_journal", "what journal files hold, frame by frame if need be"),

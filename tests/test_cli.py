@@ -62,6 +62,7 @@ def loaded_by(*arguments: str) -> set[str]:
 def test_the_command_has_every_subcommand_of_the_contract() -> None:
     assert NAMES == [
         "books",
+        "certify",
         "check",
         "demo",
         "export",

@@ -13,6 +13,7 @@ import yaml
 
 from collector import __version__, cli
 from collector.domain.repair_protocol import REQUEST_VERSION
+from collector.read import certificate
 from collector.storage.archive import pruned
 from collector.storage.archive.schema import SCHEMA_VERSION
 from collector.storage.journal import format as journal
@@ -42,6 +43,7 @@ def test_the_changelog_names_the_numbers_of_every_stored_form() -> None:
         "positions file": str(positions_file.VERSION),
         "repair request": str(REQUEST_VERSION),
         "record of what was pruned": str(pruned.VERSION),
+        "certificate": str(certificate.FORMAT),
     }
 
 
