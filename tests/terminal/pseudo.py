@@ -17,6 +17,8 @@ class PseudoTerminal:
 
     def __init__(self, columns: int, lines: int) -> None:
         self._ours, self.theirs = os.openpty()
+        self._poll = select.poll()  # unlike select, of a descriptor of any number
+        self._poll.register(self._ours, select.POLLIN)
         self.screen = b""
         self._is_open = True
         self.resize(columns, lines)
@@ -48,7 +50,7 @@ class PseudoTerminal:
 
     def read(self, secs: float) -> None:
         """Take what the program writes within `secs`."""
-        if select.select([self._ours], [], [], secs)[0]:
+        if self._poll.poll(secs * 1_000):
             self.screen += os.read(self._ours, 65_536)
 
     def read_until(self, what: Callable[[bytes], bool] | bytes, alive: Callable[[], bool] = lambda: True) -> None:
