@@ -20,9 +20,14 @@ settings.register_profile("recorder", deadline=None)
 settings.load_profile("recorder")
 
 # Processes that a test starts inherit it: an encoding that nobody names is an error there too,
-# but for botocore, which reads the file of credentials so.
+# but for botocore, which reads the file of credentials so, and numba, which reads that of the processor.
 os.environ["PYTHONWARNDEFAULTENCODING"] = "1"
-os.environ["PYTHONWARNINGS"] = "error::EncodingWarning,ignore::EncodingWarning:botocore.configloader"
+os.environ["PYTHONWARNINGS"] = ",".join(
+    [
+        "error::EncodingWarning",
+        *(f"ignore::EncodingWarning:{name}" for name in ("botocore.configloader", "numba.core.config")),
+    ]
+)
 
 # A shell starts what it runs in the background with Ctrl-C ignored, and programs that a test starts would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
