@@ -168,6 +168,7 @@ _ROWS: Final = MappingProxyType(
                 book_columns,
                 numbers=(),
                 sides=("bids", "asks"),
+                filled=("is_snapshot", "bid_prices", "bid_sizes", "ask_prices", "ask_sizes"),
             ),
         ),
         "trade": (row_table("trade", trade_id="0", size="2", price="3", signed=("buy", "sell")),),
@@ -188,7 +189,9 @@ _ROWS: Final = MappingProxyType(
                 status=("8?", {0: "initial", 1: "match"}.get),
             ),
         ),
-        "instrument": (RowReaders(_READ_TEXT, _READ_TEXT, _instrument_columns, (), ()),),
+        "instrument": (
+            RowReaders(_READ_TEXT, _READ_TEXT, _instrument_columns, (), (), filled=("kind", "base", "quote")),
+        ),
     }
 )
 

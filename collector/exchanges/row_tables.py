@@ -108,7 +108,14 @@ def row_table(
         numbers=_unique(found.attributes, numbers),
         sides=_unique(found.attributes, sides),
         optional=_unique(found.attributes, [name for name in numbers if may_be_absent(named[name])]),
+        filled=_filled(hints, named, signed),
     )
+
+
+def _filled(hints: Mapping[str, Any], named: Mapping[str, Place], signed: tuple[str, str] | None) -> frozenset[str]:
+    """The columns that a message may fill: lists and `is_snapshot` are never null."""
+    always = {name for name in hints if name in _LISTS or name == "is_snapshot"}
+    return frozenset(hints.keys() & {*named, *always, *(["side"] if signed else [])})
 
 
 def _list_of(levels: Callable[[Any], Any] | None, number: Any) -> Any:

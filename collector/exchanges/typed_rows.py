@@ -55,6 +55,8 @@ class RowReaders(NamedTuple):
     optional: Collection[str] = ()
     """Those of `numbers` that may be absent, or an empty text, which some exchanges send where they have no number; any other
     that is None could not be read."""
+    filled: Collection[str] = ()
+    """The columns that a message may fill; all others are null in every row. The data dictionary says so."""
 
 
 def number_readers(message: Any, new_reader: NewReader) -> RowReaders:

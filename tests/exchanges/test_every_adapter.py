@@ -19,6 +19,7 @@ from collector.exchanges.adapter import Adapter, Control, Conversation, Decode, 
 from collector.exchanges.together import decode_together
 from collector.storage.journal.format import RecordKind, encode_frames
 from tests.conftest import Lines
+from tests.exchanges.dictionary_tables import filled
 from tests.exchanges.mangling import damaged, is_short, outcome
 from tests.exchanges.recorded_markets import MARKETS, Received, RecordedMarket, Recording, recording
 from tests.exchanges.rows import rows_of
@@ -105,6 +106,16 @@ def test_a_recording_is_read_whole(played: Recording) -> None:
     reasons = Counter(one for one in found if isinstance(one, str))
     assert sum(reasons.values()) == played.market.undecoded, reasons
     assert len(messages(found)) > len(found) / 20
+
+
+def test_columns_that_no_message_fills_are_null(played: Recording) -> None:
+    adapter, payloads = played.market.adapter, defaultdict(list)
+    for message in messages(outcomes(adapter.decoder(played.subscription), played.frames[:400])):
+        payloads[message.stream.data_type].append(message.payload)
+    for data_type, some in payloads.items():
+        fills = filled(adapter.exchange, data_type)
+        rows = [row._asdict() for row in rows_of(adapter, data_type, [one for one in some if one]) if row is not None]
+        assert {name for row in rows for name, value in row.items() if value is not None} <= fills
 
 
 def test_what_frames_give_depends_on_nothing_else(played: Recording) -> None:
