@@ -17,6 +17,7 @@ from collector.storage.segment import version_1
 from collector.storage.segment.blocks import BlockDecoder, Messages
 from collector.storage.segment.database import damage_of
 from collector.storage.segment.file_format import has_table, version_of
+from collector.storage.segment.stream_end import blocks_after, newest_blocks
 
 _WITHOUT_ORDER: Final = frozenset({"none", "unique"})
 _OPEN: Final = ".open.db"
@@ -40,6 +41,10 @@ SELECT columns, payloads FROM blocks
 WHERE (stream_id = :stream OR (stream_id IS NULL AND block IN (SELECT block FROM block_streams WHERE stream_id = :stream)))
   AND received_max >= :since AND received_min < :until ORDER BY block
 """
+_STREAM: Final = "SELECT stream_id FROM streams WHERE exchange = ? AND symbol = ? AND data_type = ?"
+_WITH_MESSAGES: Final = {1: _STREAM, 2: f"{_STREAM} AND last_row IS NOT NULL"}
+"""A stream, by format; a file of the first does not say of a stream without messages that it has none."""
+
 _GAPS: Final = f"SELECT exchange, symbol, {', '.join(Gap._fields)} FROM gaps ORDER BY row"  # noqa: S608 -- our names
 _REASONS: Final = "SELECT row, reason FROM reasons"
 
@@ -74,6 +79,13 @@ class StreamBlocks:
         yield from self.plain
 
 
+class StreamEnd(NamedTuple):
+    """The end of a stream's messages, and the block up to which there are no others behind the first of them."""
+
+    blocks: StreamBlocks
+    until: int
+
+
 class ReadableSegment:
     """One segment as of the moment of each call. Methods raise as `readable`."""
 
@@ -99,6 +111,26 @@ class ReadableSegment:
             return StreamBlocks(stream_id, [], plain)
         found = self._db.execute(_BLOCKS, {"stream": stream_id, "since": since_us, "until": until_us})
         return StreamBlocks(stream_id, found.fetchall(), [])
+
+    def stream_id(self, key: StreamKey) -> int | None:
+        """The number of a stream; None if the segment has no message of it."""
+        found = self._db.execute(_WITH_MESSAGES[self._version], key).fetchone()
+        return None if found is None else int(found[0])
+
+    def newest(self, stream_id: int, rows: int) -> StreamEnd:
+        """A stream's newest messages: at least so many, if there are so many."""
+        if self._version == 1:
+            return StreamEnd(self.blocks(stream_id), 1)
+        packed, until = newest_blocks(self._db, stream_id, rows)
+        return StreamEnd(StreamBlocks(stream_id, packed, []), until)
+
+    def after(self, stream_id: int, block: int) -> StreamEnd:
+        """A stream's messages behind a block, 0 for all; of very many the oldest, so ask again behind `until`."""
+        if self._version == 1:
+            # Nothing is added to a file of this format.
+            return StreamEnd(StreamBlocks(stream_id, [], []) if block else self.blocks(stream_id), 1)
+        packed, until = blocks_after(self._db, stream_id, block)
+        return StreamEnd(StreamBlocks(stream_id, packed, []), until)
 
     def gaps(self) -> list[tuple[str, str, Gap]]:
         """Exchange, symbol and row of every gap, in the order of the ledger."""

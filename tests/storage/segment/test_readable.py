@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from collector.domain.errors import DamagedError
+from collector.domain.records import StreamKey
+from collector.storage.segment import stream_end
 from collector.storage.segment.open_segment import OpenSegment
 from collector.storage.segment.readable import readable, readable_segments, segment_id_of
 from collector.storage.segment.seal import create_segment
@@ -15,6 +17,7 @@ from tests.storage.segment.segment_files import (
     META,
     NOON_US,
     SEGMENT_ID,
+    TICKER,
     TRADES,
     Message,
     make_gap,
@@ -114,3 +117,44 @@ def test_segments_that_are_being_made_are_not_listed(tmp_path: Path) -> None:
     found = readable_segments(tmp_path)
     assert [path.name for path in found] == ["a.db", "b.open.db"]
     assert [segment_id_of(path) for path in found] == ["a", "b"]
+
+
+def end_of(path: Path, stream: StreamKey, rows: int) -> list[int]:
+    with readable(path) as segment:
+        stream_id = segment.stream_id(stream)
+        assert stream_id is not None
+        return [id_ for messages in segment.newest(stream_id, rows).blocks.messages() for id_ in messages.ids]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_end_of_a_stream_has_the_newest_messages_in_every_format(tmp_path: Path, version: int) -> None:
+    path = make_segment(tmp_path, [TRADES, BOOK], two_streams(100), commit_rows=25)
+    if version == 1:
+        as_version_1(path)
+    assert end_of(path, TRADES, 30)[-30:] == list(range(70, 100))
+    assert end_of(path, BOOK, 1)[-1:] == [8]
+    with readable(path) as segment:
+        assert segment.stream_id(TICKER) is None
+
+
+def test_the_end_of_a_stream_is_read_and_not_what_comes_before(tmp_path: Path) -> None:
+    path = make_segment(tmp_path, [TRADES], two_streams(100)[:100], commit_rows=25)
+    assert end_of(path, TRADES, 30) == list(range(50, 100))
+
+
+def test_what_comes_behind_a_block_is_read_step_by_step_in_order_and_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_end, "MOST_BLOCKS", 3)
+    mixed = [
+        one for number in range(50) for one in (message(0, number, trade(number, side=MANY)), message(1, number, b"{}"))
+    ]
+    path = make_segment(tmp_path, [TRADES, BOOK], mixed, commit_rows=10)
+    for stream_id in (0, 1):
+        block, found, looks = 0, list[int](), 0
+        with readable(path) as segment:
+            while (end := segment.after(stream_id, block)).until > block:
+                block, looks = end.until, looks + 1
+                found += [id_ for messages in end.blocks.messages() for id_ in messages.ids]
+        assert found == list(range(50))
+        assert looks > 1
