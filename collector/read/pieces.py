@@ -123,6 +123,18 @@ def file_tables(file: pq.ParquetFile, schema: pa.Schema, window: Window) -> Iter
         yield with_schema(pa.Table.from_batches([batch]), schema)
 
 
+def last_rows(file: pq.ParquetFile, schema: pa.Schema, rows: int) -> pa.Table:
+    """The last rows of a file, so many if there are, with the columns of `schema`; what an older file lacks is null."""
+    there = [name for name in schema.names if name in file.schema_arrow.names]
+    first = count = file.metadata.num_row_groups
+    found = 0
+    while first > 0 and found < rows:
+        first -= 1
+        found += file.metadata.row_group(first).num_rows
+    table = file.read_row_groups(list(range(first, count)), columns=there)
+    return with_schema(table.slice(max(0, len(table) - rows)), schema)
+
+
 def column_range(group: pq.RowGroupMetaData, name: str) -> tuple[Any, Any] | None:
     """The least and the greatest value of a column in a row group; None if the file does not say."""
     for index in range(group.num_columns):

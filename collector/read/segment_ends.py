@@ -1,0 +1,169 @@
+"""The end of one stream in each segment of a recorder, wherever that stands: open, sealed, as a set, or in the archive."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import cached_property
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pyarrow as pa
+
+from collector.domain.errors import DamagedError, RetryError, StoreError
+from collector.domain.records import INT64_MAX, UNDECODED, StreamKey
+from collector.read.holdings import Holdings
+from collector.read.kept_segment import KeptSegment
+from collector.read.manifests import Entry, Manifests, piece_of
+from collector.read.pieces import Objects, Piece, Place, last_rows, parquet
+from collector.read.reading import Reading
+from collector.read.segment_tables import OnUntyped, SegmentStream, typed_tables, undecoded_tables
+from collector.read.window import Window
+from collector.storage.archive.manifest import Manifest
+from collector.storage.archive.schema import SCHEMA_VERSION, schema_of
+from collector.storage.segment.readable import (
+    ReadableSegment,
+    StreamEnd,
+    is_open,
+    readable,
+    readable_segments,
+    segment_id_of,
+)
+from collector.storage.staging.file_names import object_file_name
+from collector.storage.staging.staged_set import read_manifest, set_folders
+from collector.storage.store.object_store import ObjectStore
+
+ALL: Final = INT64_MAX
+"""The block up to which a segment is read whose end is read."""
+
+
+class Part(NamedTuple):
+    """Rows of a segment, and the block up to which they are all there is behind the first of them."""
+
+    tables: Iterator[pa.Table]
+    until: int
+
+
+class SegmentEnds:
+    """Methods raise StoreError, DamagedError, UnreadableError, and FileNotFoundError for what moved on just now."""
+
+    def __init__(
+        self, stream: StreamKey, data_dir: Path, open_store: Callable[[], ObjectStore], host: str, on_untyped: OnUntyped
+    ) -> None:
+        """`open_store` opens the archive, which is needed only for what the data directory has no longer."""
+        whole = schema_of(stream.data_type, SCHEMA_VERSION)
+        assert whole is not None  # noqa: S101 -- callers know the data type
+        self.schema: pa.Schema = whole
+        self.kept = KeptSegment()
+        self._stream = stream
+        self._data_dir = data_dir
+        self._open_store = open_store
+        self._host = host
+        self._on_untyped = on_untyped
+
+    def local(self) -> list[str]:
+        """The segments that stand in the data directory, oldest first."""
+        sealed = (segment_id_of(path) for path in readable_segments(self._data_dir / "segments"))
+        return sorted({*sealed, *(folder.name for folder in set_folders(self._data_dir / "staging"))})
+
+    def opened(self) -> str | None:
+        """The segment that is written now; None while there is none, as in the moment of a seal."""
+        paths = [path for path in readable_segments(self._data_dir / "segments") if is_open(path)]
+        return segment_id_of(paths[-1]) if paths else None
+
+    def previous_of(self, segment_id: str) -> str:
+        """The segment before this one; empty if none is known."""
+        try:
+            with readable(self.path(segment_id)) as segment:
+                self._host = segment.meta.get("host", self._host)
+                return segment.meta.get("previous_segment", "")
+        except FileNotFoundError:
+            manifest, _ = self._manifest(segment_id)
+            return "" if manifest is None else manifest.previous_segment or ""
+
+    def path(self, segment_id: str) -> Path:
+        """Where a segment stands while it is open; once it is sealed, `readable` finds it beside that."""
+        return self._data_dir / "segments" / f"{segment_id}.open.db"
+
+    def newest(self, segment_id: str, rows: int) -> Part:
+        """The newest rows of a segment: at least so many, if it has so many."""
+        try:
+            return self._part(self.path(segment_id), lambda segment, number: segment.newest(number, rows))
+        except FileNotFoundError:
+            return Part(iter(self._ends(self._moved(segment_id), rows)), ALL)
+
+    def after(self, segment_id: str, block: int) -> Part:
+        """The rows of a segment behind a block; of very many the oldest, so ask again behind `until`."""
+        if block == ALL:
+            return Part(iter(()), ALL)
+        try:
+            return self._part(self.path(segment_id), lambda segment, number: segment.after(number, block))
+        except FileNotFoundError:
+            if self.kept.segment_id != segment_id:
+                return Part(self._whole(self._moved(segment_id)), ALL)
+        with self.kept.copied() as copy:
+            return self._part(copy, lambda segment, number: segment.after(number, block))
+
+    def archived(self, rows: int, without: set[str]) -> list[pa.Table]:
+        """The newest rows of the archive, but for those of some segments."""
+        # The data directory is left out of this look, which would count every message there.
+        holdings = Holdings(self._store, None, None)
+        holdings.look()
+        found = [one for one in holdings.pieces(self._stream) if one.host == self._host]
+        return self._ends([one for one in found if one.segment_id not in without], rows)
+
+    @cached_property
+    def _store(self) -> ObjectStore:
+        return self._open_store()
+
+    def _manifest(self, segment_id: str) -> tuple[Manifest | None, Place]:
+        """The manifest of a segment that is a set, or in the archive; None if it is neither."""
+        folder = self._data_dir / "staging" / segment_id
+        try:
+            return read_manifest(folder), "staged"
+        except (DamagedError, RetryError):
+            if folder.exists():
+                raise
+        return Manifests(self._store).segment(self._host, segment_id), "archive"
+
+    def _moved(self, segment_id: str) -> list[Piece]:
+        """The rows of a segment that is no longer one."""
+        manifest, place = self._manifest(segment_id)
+        if manifest is None:
+            raise StoreError(f"segment {segment_id} is gone, and the archive does not have it")
+        folder = self._data_dir / "staging" / segment_id
+        found = [piece_of(Entry(entry, manifest), place) for entry in manifest.objects]
+        if place == "staged":
+            found = [piece._replace(path=folder / object_file_name(piece.name)) for piece in found]
+        return [piece for piece in found if piece.stream == self._stream]
+
+    def _ends(self, pieces: list[Piece], rows: int) -> list[pa.Table]:
+        """The newest rows of pieces, which come oldest first."""
+        found: list[pa.Table] = []
+        with closing(Objects(self._store)) as objects:
+            for piece in reversed(pieces):
+                left = rows - sum(map(len, found))
+                if left <= 0:
+                    break
+                with parquet(objects.path(piece)) as file:
+                    found = [last_rows(file, self.schema, left), *found]
+        return found
+
+    def _whole(self, pieces: list[Piece]) -> Iterator[pa.Table]:
+        all_time = Window()
+        with closing(Objects(self._store)) as objects:
+            reading = Reading(
+                self._stream, all_time, self.schema.names, objects, lambda piece: self._moved(piece.segment_id),
+                self._on_untyped, all_time,
+            )  # fmt: skip
+            yield from reading.tables(pieces)
+
+    def _part(self, path: Path, find: Callable[[ReadableSegment, int], StreamEnd]) -> Part:
+        with readable(path) as segment:
+            number = segment.stream_id(self._stream)
+            if number is None:
+                return Part(iter(()), 0)
+            end = find(segment, number)
+            reasons = segment.reasons() if self._stream.data_type == UNDECODED else {}
+            keep_raw = segment.meta.get("keep_raw") == "1"
+        found = SegmentStream(self._stream, keep_raw, end.blocks, reasons)
+        is_undecoded = self._stream.data_type == UNDECODED
+        return Part(undecoded_tables(found) if is_undecoded else typed_tables(found, self._on_untyped), end.until)
