@@ -242,27 +242,6 @@ def test_a_period_that_ends_before_it_begins_is_refused(run: Run, tmp_path: Path
     assert (done.code, done.err) == (2, "error: --from must be before --to\n")
 
 
-def test_the_readmes_example_rebuilds_the_book(
-    run: Run,
-    tmp_path: Path,
-    spot: list[Message],
-    top20: list[dict[str, Any]],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    archived(tmp_path / "data", "binance", [spot[:5_000], spot[5_000:]])
-    (example,) = (
-        code
-        for code in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-        if "read.book" in code
-    )
-    exec(example.replace("/date=2026-11-23", ""), {})
-    last_id = max(message[2] for message in spot if message[0] == 0)
-    (expected,) = (after for after in top20 if after["u"] == last_id)
-    best = tuple(tuple(map(float, expected[side][0])) for side in ("bids", "asks"))
-    levels = [tuple(map(float, level)) for level in expected["bids"]]
-    assert capsys.readouterr().out == f"{last_id} {best} {levels}\n"
-
-
 def test_only_a_few_files_are_open_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "scripts")
     reading = importlib.import_module("collector.read.books")

@@ -63,10 +63,10 @@ def polars_rows(query: str) -> list[tuple[Any, ...]]:
     return pl.DataFrame(result.to_arrow_table()).rows()
 
 
-def code_of(language: str) -> str:
-    match = re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    assert match is not None
-    return match[1]
+def code_of(language: str, word: str = "") -> str:
+    """The first code of a language that has this word."""
+    blocks: list[str] = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    return next(code for code in blocks if word in code)
 
 
 def test_the_demonstration_says_what_was_written_and_where(demo: tuple[Path, str]) -> None:
@@ -113,6 +113,27 @@ def test_the_polars_query_of_the_readme_runs(demo: tuple[Path, str], monkeypatch
     assert frame.columns == ["received_at", "bid", "ask"]
     assert frame.height > 0
     assert (frame["bid"] < frame["ask"]).all()
+
+
+def test_the_two_lines_of_the_readme_print_the_last_book(
+    demo: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(demo[0])
+    code = code_of("python", "collector.read")
+    assert len([line for line in code.splitlines() if line]) == 2
+    exec(code, {})
+    printed = capsys.readouterr().out
+    bids, asks = ([float(price) for price in re.findall(r"\(([\d.]+),", side)] for side in levels(printed))
+    assert len(bids) == len(asks) == 5
+    assert [*sorted(bids), *asks] == sorted(bids + asks)
+    assert "verified=True" in printed
+
+
+def levels(printed: str) -> tuple[str, str]:
+    """The two lists of levels of a book that is printed."""
+    match = re.search(r"bids=\[(.*?)\], asks=\[(.*?)\]", printed)
+    assert match is not None
+    return match[1], match[2]
 
 
 def test_the_sqlite_view_of_the_readme_runs(demo: tuple[Path, str]) -> None:
