@@ -34,7 +34,11 @@ def with_keys(table: pa.Table, id_columns: Sequence[str]) -> pa.Table:
     ids = ids_of(table, id_columns)
     if ids.null_count:
         ids = pc.fill_null(pc.fill_null_forward(ids), LEAST_ID)
-    series = pc.fill_null(table["series"].cast(pa.int64()), 0)
+    return keyed(table, pc.fill_null(table["series"].cast(pa.int64()), 0), ids)
+
+
+def keyed(table: pa.Table, series: pa.ChunkedArray, ids: pa.ChunkedArray) -> pa.Table:
+    """The table with these as series and id of its rows, which are in their order."""
     return table.append_column(_SERIES, series).append_column(_ID, ids)
 
 

@@ -41,17 +41,24 @@ class ObjectFile:
     def note_received(self, messages: ObjectMessages) -> None:
         """Note the receive times of messages."""
         if messages.number:
-            times = [min(messages.received_us), max(messages.received_us), *(self._received or ())]
-            self._received = min(times), max(times)
+            self.note_times(min(messages.received_us), max(messages.received_us))
+
+    def note_times(self, first_us: int, last_us: int) -> None:
+        """Note when the first and the last of some rows were received."""
+        times = [first_us, last_us, *(self._received or ())]
+        self._received = min(times), max(times)
 
     def note_ids(self, messages: ObjectMessages) -> None:
         """Note the ids of messages sorted by series and id; the first and last id of the last series are kept."""
         if not messages.number:
             return
-        series, last_id = messages.series[-1], messages.ids[-1]
+        series = messages.series[-1]
+        self.note_last_series(series, messages.ids[messages.series.index(series)], messages.ids[-1])
+
+    def note_last_series(self, series: int, first_id: int, last_id: int) -> None:
+        """Note the first and the last id that some rows, which are in order, have of the last series among them."""
         if series != self._last_series or self._ids is None:
-            self._last_series = series
-            self._ids = messages.ids[messages.series.index(series)], last_id
+            self._last_series, self._ids = series, (first_id, last_id)
         else:
             self._ids = self._ids[0], last_id
 
