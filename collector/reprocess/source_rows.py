@@ -1,0 +1,97 @@
+"""The rows of an archive's objects as this version reads them."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+import pyarrow as pa
+from pyarrow import parquet as pq
+
+from collector.domain.names import time_us
+from collector.domain.records import UNKNOWN, StreamKey
+from collector.exchanges.adapter import Adapter
+from collector.read.pieces import with_schema
+from collector.reprocess.counts import Counts, Reason
+from collector.reprocess.found import Found, Receipt
+from collector.reprocess.frames import Again, Frames
+from collector.reprocess.objects import tables
+from collector.reprocess.typed_rows import reread
+from collector.storage.archive.manifest import ManifestObject
+from collector.storage.archive.schema import MESSAGE_SCHEMAS, UNDECODED_SCHEMA
+
+UNKNOWN_EXCHANGE = "of an exchange that this version does not know"
+
+
+class Exchange:
+    """What this version knows of an exchange."""
+
+    def __init__(self, adapter: Adapter, symbols: Iterable[str]) -> None:
+        """`symbols` are those whose messages are expected."""
+        self.adapter = adapter
+        self.frames = Frames(adapter, symbols)
+
+
+class StoredRows:
+    """The rows of one typed object."""
+
+    def __init__(
+        self, entry: ManifestObject, source: pq.ParquetFile, exchange: Exchange | None, counts: Counts, *, is_old: bool
+    ) -> None:
+        """`is_old`: its columns are those of an older version."""
+        self._stream = StreamKey(entry.exchange, entry.symbol, entry.data_type)
+        self._source = source
+        self._exchange = exchange
+        self._counts = counts
+        self._is_old = is_old
+
+    def tables(self) -> Iterator[pa.Table]:
+        """The rows in their order; those that have their text are read again."""
+        stream, counts = self._stream, self._counts
+        for table in tables(self._source):
+            counts.converted[stream] += len(table) * self._is_old
+            if self._exchange is None:
+                yield with_schema(table, MESSAGE_SCHEMAS[stream.data_type])
+                continue
+            again = reread(table, stream.data_type, self._exchange.adapter)
+            counts.texts[stream] += again.read
+            counts.changed[stream] += again.changed
+            counts.unread[stream] += again.unread
+            yield again.table
+
+
+class UndecodedRows:
+    """The rows of one object of frames that were not understood."""
+
+    def __init__(self, entry: ManifestObject, exchange: Exchange | None, found: Found, counts: Counts) -> None:
+        """What is understood now goes to `found`."""
+        self._entry = entry
+        self._exchange = exchange
+        self._found = found
+        self._counts = counts
+
+    def still(self, table: pa.Table) -> pa.Table:
+        """Of some rows those that are still not understood, each with the reason that this version gives."""
+        table = with_schema(table, UNDECODED_SCHEMA)
+        kept: list[int] = []
+        reasons: list[str | None] = []
+        for index, row in enumerate(table.to_pylist()):
+            self._counts.frames += 1
+            again = self._again(row["frame"], row["reason"], row["exchange_at"])
+            if again.reason is None and self._exchange is not None:
+                receipt = Receipt(time_us(row["received_at"].isoformat()), row["line"], row["series"])
+                self._found.add(self._entry.key, receipt, again.messages, self._exchange.adapter)
+                self._counts.control += not again.messages
+                continue
+            self._counts.note_undecoded(Reason(self._entry.exchange, self._entry.symbol, str(again.reason)))
+            kept.append(index)
+            reasons.append(again.reason)
+        place = table.column_names.index("reason")
+        rows = table.take(pa.array(kept, pa.int64()))
+        return rows.set_column(place, UNDECODED_SCHEMA.field("reason"), pa.array(reasons, pa.string()))
+
+    def _again(self, frame: bytes, reason: str | None, exchange_at: datetime | None) -> Again:
+        if self._exchange is None:
+            return Again([], UNKNOWN_EXCHANGE)
+        if self._entry.symbol == UNKNOWN:
+            return self._exchange.frames.frame(frame)
+        exchange_us = None if exchange_at is None else time_us(exchange_at.isoformat())
+        return self._exchange.frames.message(self._entry.symbol, frame, reason, exchange_us)
