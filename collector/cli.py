@@ -46,6 +46,7 @@ COMMANDS: Final = {
     "export": Command("collector.tools.export", "write what was recorded in another project's format"),
     "certify": Command("collector.tools.certify", "what is proven of each day, signed, and as a heatmap"),
     "prune": Command("collector.tools.prune", "remove the objects of old days from an archive"),
+    "reprocess": Command("collector.tools.reprocess", "read again what an older version did not understand"),
     "symbols": Command("collector.tools.symbols", "what an exchange lists, as it is written in a configuration"),
     "journal": Command("collector.tools.inspect_journal", "what journal files hold, frame by frame if need be"),
 }

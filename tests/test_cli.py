@@ -71,6 +71,7 @@ def test_the_command_has_every_subcommand_of_the_contract() -> None:
         "journal",
         "prune",
         "reload",
+        "reprocess",
         "restore",
         "run",
         "status",
