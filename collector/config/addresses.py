@@ -14,6 +14,9 @@ from collector.config.rules import After, Allowed
 from collector.config.values import Secret, same_for_all, word
 
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
+DAILY_SUFFIX: Final = "-daily"
+"""Behind an archive's address: that of its day files."""
+
 _REGION: Final = re.compile(r"[A-Za-z0-9_-]{0,64}")
 
 
@@ -60,6 +63,25 @@ def archive_url(url: str) -> str:
     if not {"?", "#"}.isdisjoint(rest) or not rest.isprintable():
         raise ValueError("contains a query, a fragment or a control character")
     return _file_url(rest) if scheme == "file" else _s3_url(rest)
+
+
+def daily_of(url: str) -> str:
+    """Where the day files of an archive are unless a configuration says otherwise; empty where the archive is a whole bucket."""
+    scheme, _, rest = url.partition("://")
+    return "" if scheme == "s3" and "/" not in rest else f"{url}{DAILY_SUFFIX}"
+
+
+def archive_of(daily_url: str) -> str:
+    """The archive whose day files are there by default; empty if there is none."""
+    return daily_url.removesuffix(DAILY_SUFFIX) if daily_of(daily_url.removesuffix(DAILY_SUFFIX)) == daily_url else ""
+
+
+def daily_problem(archive: str, daily: str) -> str:
+    """Why an archive cannot have its day files there, as one line; empty if it can."""
+    inner, outer = sorted((f"{archive}/", f"{daily}/"), key=len, reverse=True)
+    if not daily or not inner.startswith(outer):
+        return ""
+    return f"archive.daily_url: {daily} must lie beside the archive ({archive}): readers of one tree would find both"
 
 
 def _file_url(rest: str) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from collector.config.addresses import ArchiveUrl, Host, HttpUrl, PingUrl, Region, WsUrl
+from collector.config.addresses import ArchiveUrl, Host, HttpUrl, PingUrl, Region, WsUrl, daily_of
 from collector.config.rules import After, Allowed
 from collector.config.s3 import Addressing, Encryption, KmsKey, StorageClass, Tags, tags_of
 from collector.config.values import (
@@ -154,6 +154,7 @@ class ArchiveConfig(Section, frozen=True, kw_only=True):
     """Where Parquet files are stored and how they are written."""
 
     url: ArchiveUrl = ""
+    daily_url: ArchiveUrl = ""
     region: Region = ""
     endpoint_url: HttpUrl = ""
     addressing: Addressing = "auto"
@@ -239,3 +240,8 @@ class Config(Section, frozen=True, kw_only=True):
     def archive_url(self) -> str:
         """The archive's URL: `file:///folder` or `s3://bucket[/prefix]`."""
         return self.archive.url or (self.data_dir / "archive").as_uri()
+
+    @property
+    def daily_url(self) -> str:
+        """The URL of the tree of day files; empty for a whole bucket whose tree of day files is not named."""
+        return self.archive.daily_url or daily_of(self.archive_url)

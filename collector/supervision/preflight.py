@@ -14,6 +14,7 @@ from typing import Final
 import psutil
 
 from collector.config import Config, FeedConfig
+from collector.config.addresses import daily_problem
 from collector.config.values import size_text
 from collector.domain.errors import ConfigError, StoreError
 from collector.domain.secrets import unfit_keys
@@ -109,6 +110,8 @@ def _data_dir_problems(folder: Path) -> Iterator[str]:
 
 def _archive_problems(config: Config) -> Iterator[str]:
     """An archive inside a folder that the recorder cleans up would be removed too, and copies are of a bucket."""
+    if problem := daily_problem(config.archive_url, config.daily_url):
+        yield problem
     archive = folder_of(config.archive_url)
     if archive is None:
         yield from _copies_problems(config)
@@ -231,6 +234,8 @@ def _plan(config: Config, symbols_of: Mapping[str, tuple[str, ...]]) -> Iterator
     yield f"data_dir  {config.data_dir}"
     server = f" at {config.archive.endpoint_url}" if config.archive.endpoint_url else ""
     yield f"archive   {config.archive_url}{server}"
+    if config.archive.daily_url:
+        yield f"          day files in {config.archive.daily_url}"
     if config.archive.local_days:
         yield f"          a copy of the last {config.archive.local_days} days in {config.data_dir / 'local'}"
     for feed in config.feed:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from collector.config.addresses import ArchiveUrl, Host, HttpUrl, Region, WsUrl
+from collector.config.addresses import ArchiveUrl, Host, HttpUrl, Region, WsUrl, archive_of, daily_of, daily_problem
 from collector.config.validation import pydantic_type
 
 
@@ -125,3 +125,18 @@ def test_a_host_is_not_empty_and_has_no_spaces() -> None:
     assert normal(Host, "::1") == "::1"
     assert reason(Host, "a b") == "contains a space or a control character"
     assert reason(Host, "") == "is empty"
+
+
+def test_day_files_are_beside_the_archive_by_default() -> None:
+    assert daily_of("file:///srv/archive") == "file:///srv/archive-daily"
+    assert daily_of("s3://bucket/a/b") == "s3://bucket/a/b-daily"
+    assert daily_of("s3://bucket") == ""
+    assert archive_of("s3://bucket/a-daily") == "s3://bucket/a"
+    assert archive_of("s3://bucket/a") == ""
+    assert archive_of("s3://bucket-daily") == ""
+
+
+@pytest.mark.parametrize("daily", ["s3://b/x", "s3://b/x/daily", "s3://b"])
+def test_one_tree_never_lies_in_the_other(daily: str) -> None:
+    assert "beside" in daily_problem("s3://b/x", daily)
+    assert daily_problem("s3://b/x", "s3://b/x-daily") == ""
