@@ -14,7 +14,7 @@ FLOORS = {
     "backoff": 1, "channel": 1, "dial": 1, "folders": 1, "http": 1, "reports": 1, "scrub": 1, "terminal": 1,
     "config": 2, "exchanges": 2, "feed": 2, "logs": 2, "stats_files": 2, "storage": 2,
     "processes": 3, "read": 3,
-    "exports": 4, "monitoring": 4, "reprocess": 4,
+    "compaction": 4, "exports": 4, "monitoring": 4, "reprocess": 4,
     "supervision": 5, "tools": 5,
     "cli": 6,
     "__main__": 7, "supervisor": 7,
@@ -25,7 +25,7 @@ ROOMS_OF_PACKAGES = {
     "socket": {"dial", "feed", "config", "http", "supervision", "simulator"},
     "sqlite3": {"storage", "read"},
     "numpy": {"exports", "read"},
-    "pyarrow": {"exports", "reprocess", "storage", "read", "simulator", "tools"},
+    "pyarrow": {"compaction", "exports", "reprocess", "storage", "read", "simulator", "tools"},
     "numba": {"read"},
     "boto3": {"storage"},
     "botocore": {"storage"},
@@ -54,6 +54,7 @@ BELOW_IN_STORAGE = {
 """What each folder of collector/storage may import of the others."""
 
 PURE = (
+    "compaction/plan.py",
     "domain/**/*.py",
     "exchanges/**/*.py",
     "http/credentials.py",
@@ -85,6 +86,7 @@ PURE = (
     "read/side_numpy.py",
     "read/spans.py",
     "read/unrepaired.py",
+    "storage/archive/days.py",
     "storage/archive/prune_rules.py",
     "supervision/crash_codes.py",
 )

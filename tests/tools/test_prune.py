@@ -188,7 +188,7 @@ def test_a_second_prune_of_a_folder_gets_one_line(
         assert prune(tmp_path, "--older-than", "90d", "--dry-run") == 0
         assert prune(tmp_path, "--older-than", "90d") == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "another prune is at work" in line
+    assert "another prune or compaction is at work" in line
     assert prune(tmp_path, "--older-than", "90d") == 0
 
 

@@ -10,6 +10,7 @@ import msgspec
 from collector.domain.errors import DamagedError
 from collector.domain.names import ObjectPartition, is_path_name, iso_time, manifest_key, object_key, time_us
 from collector.domain.records import GAP
+from collector.storage.archive.days import is_earlier_generation, manifest_name
 from collector.storage.archive.manifest import Manifest, ManifestObject, counted, decode_manifest
 from collector.storage.archive.store_retry import retry_once
 from collector.storage.store.object_store import ObjectStore
@@ -128,7 +129,7 @@ def _key(partition: ObjectPartition, manifest: Manifest) -> str:
 
 
 def _faults(entry: ManifestObject, manifest: Manifest) -> Iterator[str]:
-    if entry.key != (expected := _expected_key(entry, manifest)):
+    if entry.key != (expected := _expected_key(entry, manifest)) and not _is_kept(entry, manifest):
         yield f"its key should be {expected}"
     if not _is_date(entry.date):
         yield f"its date is {entry.date!r}"
@@ -154,6 +155,15 @@ def _time_faults(entry: ManifestObject) -> Iterator[str]:
 
 def _without_times(entry: ManifestObject) -> ManifestObject:
     return msgspec.structs.replace(entry, received_min=None, received_max=None)
+
+
+def _is_kept(entry: ManifestObject, manifest: Manifest) -> bool:
+    """Whether it is a day file of an earlier generation, which had nothing to be changed."""
+    host, segment_id = manifest_name(entry.key)
+    if not manifest.generation or host != manifest.host or not is_earlier_generation(segment_id, manifest.segment_id):
+        return False
+    partition = ObjectPartition(entry.exchange, entry.data_type, entry.symbol, entry.date)
+    return entry.key == object_key(partition, host, segment_id)
 
 
 def _is_date(text: str) -> bool:

@@ -33,8 +33,22 @@ class ManifestObject(msgspec.Struct, frozen=True):
     id_max: Int64 | None
 
 
-class Manifest(msgspec.Struct, frozen=True):
-    """The facts of a segment and all its objects, sorted by key."""
+class ReplacedSegment(msgspec.Struct, frozen=True):
+    """What a manifest of day files says of a segment of which it replaces every object of its date.
+
+    Readers need not read the segment's own manifest if those of all its dates say so.
+    """
+
+    segment_id: str
+    previous_segment: str | None
+    opened_at: str
+    sealed_at: str
+    dates: list[str]
+    """Every date that it has objects of."""
+
+
+class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The facts of a segment and all its objects, sorted by key. One of day files also has the last three fields."""
 
     schema_version: Int64
     collector_version: str
@@ -46,6 +60,12 @@ class Manifest(msgspec.Struct, frozen=True):
     rows: Int64
     gaps: Int64
     objects: list[ManifestObject]
+    generation: Int64 = 0
+    """Of the day files of a host and date; the highest counts. 0: the manifest is a segment's."""
+    replaces: list[str] = []
+    """Segments whose objects of the date are in the day files, as far as they are of streams that have day files here."""
+    segments: list[ReplacedSegment] = []
+    """Those of them that are replaced whole."""
 
     def encode(self) -> bytes:
         """The bytes of the manifest's file, always the same for the same manifest."""

@@ -10,6 +10,7 @@ from pyarrow import parquet as pq
 
 from collector.domain.names import iso_time
 from collector.domain.records import BACKFILLED_LINE
+from collector.storage.archive.days import manifest_name
 from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.archive.parquet import ROW_GROUP_ROWS
 from collector.storage.archive.schema import schema_of
@@ -24,7 +25,7 @@ ID_COLUMNS: Final = {
 """The columns of a typed message's id: the first that is not null. Older files have no `sequence`."""
 
 
-class _Facts(NamedTuple):
+class Facts(NamedTuple):
     """The facts that are compared: those of a file's rows, or those of its entry in the manifest."""
 
     rows: int
@@ -48,10 +49,13 @@ def differences(path: Path, entry: ManifestObject, manifest: Manifest) -> Iterat
 
 def _of_metadata(file: pq.ParquetFile, entry: ManifestObject, manifest: Manifest) -> Iterator[str]:
     found = {name.decode(): value.decode() for name, value in (file.metadata.metadata or {}).items()}
+    segment_id = manifest_name(entry.key)[1] if manifest.generation else manifest.segment_id
+    # A day file of an earlier generation may have been made by an earlier program.
+    made_by = {"version": manifest.collector_version} if segment_id == manifest.segment_id else {}
     expected = {
         "schema_version": manifest.schema_version,
-        "version": manifest.collector_version,
-        "segment_id": manifest.segment_id,
+        **made_by,
+        "segment_id": segment_id,
         "host": manifest.host,
         "exchange": entry.exchange,
         "data_type": entry.data_type,
@@ -73,19 +77,19 @@ def _of_columns(file: pq.ParquetFile, entry: ManifestObject, manifest: Manifest)
 
 
 def _of_rows(file: pq.ParquetFile, entry: ManifestObject) -> Iterator[str]:
-    facts = _FileFacts(entry)
+    facts = FileFacts(entry)
     for batch in file.iter_batches(ROW_GROUP_ROWS):
         facts.add(batch)
-    expected = _Facts(entry.rows, entry.received_min, entry.received_max, entry.id_min, entry.id_max)
-    for name, value, found in zip(_Facts._fields, expected, facts.facts(), strict=True):
+    expected = Facts(entry.rows, entry.received_min, entry.received_max, entry.id_min, entry.id_max)
+    for name, value, found in zip(Facts._fields, expected, facts.facts(), strict=True):
         if value != found:
             yield f"its {name} should be {value}, but is {found}"
     if not facts.dates <= {entry.date}:
         yield f"it has rows of {', '.join(sorted(facts.dates))}, not only of {entry.date}"
 
 
-class _FileFacts:
-    """Collects the facts of a file batch by batch."""
+class FileFacts:
+    """Collects the facts of a file batch by batch; those that rows do not have are the entry's."""
 
     def __init__(self, entry: ManifestObject) -> None:
         self._entry = entry
@@ -110,12 +114,12 @@ class _FileFacts:
             ids = [batch[name] if len(names) == 1 else batch[name].cast(pa.string()) for name in names]
             self._add_ids(batch["series"], pc.coalesce(*ids))
 
-    def facts(self) -> _Facts:
+    def facts(self) -> Facts:
         """The facts of the rows; those that rows do not have are taken from the manifest."""
         received_min, received_max = (
             (iso_time(min(self._received)), iso_time(max(self._received))) if self._received else (None, None)
         )
-        return _Facts(self._rows, received_min, received_max, *self._ids)
+        return Facts(self._rows, received_min, received_max, *self._ids)
 
     def _add_ids(self, series: pa.Array, ids: pa.Array) -> None:
         """Keep the first and the last id of the last series, where they are whole numbers."""

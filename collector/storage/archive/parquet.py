@@ -1,6 +1,6 @@
 """Writes one Parquet file: row groups of bounded size, and the same bytes for the same rows."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,7 @@ ROW_GROUP_BYTES: Final = 16 << 20
 _UNIQUE_TEXTS: Final = frozenset({"raw", "frame", "trade_id", "first_trade_id", "last_trade_id", "gap_id"})
 """Texts that hardly repeat: building a dictionary would only cost time."""
 
-_REPEATED_DOUBLES: Final = frozenset({"size"})
+REPEATED_DOUBLES: Final = frozenset({"size"})
 """Sizes of trades, which are often round numbers."""
 
 
@@ -26,7 +26,14 @@ class ParquetFile:
     books 2 to 6 % larger, best prices 10 to 20 %, and take longer. Short texts and the sizes of trades go through one.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, compression_level: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        schema: pa.Schema,
+        compression_level: int,
+        repeated_doubles: Collection[str] = REPEATED_DOUBLES,
+    ) -> None:
+        """`repeated_doubles`: columns of doubles that go through a dictionary."""
         self._schema = schema
         self._pending: list[pa.RecordBatch] = []
         self._pending_rows = 0
@@ -38,7 +45,9 @@ class ParquetFile:
             schema,
             compression="zstd",
             compression_level=compression_level,
-            use_dictionary=[field.name for field in schema if field.name not in deltas and _repeats(field)],
+            use_dictionary=[
+                field.name for field in schema if field.name not in deltas and _repeats(field, repeated_doubles)
+            ],
             column_encoding=dict.fromkeys(deltas, "DELTA_BINARY_PACKED"),
         )
 
@@ -65,8 +74,8 @@ class ParquetFile:
             self._writer.write_table(table, row_group_size=table.num_rows)
 
 
-def _repeats(field: pa.Field) -> bool:
+def _repeats(field: pa.Field, repeated_doubles: Collection[str]) -> bool:
     """Whether few of a column's values are new."""
     if pa.types.is_floating(field.type):
-        return field.name in _REPEATED_DOUBLES
+        return field.name in repeated_doubles
     return not pa.types.is_list(field.type) and field.name not in _UNIQUE_TEXTS

@@ -4,15 +4,15 @@ The stores that the recorder opens have no way to delete.
 """
 
 import errno
-import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, Protocol
 
 from collector.domain.errors import ConfigError, StoreError
 from collector.domain.names import partition_in
+from collector.storage.store.alone import alone_in
 from collector.storage.store.directory import DirectoryStore, store_errors
 from collector.storage.store.object_store import ObjectStore
 from collector.storage.store.open import bucket_of, folder_of
@@ -48,16 +48,9 @@ class DeletingDirectoryStore(DirectoryStore):
     def require_may_delete(self) -> None:
         """Nothing: whether a file may be removed shows when it is."""
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Lock the folder: the kernel releases it when its holder dies, however it dies."""
-        with store_errors(self.url):
-            fd = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            _lock(fd, self.url)
-            yield
-        finally:
-            os.close(fd)
+    def alone(self) -> AbstractContextManager[None]:
+        """Lock the folder."""
+        return alone_in(self._root)
 
     def delete(self, key: str) -> None:
         """Remove the file, and its date's folder once that is empty."""
@@ -91,14 +84,6 @@ def require_object_key(key: str) -> None:
     """Raise StoreError unless this can be the key of an object: no manifest and no record may ever be deleted."""
     if partition_in(key) is None:
         raise StoreError(f"{key!r} is not the key of an object")
-
-
-def _lock(fd: int, url: str) -> None:
-    with store_errors(url):
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StoreError(f"another prune is at work in {url}") from error
 
 
 def _raise(error: OSError) -> None:

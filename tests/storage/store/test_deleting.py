@@ -92,7 +92,11 @@ def test_in_a_folder_nobody_deletes_beside_another_and_a_dead_one_keeps_nobody_o
             os._exit(9)
 
     assert in_a_child(hold_and_die) == 9
-    with one.alone(), pytest.raises(StoreError, match="another prune is at work in file:///"), other.alone():
+    with (
+        one.alone(),
+        pytest.raises(StoreError, match="another prune or compaction is at work in file:///"),
+        other.alone(),
+    ):
         pass
     with other.alone():
         pass
