@@ -45,6 +45,7 @@ COMMANDS: Final = {
     "restore": Command("collector.tools.restore", "copy a period out of an archive into a folder"),
     "export": Command("collector.tools.export", "write what was recorded in another project's format"),
     "certify": Command("collector.tools.certify", "what is proven of each day, signed, and as a heatmap"),
+    "compact": Command("collector.tools.compact", "make day files of an archive's hour files"),
     "prune": Command("collector.tools.prune", "remove the objects of old days from an archive"),
     "reprocess": Command("collector.tools.reprocess", "read again what an older version did not understand"),
     "symbols": Command("collector.tools.symbols", "what an exchange lists, as it is written in a configuration"),

@@ -64,6 +64,7 @@ def test_the_command_has_every_subcommand_of_the_contract() -> None:
         "books",
         "certify",
         "check",
+        "compact",
         "demo",
         "export",
         "gaps",

@@ -105,7 +105,7 @@ class Reading:
         """The piece as a source; as several if a segment became the objects of several dates meanwhile."""
         if piece.place not in _SEGMENTS:
             with self._opened(piece) as file:
-                return [Source(_first_key(file), partial(self._keyed, piece))]
+                return [Source(first_key_of(file), partial(self._keyed, piece))]
         found = self._segment(piece)
         if found is None:
             return [source for other in self._relocate(piece) for source in self._sources(other)]
@@ -161,7 +161,7 @@ def _received(piece: Piece) -> tuple[int, str]:
     return piece.received_min or 0, piece.segment_id
 
 
-def _first_key(file: pq.ParquetFile) -> Key:
+def first_key_of(file: pq.ParquetFile) -> Key:
     """The key of a file's first row, or one before it: its metadata have the least id of its last series alone."""
     metadata = file.metadata
     ranges = [column_range(metadata.row_group(group), "series") for group in range(metadata.num_row_groups)]

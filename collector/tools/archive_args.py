@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from collector import scrub
 from collector.config import Config
-from collector.config.addresses import archive_url
+from collector.config.addresses import archive_url, daily_of, daily_problem
 from collector.config.display import display, shown_name
 from collector.config.load import load
 from collector.domain.errors import ConfigError
@@ -45,6 +45,25 @@ def opened(store: str | None, config: Path | None) -> ObjectStore:
     return open_archive(_config_for(store, config))
 
 
+def opened_trees(store: str | None, daily: str | None, config: Path | None) -> tuple[ObjectStore, ObjectStore, int]:
+    """An archive, the tree of its day files, and the compression level. Raises ConfigError."""
+    loaded = _config_for(store, config)
+    url = _daily_url(loaded, daily)
+    problem = daily_problem(loaded.archive_url, url)
+    if not url:
+        problem = (
+            f"{loaded.archive_url} is a whole bucket: name another for its day files, with archive.daily_url or --daily"
+        )
+    if problem:
+        raise ConfigError([problem])
+    days = replace(loaded, archive=replace(loaded.archive, url=url))
+    return open_archive(loaded), open_archive(days), loaded.archive.compression_level
+
+
+def _daily_url(loaded: Config, daily: str | None) -> str:
+    return _url(daily) if daily else loaded.daily_url
+
+
 def opened_for_deleting(store: str | None, config: Path | None) -> DeletingStore:
     """As `opened`, but objects can be removed from the store. Raises ConfigError."""
     loaded = _config_for(store, config)
@@ -55,8 +74,10 @@ def _config_for(store: str | None, config: Path | None) -> Config:
     scrub.begin()
     loaded = load(config, os.environ, registry.data_types())
     url = _url(store) if store else loaded.archive_url
+    # The configured tree of day files is the configured archive's.
+    daily = loaded.daily_url if url == loaded.archive_url else daily_of(url)
     # A tool must not create a bucket.
-    return replace(loaded, archive=replace(loaded.archive, url=url, create_bucket=False))
+    return replace(loaded, archive=replace(loaded.archive, url=url, daily_url=daily, create_bucket=False))
 
 
 def data_dir_of(config: Path | None) -> Path:

@@ -14,6 +14,7 @@ T = TypeVar("T", int, str)
 TIMES = "2026-11-23, 2026-11-23T14:00, 24h, 7d"
 """Examples of times, for a help text."""
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,6}d")
 _UNITS = {"min": "minutes", "h": "hours", "d": "days"}
 
 
@@ -33,6 +34,13 @@ def moment_us(text: str) -> int:
 def moment(text: str) -> str:
     """The time of `moment_us` as manifests write it, for argparse."""
     return iso_time(moment_us(text))
+
+
+def day(text: str) -> str:
+    """The date of `2026-11-23`, or of `7d` ago (UTC), for argparse."""
+    if not _DAY.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a day like 2026-11-23 nor 7d")
+    return moment(text)[:10]
 
 
 def moment_text(time_us: int) -> str:

@@ -1,0 +1,184 @@
+"""What a day's files are made of, and which segments they replace. Rules without I/O.
+
+The manifest of a day replaces, of each segment in its `replaces`, the objects of its date that are of streams it has files
+of. A stream without a file there, and a segment that is not listed, are read from the archive.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from collector.domain.names import ObjectPartition
+from collector.domain.records import StreamKey
+from collector.storage.archive.days import HostDate
+from collector.storage.archive.manifest import Manifest, ManifestObject, ReplacedSegment
+from collector.storage.archive.schema import SCHEMA_VERSION
+
+
+class Found(NamedTuple):
+    """What an archive has of a day of a host."""
+
+    day: HostDate
+    segments: list[Manifest]
+    """Every segment with objects of the date, oldest first."""
+    counting: Manifest | None
+    """The manifest of the day files that count."""
+    is_pruned: Callable[[ManifestObject], bool]
+
+
+class DayFile(NamedTuple):
+    """A file to be made: the rows of its sources, which are in the order of their segments."""
+
+    partition: ObjectPartition
+    before: ManifestObject | None
+    """The day file before it, if the segments' objects that it was made of are not all there any more: it comes first."""
+    sources: list[ManifestObject]
+
+
+class DayPlan(NamedTuple):
+    """A new generation of a day's files."""
+
+    day: HostDate
+    generation: int
+    files: list[DayFile]
+    kept: list[ManifestObject]
+    """Day files that nothing has to be added to."""
+    replaces: list[str]
+    segments: list[ReplacedSegment]
+    opened_at: str
+    sealed_at: str
+
+
+class DayChoice(NamedTuple):
+    """The plan, None if nothing is to be done, and what stays in the archive's own files, a line each."""
+
+    plan: DayPlan | None
+    left: list[str]
+
+
+def planned(found: Found, wants: Callable[[StreamKey], bool]) -> DayChoice:
+    """What to do for a day. A stream that has a day file gets the rows that came late, whether it is wanted now or not."""
+    day = _Day(found)
+    fresh, left = day.fresh(wants)
+    late, also_left = day.late()
+    left += also_left
+    if not fresh and not day.adds_to_files(late):
+        return DayChoice(None, left)
+    return DayChoice(day.plan(fresh, late), left)
+
+
+class _Day:
+    """A day, looked at by partition."""
+
+    def __init__(self, found: Found) -> None:
+        self._found = found
+        self._objects = _by_partition(found)
+        self._held = {_partition(entry): entry for entry in found.counting.objects} if found.counting else {}
+        self._before = set(found.counting.replaces) if found.counting else set[str]()
+        self._ids = {segment.segment_id for segment in found.segments}
+
+    def fresh(self, wants: Callable[[StreamKey], bool]) -> tuple[set[ObjectPartition], list[str]]:
+        """The wanted streams that have no day file yet and can have one, and why the others cannot."""
+        found, left = set(), []
+        for partition, entries in self._objects.items():
+            if partition in self._held or not wants(
+                StreamKey(partition.exchange, partition.symbol, partition.data_type)
+            ):
+                continue
+            if any(map(self._found.is_pruned, entries.values())):
+                left.append(f"{_name(partition)}: objects of it were pruned")
+            elif not self._before <= self._ids:
+                left.append(f"{_name(partition)}: manifests of segments that are in day files are not there any more")
+            else:
+                found.add(partition)
+        return found, left
+
+    def late(self) -> tuple[set[str], list[str]]:
+        """The segments that no day file has rows of yet, and why some of them stay."""
+        found, left = set(), []
+        for segment_id in sorted(self._ids - self._before):
+            entries = (self._objects[one].get(segment_id) for one in self._held if one in self._objects)
+            if any(self._found.is_pruned(entry) for entry in entries if entry is not None):
+                left.append(f"segment {segment_id}: objects of it were pruned before they were in day files")
+            else:
+                found.add(segment_id)
+        return found, left
+
+    def adds_to_files(self, late: set[str]) -> bool:
+        """Whether one of these segments has rows for a day file that there is."""
+        return any(not late.isdisjoint(self._objects.get(partition, {})) for partition in self._held)
+
+    def plan(self, fresh: set[ObjectPartition], late: set[str]) -> DayPlan:
+        """The next generation."""
+        counting, partitions = self._found.counting, {*self._held, *fresh}
+        is_old = counting is not None and counting.schema_version < SCHEMA_VERSION
+        replaces = self._before | late
+        files, kept = [], []
+        for partition in sorted(partitions):
+            held = self._held.get(partition)
+            of_segments = {one: entry for one, entry in self._objects.get(partition, {}).items() if one in replaces}
+            if held is not None and late.isdisjoint(of_segments) and not is_old:
+                kept.append(held)
+            else:
+                files.append(self._file(partition, held, of_segments, late))
+        whole = [
+            _replaced(one)
+            for one in self._found.segments
+            if one.segment_id in replaces
+            and all(_partition(entry) in partitions for entry in _of_date(one, self._found.day))
+        ]
+        if counting is not None:
+            whole += [one for one in counting.segments if one.segment_id not in self._ids]
+        whole.sort(key=lambda one: one.segment_id)
+        generation = 1 if counting is None else counting.generation + 1
+        return DayPlan(self._found.day, generation, files, kept, sorted(replaces), whole, *self._times(replaces))
+
+    def _file(
+        self,
+        partition: ObjectPartition,
+        held: ManifestObject | None,
+        of_segments: Mapping[str, ManifestObject],
+        late: set[str],
+    ) -> DayFile:
+        entries = [of_segments[one] for one in sorted(of_segments)]
+        is_all_there = self._before <= self._ids and not any(map(self._found.is_pruned, entries))
+        if held is None or is_all_there:
+            return DayFile(partition, None, entries)
+        return DayFile(partition, held, [of_segments[one] for one in sorted(late & of_segments.keys())])
+
+    def _times(self, replaces: set[str]) -> tuple[str, str]:
+        """When the first of the replaced segments was opened, and when the last was sealed."""
+        manifests = [one for one in self._found.segments if one.segment_id in replaces]
+        manifests += [] if self._found.counting is None else [self._found.counting]
+        return min(one.opened_at for one in manifests), max(one.sealed_at for one in manifests)
+
+
+def _by_partition(found: Found) -> dict[ObjectPartition, dict[str, ManifestObject]]:
+    """The date's objects, by partition and segment."""
+    objects: dict[ObjectPartition, dict[str, ManifestObject]] = defaultdict(dict)
+    for segment in found.segments:
+        for entry in _of_date(segment, found.day):
+            objects[_partition(entry)][segment.segment_id] = entry
+    return objects
+
+
+def _of_date(segment: Manifest, day: HostDate) -> Iterable[ManifestObject]:
+    return (entry for entry in segment.objects if entry.date == day.date)
+
+
+def _replaced(segment: Manifest) -> ReplacedSegment:
+    return ReplacedSegment(
+        segment_id=segment.segment_id,
+        previous_segment=segment.previous_segment,
+        opened_at=segment.opened_at,
+        sealed_at=segment.sealed_at,
+        dates=sorted({entry.date for entry in segment.objects}),
+    )
+
+
+def _partition(entry: ManifestObject) -> ObjectPartition:
+    return ObjectPartition(entry.exchange, entry.data_type, entry.symbol, entry.date)
+
+
+def _name(partition: ObjectPartition) -> str:
+    return f"{partition.exchange} {partition.symbol} {partition.data_type}"

@@ -1,0 +1,127 @@
+"""Finds the days of an archive whose files are to be made: those that are over and have rows that no day file has yet."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from collector.compaction.plan import Found
+from collector.domain.errors import DamagedError
+from collector.domain.names import MANIFEST_FOLDER, manifest_key, parse_segment_id
+from collector.storage.archive.catalog import manifest_keys
+from collector.storage.archive.days import HostDate, counting, manifest_name
+from collector.storage.archive.lenient_manifest import ManifestReport, read_manifest
+from collector.storage.archive.manifest import Manifest
+from collector.storage.archive.pruned import pruned_objects
+from collector.storage.ordered_map import in_order
+from collector.storage.store.object_store import ObjectStore
+
+THREADS: Final = 8
+
+
+class Dates(NamedTuple):
+    """Which dates are asked for; the last one is the last day that is over."""
+
+    first: str
+    last: str
+
+    def has(self, date: str) -> bool:
+        """Whether a date is one of them."""
+        return self.first <= date <= self.last
+
+
+class Survey:
+    """One look at an archive and its day files. `look` fills it; what it keeps of a manifest is its name and dates."""
+
+    def __init__(self, archive: ObjectStore, daily: ObjectStore, dates: Dates) -> None:
+        self._archive = archive
+        self._daily = daily
+        self._dates = dates
+        self._counting: dict[HostDate, str] = {}
+        self._segments: dict[HostDate, set[str]] = defaultdict(set)
+        self.damage: dict[str, list[str]] = defaultdict(list)
+        """By date, why nothing can be done for it."""
+        self.manifests = 0
+        """Those of the archive that had to be read: no day's manifest stands for them."""
+        self._keys = frozenset[str]()
+
+    def look(self, tick: Callable[[int], None]) -> None:
+        """Read the manifests; `tick` is called after each of the archive's, with the number of all. Raises StoreError."""
+        keys = manifest_keys(self._archive)
+        self._keys = frozenset(keys)
+        self._counting = counting(manifest_keys(self._daily))
+        whole = self._look_at_days()
+        unread = [key for key in keys if manifest_name(key)[1] not in whole]
+        self.manifests = len(unread)
+        for key, read in in_order(self._read(self._archive), unread, THREADS):
+            self._note(key, read)
+            tick(len(unread))
+        self._pruned = pruned_objects(self._archive)
+
+    def days(self) -> list[HostDate]:
+        """The days that may need a new generation, oldest first."""
+        return sorted(self._segments, key=lambda day: (day.date, day.host))
+
+    def found(self, day: HostDate) -> Found:
+        """All that there is of a day. Raises DamagedError if a part of it cannot be read, StoreError."""
+        key = self._counting.get(day)
+        held = None if key is None else _sound(key, read_manifest(self._daily, key))
+        names = self._segments[day] | (set(held.replaces) if held else set())
+        keys = [key for name in sorted(names) if (key := manifest_key(day.host, name)) in self._keys]
+        segments = list(in_order(lambda key: _sound(key, read_manifest(self._archive, key)), keys, THREADS))
+        return Found(day, segments, held, lambda entry: self._pruned.pruned_at(entry) is not None)
+
+    def _look_at_days(self) -> set[str]:
+        """The segments that are replaced whole, in every date that they have objects of."""
+        standing: dict[str, tuple[str, frozenset[str]]] = {}
+        by_day: dict[HostDate, frozenset[str]] = {}
+        for key, read in in_order(self._read(self._daily), self._counting.values(), THREADS):
+            host, day_name = manifest_name(key)
+            day = HostDate(host, parse_segment_id(day_name).date)
+            if isinstance(read, str) or read.faults:
+                reason = read if isinstance(read, str) else read.faults[0].text
+                self.damage[day.date].append(f"{key}: {reason}")
+                continue
+            manifest = read.manifest
+            by_day[day] = frozenset(one.segment_id for one in manifest.segments)
+            standing |= {one.segment_id: (host, frozenset(one.dates)) for one in manifest.segments}
+        return {
+            name
+            for name, (host, dates) in standing.items()
+            if all(name in by_day.get(HostDate(host, date), ()) for date in dates)
+        }
+
+    def _note(self, key: str, read: ManifestReport | str) -> None:
+        if isinstance(read, str):
+            self._note_damage([_date_of(key)], f"{key}: {read}")
+            return
+        manifest = read.manifest
+        dates = {entry.date for entry in manifest.objects if self._dates.has(entry.date)}
+        for date in dates:
+            self._segments[HostDate(manifest.host, date)].add(manifest.segment_id)
+        for fault in read.faults:
+            self._note_damage([*dates, _date_of(key)], f"{fault.key}: {fault.text} (in {key})")
+
+    def _note_damage(self, dates: Iterable[str | None], text: str) -> None:
+        for date in {date for date in dates if date is not None}:
+            self.damage[date].append(text)
+
+    @staticmethod
+    def _read(store: ObjectStore) -> Callable[[str], tuple[str, ManifestReport | str]]:
+        def read(key: str) -> tuple[str, ManifestReport | str]:
+            try:
+                return key, read_manifest(store, key)
+            except DamagedError as error:
+                return key, str(error)
+
+        return read
+
+
+def _sound(key: str, read: ManifestReport) -> Manifest:
+    if read.faults:
+        raise DamagedError(f"{read.faults[0].key}: {read.faults[0].text} (in {key})")
+    return read.manifest
+
+
+def _date_of(key: str) -> str | None:
+    folder = key.removeprefix(f"{MANIFEST_FOLDER}/").split("/")[0]
+    return folder.removeprefix("date=") if folder.startswith("date=") else None

@@ -1,0 +1,120 @@
+"""An archive of two days for compactions: a segment an hour apart, one that spans midnight, a gap, another host's."""
+
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+from pyarrow import parquet as pq
+
+from collector.compaction.compaction import DayResult, How, compacted
+from collector.compaction.day import Trees
+from collector.compaction.survey import Dates, Survey
+from collector.domain.records import Gap, StreamKey
+from collector.storage.archive.days import counting
+from collector.storage.archive.manifest import Manifest, ManifestObject, decode_manifest
+from collector.storage.store.object_store import ObjectStore
+from tests.storage.archive.archive_files import archive
+from tests.storage.archive.old_archive import book
+from tests.storage.segment.segment_files import DAY_US, NOON_US, Message, make_gap, message, trade
+
+FIRST, SECOND = "2026-11-23", "2026-11-24"
+ALL: Final = Dates("0001-01-01", SECOND)
+TRADES, BOOK = StreamKey("binance", "BTCUSDT", "trade"), StreamKey("binance", "BTCUSDT", "book_delta")
+IDS: Final = (
+    "20261123T120000Z-4f2a9c",
+    "20261123T130000Z-4f2a9c",
+    "20261123T233000Z-4f2a9c",
+    "20261124T120000Z-4f2a9c",
+)
+LATE_ID: Final = "20261124T130000Z-4f2a9c"
+OTHER_ID: Final = "20261123T130000Z-0000ff"
+HOUR_US: Final = 3_600_000_000
+
+
+def of_each(ids: list[int], received_us: int, **changed: int) -> list[Message]:
+    """Trades and updates of the book with these ids, a second apart."""
+    return [
+        message(
+            stream,
+            id_,
+            trade(id_) if stream == 0 else book(id_),
+            received_us=received_us + index * 1_000_000,
+            **changed,
+        )
+        for stream in (0, 1)
+        for index, id_ in enumerate(ids)
+    ]
+
+
+def fill(store: ObjectStore, folder: Path) -> list[Manifest]:
+    """Four segments of one host, then another host's."""
+    midnight = NOON_US + DAY_US // 2
+    parts = [
+        of_each([1, 2, 5], NOON_US),
+        of_each([3, 6, 7], NOON_US + HOUR_US),
+        [*of_each([8, 9], midnight - 10_000_000), *of_each([10, 11], midnight + 1_000_000)],
+        of_each([20, 21], NOON_US + DAY_US),
+    ]
+    made = []
+    for number, (segment_id, messages) in enumerate(zip(IDS, parts, strict=True)):
+        gaps = [("binance", "BTCUSDT", make_gap())] if number == 0 else []
+        made.append(_segment(store, folder, segment_id, messages, gaps, IDS[number - 1] if number else ""))
+    made.append(_segment(store, folder, OTHER_ID, of_each([1, 2], NOON_US), [], "", host="host-2"))
+    return made
+
+
+def add_late(store: ObjectStore, folder: Path) -> Manifest:
+    """A segment of the second day with a trade that was fetched for the first day, between two that it has."""
+    late = message(0, 4, trade(4), received_us=NOON_US + DAY_US + HOUR_US, exchange_us=NOON_US + 30_000_000, line=-1)
+    return _segment(store, folder, LATE_ID, [late], [], IDS[-1])
+
+
+def _segment(
+    store: ObjectStore,
+    folder: Path,
+    segment_id: str,
+    messages: list[Message],
+    gaps: list[tuple[str, str, Gap]],
+    previous: str,
+    host: str = "host-1",
+) -> Manifest:
+    return archive(
+        store, folder / f"{host}-{segment_id}", messages, (TRADES, BOOK), gaps,
+        segment_id=segment_id, previous_segment=previous, host=host,
+    )  # fmt: skip
+
+
+def compact(trees: Trees, dates: Dates = ALL, *, symbol: str = "", dry: bool = False) -> list[DayResult]:
+    """Compact; the result of each day."""
+    survey = Survey(*trees, dates)
+    survey.look(lambda _: None)
+    how = How(lambda stream: not symbol or stream.symbol == symbol, 3, dry)
+    return list(compacted(trees, survey, how, lambda: None))
+
+
+def counting_manifests(daily: ObjectStore) -> list[Manifest]:
+    """The manifests that count."""
+    found = [daily.read(key) for key in counting(daily.keys("_manifest/date=")).values()]
+    return [decode_manifest(content) for content in found if content is not None]
+
+
+def day_objects(daily: ObjectStore, stream: StreamKey, date: str, host: str = "host-1") -> list[ManifestObject]:
+    """The day files of a stream that count."""
+    return [
+        entry
+        for manifest in counting_manifests(daily)
+        for entry in manifest.objects
+        if manifest.host == host
+        and (entry.exchange, entry.symbol, entry.data_type, entry.date) == (*stream, date)
+    ]  # fmt: skip
+
+
+def rows_of(store: ObjectStore, entries: list[ManifestObject], folder: Path) -> pa.Table:
+    """The rows of objects, one after another."""
+    tables = []
+    for entry in entries:
+        path = folder / "object.parquet"
+        store.fetch(entry.key, path)
+        with pq.ParquetFile(path) as file:
+            tables.append(file.read())
+    return pa.concat_tables(tables)
