@@ -46,7 +46,7 @@ def undecoded(stream_id: int, at: int, frame: bytes, **changed: Any) -> Message:
 
 
 def store_segment(
-    folder: Path, messages: Sequence[Message], *, number: int = 0, previous: str = "", keep_raw: bool = False,
+    folder: Path, messages: Sequence[Message], streams: Sequence[StreamKey] = STREAMS, *, number: int = 0, previous: str = "", keep_raw: bool = False,
     gaps: Iterable[tuple[str, str, Gap]] = (), reasons: Iterable[tuple[int, str]] | None = None,
 ) -> DirectoryStore:  # fmt: skip
     """Bring a segment to the archive in `folder`."""
@@ -54,9 +54,9 @@ def store_segment(
     made = folder / f"made-{number}"
     made.mkdir(parents=True)
     if reasons is None:
-        reasons = [(row, REASON) for row, one in enumerate(messages, 1) if STREAMS[one[0]].data_type == "undecoded"]
+        reasons = [(row, REASON) for row, one in enumerate(messages, 1) if streams[one[0]].data_type == "undecoded"]
     path = make_segment(
-        made, STREAMS, messages, gaps=gaps, reasons=reasons, segment_id=IDS[number], previous_segment=previous,
+        made, streams, messages, gaps=gaps, reasons=reasons, segment_id=IDS[number], previous_segment=previous,
         keep_raw=str(int(keep_raw)),
     )  # fmt: skip
     with open_sealed(path) as segment:

@@ -11,7 +11,9 @@ from tests.conftest import Lines
 from tests.exchanges.recorded_markets import MARKETS, RecordedMarket, recording
 
 FIRST_FRAMES = 150
-EVERY = {market.exchange: market._replace(most=FIRST_FRAMES) for market in MARKETS if market.exchange != "binance_coinm"}
+EVERY = {
+    market.exchange: market._replace(most=FIRST_FRAMES) for market in MARKETS if market.exchange != "binance_coinm"
+}
 """One recording of each exchange; one of Binance's futures is enough."""
 
 
