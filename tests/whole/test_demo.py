@@ -1,5 +1,6 @@
 """The demonstration, and the queries of the README on what it wrote."""
 
+import io
 import re
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import duckdb
 import polars as pl
 import pytest
 
+from tests.tutorial import tutorial
 from tests.whole.running import ROOT, wait_for
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -127,6 +129,14 @@ def test_the_two_lines_of_the_readme_print_the_last_book(
     assert len(bids) == len(asks) == 5
     assert [*sorted(bids), *asks] == sorted(bids + asks)
     assert "verified=True" in printed
+
+
+def test_the_tutorial_draws_the_demo(demo: tuple[Path, str]) -> None:
+    docs = demo[0] / "docs"
+    docs.mkdir()
+    with tutorial(docs) as figures:
+        *_, everything = figures
+        everything.savefig(io.BytesIO(), dpi=50)
 
 
 def levels(printed: str) -> tuple[str, str]:

@@ -1,0 +1,99 @@
+"""The tutorial notebook runs as it stands, and its pictures say what they show."""
+
+import io
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from collector.supervision.demo import DATA_TYPES
+from tests.conftest import Lines
+from tests.read.recorded_world import Frame, RecordedWorld, fetched_book, with_books
+from tests.tutorial import NOTEBOOK, notebook, tutorial
+
+
+def with_aggregates(frames: list[Frame]) -> list[Frame]:
+    """The frames, and behind each trade an aggregate of this trade alone."""
+    found: list[Frame] = []
+    for at_ns, frame in frames:
+        found.append((at_ns, frame))
+        said = json.loads(frame)
+        if said["stream"].endswith("@trade"):
+            trade = said["data"]
+            data = {"e": "aggTrade", "a": trade["t"], "f": trade["t"], "l": trade["t"]}
+            aggregate = {"stream": "btcusdt@aggTrade", "data": trade | data}
+            found.append((at_ns, json.dumps(aggregate).encode()))
+    return found
+
+
+def without_a_trade(frames: list[Frame]) -> list[Frame]:
+    """The frames but for one trade in their middle."""
+    trades = [index for index, (_, frame) in enumerate(frames) if b"@trade" in frame]
+    lost = trades[len(trades) // 2]
+    return frames[:lost] + frames[lost + 1 :]
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory, frames: list[Frame], recorded: Lines) -> Iterator[list[Figure]]:
+    """What the tutorial draws of an archive with the demo's streams, in which a trade is missing."""
+    folder = tmp_path_factory.mktemp("tutorial")
+    world = RecordedWorld(folder / "data-demo", data_types=DATA_TYPES)
+    world.fetch(*fetched_book(recorded))
+    world.receive(with_aggregates(without_a_trade(with_books(frames[:800]))))
+    world.seal()
+    world.archive()
+    (folder / "docs").mkdir()
+    with tutorial(folder / "docs") as found:
+        yield found
+
+
+def legend(axes: Axes) -> list[str]:
+    found = axes.get_legend()
+    return [] if found is None else [text.get_text() for text in found.get_texts()]
+
+
+def test_each_picture_has_a_title_its_units_and_utc_times(figures: list[Figure]) -> None:
+    titles = [[axes.get_title("left") for axes in figure.axes if axes.get_title("left")] for figure in figures]
+    parts = ["BTCUSDT: price and depth", "BTCUSDT: spread", "BTCUSDT: gaps"]
+    assert titles == [*([part] for part in parts), parts]
+    units = {axes.get_title("left"): axes.get_ylabel() for figure in figures for axes in figure.axes}
+    assert units["BTCUSDT: price and depth"] == "price [USDT]"
+    assert units["BTCUSDT: spread"] == "bp of the price"
+    assert all("time (UTC)" in [axes.get_xlabel() for axes in figure.axes] for figure in figures)
+
+
+def test_gaps_are_drawn_in_colours_that_the_legend_names(figures: list[Figure]) -> None:
+    (strip,) = figures[2].axes
+    assert legend(strip) == ["recorded", "missing", "no book yet"]
+    assert [label.get_text() for label in strip.get_yticklabels()] == sorted(DATA_TYPES)
+    drawn = {tuple(patch.get_facecolor()) for patch in strip.patches}
+    found = strip.get_legend()
+    assert found is not None
+    assert {tuple(handle.get_facecolor()) for handle in found.get_patches()} == drawn
+
+
+def test_the_picture_of_everything_can_be_saved(figures: list[Figure]) -> None:
+    file = io.BytesIO()
+    figures[-1].savefig(file, dpi=50)
+    assert file.getvalue().startswith(b"\x89PNG")
+
+
+def test_the_notebook_keeps_no_output() -> None:
+    """So that a change of it can be read. `jupyter nbconvert --clear-output --inplace docs/tutorial.ipynb` removes it."""
+    page = notebook()
+    cells = [cell for cell in page["cells"] if cell["cell_type"] == "code"]
+    assert [cell for cell in cells if cell["outputs"] or cell["execution_count"] is not None] == []
+    assert page["nbformat"] == 4
+    assert len({cell["id"] for cell in page["cells"]}) == len(page["cells"])
+
+
+def test_every_link_of_the_notebook_leads_somewhere() -> None:
+    text = "".join(line for cell in notebook()["cells"] if cell["cell_type"] == "markdown" for line in cell["source"])
+    links = re.findall(r"\]\(([^)#]+)#?([^)]*)\)", text)
+    assert links
+    for target, anchor in links:
+        headings = re.findall(r"^#+ (.+)$", (NOTEBOOK.parent / target).read_text("utf-8"), re.MULTILINE)
+        assert not anchor or anchor in [heading.lower().replace(" ", "-") for heading in headings]
