@@ -39,6 +39,7 @@ COMMANDS: Final = {
         "collector.supervision.commands.handover", "let this version take over from a running recorder"
     ),
     "status": Command("collector.tools.queue_stats", "is it recording, is it keeping up, what is wrong"),
+    "tail": Command("collector.tools.tail", "the newest messages of a stream, and those that come"),
     "gaps": Command("collector.tools.show_gaps", "what is missing, and why"),
     "books": Command("collector.tools.check_books", "compare rebuilt order books with the exchange's own prices"),
     "verify": Command("collector.tools.verify_archive", "is every object of an archive there and whole"),
@@ -60,6 +61,7 @@ examples:
   %(prog)s reload --dry-run                   what a reload would change
   %(prog)s handover                           upgrade a running recorder
   %(prog)s status --watch                     how the recorder is doing
+  %(prog)s tail binance BTCUSDT trade -f      what it stores, as it is stored
   %(prog)s gaps s3://bucket/prefix --from 7d  what was missed in a week
   %(prog)s symbols binance --match '*USDT'    what can be recorded
   %(prog)s COMMAND --help                     a command's options and examples

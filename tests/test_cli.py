@@ -77,6 +77,7 @@ def test_the_command_has_every_subcommand_of_the_contract() -> None:
         "run",
         "status",
         "symbols",
+        "tail",
         "verify",
     ]
 

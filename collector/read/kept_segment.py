@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from collector.storage.locks import is_at
@@ -23,16 +23,18 @@ class KeptSegment:
         """The segment that is kept; empty for none."""
 
     def keep(self, path: Path) -> None:
-        """Keep the segment at this path, an open one, or one just sealed, and no other."""
-        names = [path, path.with_name(f"{segment_id_of(path)}.db")]
+        """Keep the segment at this path, an open one, or one sealed since, and no other; one that is kept stays if it is gone.
+
+        Call it before the segment is read: it may go at any time afterwards.
+        """
+        segment_id = segment_id_of(path)
+        names = [path, path.with_name(f"{segment_id}.db")]
         if self._fd is not None and any(is_at(self._fd, name) for name in names):
             return
-        self.close()
-        for name in names:
-            with suppress(FileNotFoundError):
-                self._fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
-                self.segment_id = segment_id_of(path)
-                return
+        found = next((fd for fd in map(_opened, names) if fd is not None), None)
+        if found is not None or segment_id != self.segment_id:
+            self.close()
+            self._fd, self.segment_id = found, segment_id if found is not None else ""
 
     @contextmanager
     def copied(self) -> Iterator[Path]:
@@ -51,3 +53,10 @@ class KeptSegment:
         if self._fd is not None:
             os.close(self._fd)
         self._fd, self.segment_id = None, ""
+
+
+def _opened(path: Path) -> int | None:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None

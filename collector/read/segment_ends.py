@@ -52,7 +52,7 @@ class SegmentEnds:
         whole = schema_of(stream.data_type, SCHEMA_VERSION)
         assert whole is not None  # noqa: S101 -- callers know the data type
         self.schema: pa.Schema = whole
-        self.kept = KeptSegment()
+        self._kept = KeptSegment()
         self._stream = stream
         self._data_dir = data_dir
         self._open_store = open_store
@@ -72,21 +72,24 @@ class SegmentEnds:
     def previous_of(self, segment_id: str) -> str:
         """The segment before this one; empty if none is known."""
         try:
-            with readable(self.path(segment_id)) as segment:
+            with readable(self._path(segment_id)) as segment:
                 self._host = segment.meta.get("host", self._host)
                 return segment.meta.get("previous_segment", "")
         except FileNotFoundError:
-            manifest, _ = self._manifest(segment_id)
-            return "" if manifest is None else manifest.previous_segment or ""
+            return self._manifest(segment_id)[0].previous_segment or ""
 
-    def path(self, segment_id: str) -> Path:
-        """Where a segment stands while it is open; once it is sealed, `readable` finds it beside that."""
-        return self._data_dir / "segments" / f"{segment_id}.open.db"
+    def keep(self, segment_id: str) -> None:
+        """Keep this segment within reach, instead of the one before: call it before it is read."""
+        self._kept.keep(self._path(segment_id))
+
+    def close(self) -> None:
+        """Keep none."""
+        self._kept.close()
 
     def newest(self, segment_id: str, rows: int) -> Part:
         """The newest rows of a segment: at least so many, if it has so many."""
         try:
-            return self._part(self.path(segment_id), lambda segment, number: segment.newest(number, rows))
+            return self._part(self._path(segment_id), lambda segment, number: segment.newest(number, rows))
         except FileNotFoundError:
             return Part(iter(self._ends(self._moved(segment_id), rows)), ALL)
 
@@ -95,11 +98,11 @@ class SegmentEnds:
         if block == ALL:
             return Part(iter(()), ALL)
         try:
-            return self._part(self.path(segment_id), lambda segment, number: segment.after(number, block))
+            return self._part(self._path(segment_id), lambda segment, number: segment.after(number, block))
         except FileNotFoundError:
-            if self.kept.segment_id != segment_id:
+            if self._kept.segment_id != segment_id:
                 return Part(self._whole(self._moved(segment_id)), ALL)
-        with self.kept.copied() as copy:
+        with self._kept.copied() as copy:
             return self._part(copy, lambda segment, number: segment.after(number, block))
 
     def archived(self, rows: int, without: set[str]) -> list[pa.Table]:
@@ -114,21 +117,26 @@ class SegmentEnds:
     def _store(self) -> ObjectStore:
         return self._open_store()
 
-    def _manifest(self, segment_id: str) -> tuple[Manifest | None, Place]:
-        """The manifest of a segment that is a set, or in the archive; None if it is neither."""
+    def _path(self, segment_id: str) -> Path:
+        # Once it is sealed, `readable` finds it beside that.
+        return self._data_dir / "segments" / f"{segment_id}.open.db"
+
+    def _manifest(self, segment_id: str) -> tuple[Manifest, Place]:
+        """The manifest of a segment that is a set, or in the archive."""
         folder = self._data_dir / "staging" / segment_id
         try:
             return read_manifest(folder), "staged"
         except (DamagedError, RetryError):
             if folder.exists():
                 raise
-        return Manifests(self._store).segment(self._host, segment_id), "archive"
+        found = Manifests(self._store).segment(self._host, segment_id)
+        if found is None:
+            raise StoreError(f"segment {segment_id} is gone, and the archive does not have it")
+        return found, "archive"
 
     def _moved(self, segment_id: str) -> list[Piece]:
         """The rows of a segment that is no longer one."""
         manifest, place = self._manifest(segment_id)
-        if manifest is None:
-            raise StoreError(f"segment {segment_id} is gone, and the archive does not have it")
         folder = self._data_dir / "staging" / segment_id
         found = [piece_of(Entry(entry, manifest), place) for entry in manifest.objects]
         if place == "staged":

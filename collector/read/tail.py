@@ -41,6 +41,8 @@ class Tail:
         found: list[pa.Table] = []
         local = self._ends.local()
         for segment_id in reversed(local):
+            if segment_id == local[-1]:
+                self._ends.keep(segment_id)
             tables, until = self._ends.newest(segment_id, rows - _count(found))
             found = [*tables, *found]
             if segment_id == local[-1]:
@@ -50,7 +52,6 @@ class Tail:
         else:
             found = [*self._ends.archived(rows - _count(found), set(local)), *found]
         whole = pa.concat_tables(found) if found else self.schema.empty_table()
-        self._keep()
         return whole.slice(max(0, len(whole) - rows))
 
     def more(self) -> Iterator[pa.Table]:
@@ -60,11 +61,10 @@ class Tail:
             return  # a seal is under way, or nothing was recorded yet
         for segment_id in self._unread(opened):
             yield from self._rest_of(segment_id)
-        self._keep()
 
     def close(self) -> None:
         """Let go of the segment that is kept within reach."""
-        self._ends.kept.close()
+        self._ends.close()
 
     def __enter__(self) -> Self:
         """Close it at the end of a `with` block."""
@@ -88,6 +88,7 @@ class Tail:
         return found
 
     def _rest_of(self, segment_id: str) -> Iterator[pa.Table]:
+        self._ends.keep(segment_id)
         block = self._place.block if segment_id == self._place.segment_id else 0
         while True:
             tables, until = self._ends.after(segment_id, block)
@@ -96,10 +97,6 @@ class Tail:
             if until <= block:
                 return
             block = until
-
-    def _keep(self) -> None:
-        if self._place.segment_id:
-            self._ends.kept.keep(self._ends.path(self._place.segment_id))
 
 
 def _count(tables: list[pa.Table]) -> int:
