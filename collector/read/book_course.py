@@ -1,15 +1,16 @@
 """Follows a book through its rows, and knows when it is not known: across a gap, until the next snapshot."""
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import accumulate
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import Final, NamedTuple, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from collector.domain.records import BookRow, StreamKey
 from collector.exchanges import registry
 from collector.read.book import Applied, Book, Level
-from collector.read.book_columns import columns_of
+from collector.read.book_columns import rows_of, values_of
 from collector.read.book_view import BookView, moment
 from collector.read.frame import Frame
 from collector.read.gaps import LedgerRow
@@ -23,7 +24,7 @@ _SEARCH_US: Final = (600_000_000, 14_400_000_000, 86_400_000_000, 32 * 86_400_00
 _EARLIER_US: Final = 60_000_000
 """Updates behind a whole book may have been received so long before it, while it was being fetched."""
 
-_STEPS: Final = 256
+_STEPS: Final = 512
 """Rows made into steps at a time."""
 
 AskRows = Callable[[int, int, tuple[str, ...], str], Frame]
@@ -36,7 +37,7 @@ class Step(NamedTuple):
     at_us: int
     """When it was received, or a row before it in that order, if that came later."""
     row: BookRow
-    gaps: list[LedgerRow]
+    gaps: Sequence[LedgerRow]
     """The gaps between it and the row before it."""
 
 
@@ -55,16 +56,24 @@ def begin_us(ask: AskRows, at_us: int) -> int:
     return at_us
 
 
-def steps(batches: Iterable[pa.RecordBatch], gaps_of_rows: Iterable[LedgerRow]) -> Iterator[Step]:
-    """The rows of batches with COLUMNS, whose gaps are marked or ignored."""
+def steps(
+    batches: Iterable[pa.RecordBatch], gaps_of_rows: Iterable[LedgerRow]
+) -> Iterator[tuple[int, BookRow, Sequence[LedgerRow]]]:
+    """What steps are made of: the rows of batches with COLUMNS, whose gaps are marked or ignored."""
     known = {row.gap.gap_id: row for row in gaps_of_rows}
     latest_us = 0
     for table in _small(batches):
-        times = list(accumulate(row_times(table, "received").to_pylist(), max, initial=latest_us))[1:]
-        latest_us = times[-1] if times else latest_us
-        marks = table["gap_id"].to_pylist() if "gap_id" in table.column_names else [None] * len(times)
-        gaps = ([known[name] for name in mark.split() if name in known] if mark else [] for mark in marks)
-        yield from map(Step, times, map(BookRow, *columns_of(table, BookRow._fields)), gaps)
+        times = values_of(pc.cumulative_max(row_times(table, "received"), start=latest_us))
+        latest_us = times[-1]
+        yield from zip(times, rows_of(table), _gaps(table, known), strict=False)
+
+
+def _gaps(table: pa.Table, known: dict[str, LedgerRow]) -> Iterator[Sequence[LedgerRow]]:
+    """The gaps before each row."""
+    if "gap_id" not in table.column_names or table["gap_id"].null_count == table.num_rows:
+        return repeat(())
+    marks = table["gap_id"].to_pylist()
+    return ([known[name] for name in mark.split() if name in known] if mark else [] for mark in marks)
 
 
 def _small(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
@@ -125,7 +134,7 @@ class Course:
         self.passed += bool(step.gaps)
         if step.gaps and not step.row.is_snapshot:
             self.book.lose()
-            self.lost_by = step.gaps
+            self.lost_by = [*step.gaps]
         applied = self.book.apply(step.row)
         if applied is Applied.REPLACED:
             self.lost_by = []

@@ -1,12 +1,13 @@
 """Follows a book in the fastest form that is installed, and samples its best levels."""
 
 from collections.abc import Iterable, Iterator
+from itertools import starmap
 from typing import Final, NamedTuple, Protocol
 
 import pyarrow as pa
 
 from collector.read.book import Level
-from collector.read.book_course import Course, Followed, steps, why_unknown
+from collector.read.book_course import Course, Followed, Step, steps, why_unknown
 from collector.read.forms import Form, fastest, numpy_form
 from collector.read.frame import Frame
 from collector.read.gaps import LedgerRow
@@ -81,7 +82,7 @@ def fast_followed(form: Form, batches: Batches, gaps: list[LedgerRow], depth: in
 def plainly_followed(batches: Batches, gaps: list[LedgerRow], depth: int | None) -> Course:
     """The same row by row."""
     course = Course(depth)
-    for step in steps(batches, gaps):
+    for step in starmap(Step, steps(batches, gaps)):
         course.take(step)
     return course
 
@@ -117,7 +118,7 @@ def _samples(frame: Frame, depth: int | None, sampling: Sampling) -> Iterator[di
     course = Course(depth)
     when, every_us = sampling.when, sampling.every_us
     at_us = -(-when.since_us // every_us) * every_us
-    for step in steps(frame.batches(), frame.gaps):
+    for step in starmap(Step, steps(frame.batches(), frame.gaps)):
         for moment_us in range(at_us, min(step.at_us, when.until_us), every_us):
             yield _sample(course, moment_us, sampling)
             at_us = moment_us + every_us

@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 
 from collector.domain.records import BookRow, StreamKey, TradeRow
 from collector.exchanges import registry
+from collector.read.book_columns import columns_of, values_of
 from collector.read.book_course import (
     COLUMNS,
     AskRows,
@@ -41,6 +43,9 @@ class Event(NamedTuple):
     kind: str
     """`book` (the whole book as of the start), `snapshot`, `delta`, `trade`, or `gap` (behind which there is no book)."""
     row: BookRow | TradeRow | LedgerRow
+
+
+_event: Final[Callable[[tuple[int, str, BookRow]], Event]] = partial(tuple.__new__, Event)
 
 
 class BookQuestions:
@@ -99,10 +104,10 @@ class BookQuestions:
         self._require_known(start_us, why, exists=book.exists)
         if book.exists and not why:
             yield Event(start_us, "book", _whole(book))
-        for step in steps(chain(rest, batches), frame.gaps):
-            for row in step.gaps:
-                yield Event(step.at_us, "gap", row)
-            yield Event(step.at_us, "snapshot" if step.row.is_snapshot else "delta", step.row)
+        for at_us, row, passed in steps(chain(rest, batches), frame.gaps):
+            for gap in passed:
+                yield Event(at_us, "gap", gap)
+            yield _event((at_us, "snapshot" if row.is_snapshot else "delta", row))
 
     def _require_known(self, at_us: int, why: list[LedgerRow], *, exists: bool) -> None:
         if self._mode == "raise":
@@ -130,8 +135,8 @@ def _trade_events(trades: Frame) -> Iterator[Event]:
     at_us = 0
     for batch in trades.batches():
         table = pa.Table.from_batches([batch])
-        rows = zip(*(table[name].to_pylist() for name in TradeRow._fields), strict=True)
-        for time_us, row in zip(row_times(table, "received").to_pylist(), rows, strict=True):
+        rows = zip(*columns_of(table, TradeRow._fields), strict=True)
+        for time_us, row in zip(values_of(row_times(table, "received")), rows, strict=True):
             at_us = max(at_us, time_us)
             yield Event(at_us, "trade", TradeRow(*row))
 

@@ -11,7 +11,7 @@ from pyarrow import parquet as pq
 
 from collector.domain.errors import StoreError
 from collector.domain.records import BookRow, BookTickerRow
-from collector.read.book_columns import columns_of
+from collector.read.book_columns import columns_of, values_of
 from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.archive.restore import Selection
 from collector.storage.store.object_store import ObjectInfo, ObjectStore
@@ -123,9 +123,9 @@ def _rows(path: Path, row_type: type[BookRow | BookTickerRow]) -> Iterator[Keyed
     id_at = row_type._fields.index("last_id" if row_type is BookRow else "update_id")
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(BATCH_ROWS, columns=["received_at", "series", *row_type._fields]):
-            times = batch.column("received_at").cast(pa.int64()).to_pylist()
-            series = batch.column("series").to_pylist()
-            columns = columns_of(pa.Table.from_batches([batch]), row_type._fields)
-            for received_us, run, *values in zip(times, series, *columns, strict=True):
+            table = pa.Table.from_batches([batch])
+            times = values_of(table["received_at"].cast(pa.int64()))
+            columns = columns_of(table, ["series", *row_type._fields])
+            for received_us, run, *values in zip(times, *columns, strict=True):
                 if values[id_at] is not None:
                     yield KeyedRow((run, values[id_at]), received_us, row_type(*values))
