@@ -3,6 +3,7 @@
 Of a segment in which this version reads something else, or whose columns are those of an older one, the objects that
 change go to the target, and its part of the gap ledger; then the manifest, last. A repeat gives the same bytes, so one that
 was killed is just run again. Segments in which nothing changes have no manifest there, but for their part of the ledger.
+Where the scope says so every object is written, so that the target has all that the archive has.
 """
 
 import hashlib
@@ -63,6 +64,8 @@ class Job:
         self._exchanges: dict[str, Exchange | None] = {}
         self._known: dict[str, set[str]] = {}
         self._ids = set[str]()
+        self._absent = set[str]()
+        """Segments that the archive has, and this pass may not write."""
         self.segments = 0
         """How many there are to look at; known once `look` has ended."""
 
@@ -80,8 +83,11 @@ class Job:
                 wanted.append(key)
                 continue
             self._know(manifest)
+            if manifest.generation:
+                raise ConfigError([f"{self._store.url} has day files: name the archive that they were made of"])
             if self._scope.has(manifest):
                 wanted.append(key)
+        self._absent = self._ids.difference(map(_segment_of, wanted) if self._scope.whole else ())
         return wanted
 
     def read(self, keys: Iterable[str], tick: Callable[[], None]) -> Iterator[SegmentResult]:
@@ -91,7 +97,7 @@ class Job:
         for key in keys:
             result = self._segment(key, tick, ledger_alone=False)
             has_written |= bool(result.objects)
-            if not result.objects and result.problem is None:
+            if not result.objects and result.problem is None and not self._scope.whole:
                 unchanged.append(key)
             yield result
         # An archive without its ledger would hide what is missing.
@@ -107,10 +113,11 @@ class Job:
                     self._store, manifest, self._exchange, self._scope, Path(folder), self._compression_level, tick
                 )
                 counts = segment.counts
-                objects = [] if ledger_alone else list(segment.changed())
-                if objects or ledger_alone:
+                objects = [] if ledger_alone else list(segment.rows())
+                is_written = bool(objects) or ledger_alone or self._scope.whole
+                if is_written:
                     objects += segment.ledger()
-                if objects and self._target is not None:
+                if is_written and self._target is not None:
                     self._put(self._target, Path(folder), manifest, objects)
         except DamagedError as error:
             return SegmentResult(Counts(), [], f"{key}: {error}")
@@ -158,16 +165,16 @@ class Job:
         rows, gaps = counted(every)
         written = msgspec.structs.replace(
             manifest, schema_version=SCHEMA_VERSION, collector_version=__version__, rows=rows, gaps=gaps, objects=every,
-            previous_segment=self._lacking(manifest.previous_segment),
+            previous_segment=self._predecessor(manifest.previous_segment),
         )  # fmt: skip
         content = written.encode()
         path = folder / "manifest"
         path.write_bytes(content)
         _confirmed(target, key, path, ObjectInfo(len(content), hashlib.sha256(content).hexdigest()))
 
-    def _lacking(self, previous: str | None) -> str | None:
-        """The segment before one, if the archive lacks it: that is a hole here, too. Unchanged ones are none."""
-        return None if previous in self._ids else previous
+    def _predecessor(self, previous: str | None) -> str | None:
+        """The segment before one, where it is here, too, or the archive lacks it: that is a hole. Unchanged ones are none."""
+        return None if previous in self._absent else previous
 
 
 def _segment_of(key: str) -> str:

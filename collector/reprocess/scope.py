@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 from collector.domain.names import ObjectPartition
 from collector.domain.records import GAP
-from collector.storage.archive.manifest import Manifest
+from collector.storage.archive.manifest import Manifest, ManifestObject
 
 BEGINNING: Final = "0001-01-01T00:00:00.000000Z"
 END: Final = "9999-12-31T23:59:59.999999Z"
@@ -23,14 +23,21 @@ class Scope(NamedTuple):
     exchanges: frozenset[str] = frozenset()
     symbols: frozenset[str] = frozenset()
     data_types: frozenset[str] = frozenset()
+    whole: bool = False
+    """Whether objects in which nothing changes are written, too."""
 
     def has(self, manifest: Manifest) -> bool:
-        """Whether the segment has rows of that time, then it is in it whole. One with damaged times is."""
-        return any(
-            (entry.received_max or END) >= self.from_time and (entry.received_min or BEGINNING) < self.to_time
-            for entry in manifest.objects
-            if entry.data_type != GAP
-        )
+        """Whether the segment has rows of that time, then it is in it whole."""
+        if manifest.objects:
+            return any(map(self._has, manifest.objects))
+        return self.whole and manifest.sealed_at >= self.from_time and manifest.opened_at < self.to_time
+
+    def _has(self, entry: ManifestObject) -> bool:
+        if entry.data_type == GAP:
+            # Of gap rows only the date is known.
+            return self.from_time[:10] <= entry.date <= self.to_time[:10]
+        # One with damaged times may have some.
+        return (entry.received_max or END) >= self.from_time and (entry.received_min or BEGINNING) < self.to_time
 
     def writes(self, partition: ObjectPartition) -> bool:
         """Whether an object is to be written; the ledger of a chosen exchange always is."""

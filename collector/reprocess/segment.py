@@ -44,11 +44,12 @@ class Segment:
         self._source = folder / "source"
         self._tick = tick
         self._is_old = manifest.schema_version < SCHEMA_VERSION
+        self._writes_all = scope.whole or self._is_old
         self._files = ObjectFiles(folder, _meta(manifest, compression_level))
         self.counts = Counts()
 
-    def changed(self) -> Iterator[ManifestObject]:
-        """Write the objects of which this version reads something else. Raises DamagedError, StoreError, OSError."""
+    def rows(self) -> Iterator[ManifestObject]:
+        """Write the objects that take the place of others, or all where the scope says so. Raises DamagedError, StoreError, OSError."""
         with Scratch(self._folder / "scratch", self._tick) as scratch:
             found = Found(scratch)
             for entry in self._of(lambda data_type: data_type == UNDECODED):
@@ -92,7 +93,7 @@ class Segment:
         file = self._files.new(partition)
         with fetched(self._store, entry, self._source) as source:
             written = write(file, map(rows.still, tables(source)), ())
-        is_same = written is not None and written.rows == entry.rows and not self._is_old
+        is_same = written is not None and written.rows == entry.rows and not self._writes_all
         return None if is_same or not self._scope.writes(partition) else written
 
     def _typed(
@@ -102,7 +103,7 @@ class Segment:
         if entry is None:
             return self._merged(partition, exchange, None, found, sources)
         with fetched(self._store, entry, self._source) as source:
-            if not (sources or self._is_old) and self._is_same(entry, source, exchange):
+            if not (sources or self._writes_all) and self._is_same(entry, source, exchange):
                 return None
             rows = StoredRows(entry, source, exchange, self.counts, is_old=self._is_old)
             return self._merged(partition, exchange, rows, found, sources)

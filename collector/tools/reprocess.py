@@ -4,8 +4,9 @@ writes what comes of it to an archive of its own. The archive is only read.
 Read again are frames that were not understood (`undecoded` rows), rows that
 kept their text (`raw`), and files with the columns of an older version, which
 are written with those of this one. A file in which anything changes is written
-whole, under the same key, and the gap ledger with it; any other is not. Times,
-lines and series stay those of the row that was read.
+whole, under the same key, and the gap ledger with it; any other only with
+--whole, which makes TARGET an archive of everything. Times, lines and series
+stay those of the row that was read.
 
 TARGET is by default the archive's URL with -reprocessed behind it. It belongs
 to one version: for the next one remove it, or name another. A run that was
@@ -38,6 +39,7 @@ from collector.tools.moments import add_period, moment, require_order
 EXAMPLES = """examples:
   %(prog)s --dry-run                                what this version would read in the configured archive
   %(prog)s data/archive                             to data/archive-reprocessed
+  %(prog)s data/archive --whole                     so that one archive has everything
   %(prog)s s3://bucket/prefix s3://bucket/again --exchange okx --from 7d
   %(prog)s data/archive --data-type trade --json
 """
@@ -184,7 +186,8 @@ def _require_outside(store: ObjectStore, target: ObjectStore) -> None:
 def _scope(arguments: argparse.Namespace) -> Scope:
     begin, end = arguments.from_time or BEGINNING, arguments.to_time or END
     require_order(begin, end)
-    return Scope(begin, end, frozenset(arguments.exchange), frozenset(arguments.symbol), frozenset(arguments.data_type))
+    chosen = (frozenset(arguments.exchange), frozenset(arguments.symbol), frozenset(arguments.data_type))
+    return Scope(begin, end, *chosen, whole=arguments.whole)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -195,6 +198,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_period(parser, moment)
     for name in ("exchange", "symbol", "data-type"):
         add(f"--{name}", action="append", default=[], help="only this one; may be given several times")
+    add("--whole", action="store_true", help="write files in which nothing changes, too: TARGET has all that STORE has")
     add("--dry-run", action="store_true", help="only say what would come of it")
     add("--json", action="store_true", help="print an object with streams, and with what is still not understood")
     add_config(parser)

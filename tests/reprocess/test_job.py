@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
 
@@ -13,6 +14,7 @@ from collector.exchanges import registry
 from collector.reprocess.counts import Counts, Reason
 from collector.reprocess.job import Job, SegmentResult
 from collector.reprocess.scope import Scope
+from collector.storage.archive.manifest import decode_manifest
 from collector.storage.archive.object_check import differences
 from collector.storage.archive.verify import Verification
 from collector.storage.staging.undecoded import untyped_reason
@@ -253,3 +255,34 @@ def test_a_message_that_its_symbol_was_known_of_is_read_by_its_data_type(tmp_pat
     assert rows(beside(store))["trade_id"].to_pylist() == ["1", "2"]
     assert rows(beside(store), "BTCUSDT", "undecoded")["reason"].to_pylist() == [said, "no reason is known"]
     assert (counts.frames, counts.undecoded.total()) == (3, 2)
+
+
+def test_a_whole_archive_has_everything_and_hides_no_hole(tmp_path: Path) -> None:
+    store = store_segment(tmp_path, [typed(1)], gaps=[("binance", "BTCUSDT", make_gap())])
+    store_segment(tmp_path, [undecoded(1, 3_602, trade_frame(3_602))], number=1, previous=IDS[0])
+    store_segment(tmp_path, [], number=2, previous=IDS[1])
+    store_segment(tmp_path, [typed(10_801)], number=3, previous=IDS[2])
+    again(store, Scope(whole=True))
+    assert rows(beside(store))["trade_id"].to_pylist() == ["1", "3602", "10801"]
+    manifests = [decode_manifest(text) for key, text in contents(beside(store)).items() if key.startswith("_manifest")]
+    assert [one.previous_segment for one in manifests] == [None, *IDS[:3]]
+    assert findings(beside(store)) == []
+    before = contents(beside(store))
+    again(store, Scope(whole=True))
+    assert contents(beside(store)) == before
+
+
+def test_the_beginning_of_a_part_is_no_hole(tmp_path: Path) -> None:
+    store = store_segment(tmp_path, [typed(1)])
+    store_segment(tmp_path, [typed(90_000)], number=1, previous=IDS[0])
+    again(store, Scope(from_time="2026-11-24T00:00:00.000000Z", whole=True))
+    assert rows(beside(store))["trade_id"].to_pylist() == ["90000"]
+    assert findings(beside(store)) == []
+
+
+def test_day_files_are_not_read_again(tmp_path: Path) -> None:
+    store = store_segment(tmp_path, [typed(1)])
+    (place,) = folder_of(store).glob("_manifest/*/*.json")
+    place.write_bytes(msgspec.structs.replace(decode_manifest(place.read_bytes()), generation=1).encode())
+    with pytest.raises(ConfigError, match="has day files: name the archive that they were made of"):
+        again(store)
