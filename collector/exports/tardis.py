@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 
 from collector.exports.asked import BOOK_TYPES, Asked
 from collector.exports.book_walk import BookWalk, Opening, Rows
+from collector.exports.export import Export
 from collector.exports.levels import levels_of
 from collector.exports.plain_rows import timed_rows
-from collector.read.gaps import LedgerRow
 
 _EXCHANGES: Final = {
     "binance_usdm": "binance-futures",
@@ -29,16 +29,6 @@ _EXCHANGES: Final = {
 _TOP: Final = 25
 _ROWS: Final = 4_096
 """Tops of a book put into columns at a time."""
-
-
-class Export(NamedTuple):
-    """The rows of one data type, and what is found out while they are read."""
-
-    tables: Callable[[], Iterator[pa.Table]]
-    gaps: Callable[[], list[LedgerRow]]
-    """Those in the stretch; asked when all rows were read."""
-    moved: Callable[[], int] = lambda: 0
-    """Messages that were moved by a microsecond, because the one before had the same local time."""
 
 
 class Kind(NamedTuple):
