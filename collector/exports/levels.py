@@ -21,20 +21,27 @@ LEVEL_SCHEMA: Final = pa.schema(
 """`is_snapshot`: the level is one of a whole book, which replaces what was known; a size of 0 removes the level."""
 
 
-def levels_of(part: Opening | Rows) -> pa.Table:
-    """A row for each level, message by message, bids first, in the order of the message."""
-    return _of_opening(part) if isinstance(part, Opening) else _of_rows(part)
+def levels_of(part: Opening | Rows, *, with_clears: bool = False) -> pa.Table:
+    """A row for each level, message by message, bids first, in the order of the message.
+
+    If `with_clears`, the rows of a whole book begin with one for the book before it, which has no side, no price and no size.
+    """
+    return _of_opening(part, with_clears) if isinstance(part, Opening) else _of_rows(part, with_clears)
 
 
-def _of_opening(opening: Opening) -> pa.Table:
-    sides = [(True, *level) for level in opening.bids] + [(False, *level) for level in opening.asks]
+def _of_opening(opening: Opening, with_clears: bool) -> pa.Table:
+    sides: list[tuple[bool | None, float | None, float | None]] = [(None, None, None)] * with_clears
+    sides += [(True, *level) for level in opening.bids]
+    sides += [(False, *level) for level in opening.asks]
     exchange = opening.local_us if opening.exchange_us is None else opening.exchange_us
     rows = [dict(zip(LEVEL_SCHEMA.names, (exchange, opening.local_us, True, *side), strict=True)) for side in sides]
     return pa.Table.from_pylist(rows, LEVEL_SCHEMA)
 
 
-def _of_rows(rows: Rows) -> pa.Table:
+def _of_rows(rows: Rows, with_clears: bool) -> pa.Table:
     both = pa.concat_tables([_side(rows, "bid", is_bid=True), _side(rows, "ask", is_bid=False)])
+    if with_clears:
+        both = pa.concat_tables([_clears(rows, both.schema), both])
     # The sort is stable.
     both = both.take(pc.sort_indices(both["message"]))
     message = both["message"]
@@ -54,3 +61,8 @@ def _side(rows: Rows, side: str, *, is_bid: bool) -> pa.Table:
     return pa.table(
         [messages, is_of_bid, pc.list_flatten(prices), pc.list_flatten(sizes)], ["message", "is_bid", "price", "size"]
     )
+
+
+def _clears(rows: Rows, schema: pa.Schema) -> pa.Table:
+    whole = pc.indices_nonzero(rows.table["is_snapshot"]).cast(pa.int32())
+    return pa.table([whole, *(pa.nulls(len(whole), column.type) for column in list(schema)[1:])], schema)

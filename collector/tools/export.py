@@ -10,6 +10,10 @@ extra `read` brings). Rows that the two clocks order differently stand twice, as
 hftbacktest's own converters write them. Where the recorder's clock was behind
 the exchange's, local times of the day are moved, and it is said by how much.
 
+nautilus: a catalog of nautilus_trader 1.221 (order_book_delta, trade_tick,
+quote_tick, and the instrument), a file a day and kind. Prices and sizes have as
+many decimals as the data needs, in all files.
+
 Rows are in the order of the exchange's ids; local times never step back, and no
 two messages of a book have the same one. A stretch in which rows are missing is
 refused, unless --gaps mark says otherwise: then gaps.csv beside the data tells
@@ -45,10 +49,12 @@ EXAMPLES = """examples:
   %(prog)s tardis data/archive ./btc --symbol BTCUSDT --data-type trades --data-type incremental_book_L2
   %(prog)s tardis data/archive ./btc --symbol BTCUSDT --gaps mark
   %(prog)s hftbacktest data/archive ./npz --symbol BTCUSDT --from 2026-11-23 --to 2026-11-24
+  %(prog)s nautilus data/archive ./catalog --symbol BTCUSDT --from 2026-11-23 --to 2026-11-24
   %(prog)s tardis data/archive ./now --symbol BTCUSDT --data-dir data --from 1h
 """
 _FORMATS: Final = {
     "hftbacktest": "collector.exports.hftbacktest",
+    "nautilus": "collector.exports.nautilus",
     "tardis": "collector.exports.tardis_files",
 }
 """The module of each format: one of them needs NumPy."""
@@ -136,7 +142,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="needed only where several recorded it at the same time")
     parser.add_argument(
         "--data-type", action="append", default=[],
-        help="only this one, as the format names it (tardis has several); may be given several times",
+        help="only this one, as the format names it (tardis and nautilus have several); may be given several times",
     )  # fmt: skip
     parser.add_argument(
         "--gaps", choices=("raise", "mark"), default="raise",
