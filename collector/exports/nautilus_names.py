@@ -39,12 +39,17 @@ def instrument_id(exchange: str, symbol: str) -> str:
 
 
 def described(asked: Asked) -> InstrumentRow | None:
-    """What the exchange last said of the instrument before the end, else what its name says; None where that is too little.
+    """What the exchange last said of the instrument before the end, and what its name says besides; None where that is too little.
 
     Raises as reading does.
     """
-    found = _last_said(asked) if "instrument" in asked.data_types else None
-    return found or from_name(asked.exchange, asked.symbol)
+    said = _last_said(asked) if "instrument" in asked.data_types else None
+    named = from_name(asked.exchange, asked.symbol)
+    if said is None:
+        return named
+    if named is not None and said.kind in {None, named.kind}:
+        said = InstrumentRow(*(own if own is not None else other for own, other in zip(said, named, strict=True)))  # type: ignore[arg-type] # each its own
+    return said if said.kind and said.base and said.quote else None
 
 
 def from_name(exchange: str, symbol: str) -> InstrumentRow | None:
@@ -81,5 +86,4 @@ def _last_said(asked: Asked) -> InstrumentRow | None:
     if last is None:
         return None
     times = {name: last.column(name).cast(pa.int64()) for name in ("listed_at", "expires_at")}
-    row = InstrumentRow(*(times.get(name, last.column(name))[0].as_py() for name in InstrumentRow._fields))
-    return row if row.kind and row.base and row.quote else None
+    return InstrumentRow(*(times.get(name, last.column(name))[0].as_py() for name in InstrumentRow._fields))

@@ -10,6 +10,7 @@ from collector.domain.names import manifest_key
 from collector.domain.records import Gap, StreamKey
 from collector.storage.archive.manifest import Manifest
 from collector.storage.segment.sealed_segment import open_sealed
+from collector.storage.staging.columns import RowReader
 from collector.storage.store.object_store import ObjectStore
 from tests.storage.segment.segment_files import SEGMENT_ID, TRADES, Message, ToyRowReader, make_segment
 from tests.storage.staging.staged_files import stage
@@ -28,14 +29,15 @@ def archive(
     segment_id: str = SEGMENT_ID,
     previous_segment: str = "",
     host: str = "host-1",
+    reader: RowReader | None = None,
 ) -> Manifest:
-    """Bring a segment with these messages to the store; files are made in `folder`."""
+    """Bring a segment with these messages to the store; files are made in `folder`. A toy exchange reads them, or `reader`."""
     folder.mkdir(parents=True)
     path = make_segment(
         folder, streams, messages, gaps=gaps, segment_id=segment_id, previous_segment=previous_segment, host=host
     )
     with open_sealed(path) as segment:
-        files, manifest = stage(segment, lambda _exchange: ToyRowReader(), folder, lambda: None)
+        files, manifest = stage(segment, lambda _exchange: reader or ToyRowReader(), folder, lambda: None)
     for file in files:
         store.put(file.object.key, file.path, file.object.sha256)
     put_manifest(store, folder, manifest)
