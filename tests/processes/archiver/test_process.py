@@ -29,6 +29,7 @@ from collector.storage.archive.manifest import decode_manifest
 from collector.storage.archive.verify import Verification
 from collector.storage.segment.attempts import Attempts, Begun
 from collector.storage.segment.sealed_segment import remove_segment
+from collector.storage.staging import salvaged_messages
 from collector.storage.store.directory import DirectoryStore
 from collector.storage.store.object_store import ObjectInfo
 from tests.processes.archiver.archiver_harness import IDS, OPENED_AT, World, in_a_child, manifest_ids
@@ -38,6 +39,12 @@ from tests.storage.segment.segment_files import TRADES, UNKNOWN, ToyRowReader, m
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path)
+
+
+@pytest.fixture
+def short_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No segment of a test has so many blocks: behind the last one, a salvage looks for others only as far as that."""
+    monkeypatch.setattr(salvaged_messages, "_MAX_MISSED", 256)
 
 
 def test_a_stop_archives_and_removes_every_sealed_segment(world: World) -> None:
@@ -398,6 +405,7 @@ def rot(content: bytes, chance: random.Random) -> bytes:
     return kinds[chance.choice(list(kinds))]
 
 
+@pytest.mark.usefixtures("short_search")
 def test_a_damaged_segment_is_archived_whole_or_quarantined_and_its_loss_is_noted(tmp_path: Path) -> None:
     messages = [message(0, id_, trade(id_)) for id_ in range(500)]
     path = make_segment(tmp_path, [TRADES], messages, segment_id=IDS[0], commit_rows=10)
@@ -522,6 +530,7 @@ def test_no_segment_is_quarantined_while_the_store_fails(world: World) -> None:
     assert world.left() == []
 
 
+@pytest.mark.usefixtures("short_search")
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_quarantine_cut_by_a_kill_is_completed_by_the_next_run(tmp_path: Path, after: bool) -> None:
     def rotten(name: str) -> World:
