@@ -70,7 +70,7 @@ def test_a_denied_prefix_delays_only_its_own_segments(
     seal_all(world)
 
     def fix() -> None:
-        if world.secs > 600 and not fixed:
+        if world.secs > 120 and not fixed:
             fixed.append(len(manifest_ids(world.tree())))
             own_seaweed.allow({"Version": "2012-10-17", "Statement": may})
 
