@@ -87,6 +87,10 @@ PURE = (
     "read/spans.py",
     "read/unrepaired.py",
     "storage/archive/days.py",
+    "reprocess/counts.py",
+    "reprocess/frames.py",
+    "reprocess/mending.py",
+    "reprocess/scope.py",
     "storage/archive/prune_rules.py",
     "supervision/crash_codes.py",
 )

@@ -10,16 +10,17 @@ from pyarrow import parquet as pq
 from collector import __version__
 from collector.domain.names import ObjectPartition, time_us
 from collector.domain.records import GAP, UNDECODED, StreamKey
-from collector.read.pieces import with_schema
 from collector.reprocess.counts import Counts
 from collector.reprocess.found import Found, has_ids
+from collector.reprocess.ledger_rows import mended, note_gaps
+from collector.reprocess.mending import Mending
 from collector.reprocess.merge import Merge
 from collector.reprocess.objects import fetched, has_texts, tables, write
 from collector.reprocess.scope import Scope
 from collector.reprocess.source_rows import Exchange, StoredRows, UndecodedRows
 from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.archive.object_check import ID_COLUMNS
-from collector.storage.archive.schema import GAP_SCHEMA, MESSAGE_SCHEMAS, SCHEMA_VERSION
+from collector.storage.archive.schema import MESSAGE_SCHEMAS, SCHEMA_VERSION
 from collector.storage.segment.sealed_segment import SegmentMeta
 from collector.storage.staging.object_writer import ObjectFiles
 from collector.storage.staging.scratch import Scratch
@@ -46,10 +47,12 @@ class Segment:
         self._is_old = manifest.schema_version < SCHEMA_VERSION
         self._writes_all = scope.whole or self._is_old
         self._files = ObjectFiles(folder, _meta(manifest, compression_level))
+        self._mending = Mending()
         self.counts = Counts()
 
     def rows(self) -> Iterator[ManifestObject]:
         """Write the objects that take the place of others, or all where the scope says so. Raises DamagedError, StoreError, OSError."""
+        self._note_gaps()
         with Scratch(self._folder / "scratch", self._tick) as scratch:
             found = Found(scratch)
             for entry in self._of(lambda data_type: data_type == UNDECODED):
@@ -63,7 +66,7 @@ class Segment:
                     )
 
     def ledger(self) -> Iterator[ManifestObject]:
-        """Write the gap ledger's objects."""
+        """Write the gap ledger's objects: after `rows`, with the gaps that are closed now."""
         for entry in self._of(lambda data_type: data_type == GAP):
             if self._scope.writes(partition_in(entry)):
                 yield from self._written(self._gaps(entry))
@@ -86,10 +89,8 @@ class Segment:
 
     def _undecoded(self, entry: ManifestObject, found: Found) -> ManifestObject | None:
         """Read frames again; those that are still not understood stay where they were."""
-        partition, rows = (
-            partition_in(entry),
-            UndecodedRows(entry, self._exchange_of(entry.exchange), found, self.counts),
-        )
+        partition, exchange = partition_in(entry), self._exchange_of(entry.exchange)
+        rows = UndecodedRows(entry, exchange, found, self._mending, self.counts)
         file = self._files.new(partition)
         with fetched(self._store, entry, self._source) as source:
             written = write(file, map(rows.still, tables(source)), ())
@@ -151,7 +152,14 @@ class Segment:
     def _gaps(self, entry: ManifestObject) -> ManifestObject | None:
         file = self._files.new(partition_in(entry))
         with fetched(self._store, entry, self._source) as source:
-            return write(file, (with_schema(table, GAP_SCHEMA) for table in tables(source)), ())
+            return write(file, (mended(self._mending, entry, table) for table in tables(source)), ())
+
+    def _note_gaps(self) -> None:
+        for entry in self._of(lambda data_type: data_type == GAP):
+            with fetched(self._store, entry, self._source) as source:
+                for table in tables(source):
+                    note_gaps(self._mending, entry, table, self._exchange_of(entry.exchange))
+        self._mending.begin()
 
 
 def partition_in(entry: ManifestObject) -> ObjectPartition:

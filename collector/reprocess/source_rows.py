@@ -7,12 +7,13 @@ import pyarrow as pa
 from pyarrow import parquet as pq
 
 from collector.domain.names import time_us
-from collector.domain.records import UNKNOWN, StreamKey
+from collector.domain.records import UNKNOWN, Envelope, StreamKey
 from collector.exchanges.adapter import Adapter
 from collector.read.pieces import with_schema
 from collector.reprocess.counts import Counts, Reason
 from collector.reprocess.found import Found, Receipt
 from collector.reprocess.frames import Again, Frames
+from collector.reprocess.mending import Mending
 from collector.reprocess.objects import tables
 from collector.reprocess.typed_rows import reread
 from collector.storage.archive.manifest import ManifestObject
@@ -61,8 +62,11 @@ class StoredRows:
 class UndecodedRows:
     """The rows of one object of frames that were not understood."""
 
-    def __init__(self, entry: ManifestObject, exchange: Exchange | None, found: Found, counts: Counts) -> None:
-        """What is understood now goes to `found`."""
+    def __init__(
+        self, entry: ManifestObject, exchange: Exchange | None, found: Found, mending: Mending, counts: Counts
+    ) -> None:
+        """What is understood now goes to `found`, and closes gaps."""
+        self._mending = mending
         self._entry = entry
         self._exchange = exchange
         self._found = found
@@ -80,6 +84,7 @@ class UndecodedRows:
                 receipt = Receipt(time_us(row["received_at"].isoformat()), row["line"], row["series"])
                 self._found.add(self._entry.key, receipt, again.messages, self._exchange.adapter)
                 self._counts.control += not again.messages
+                self._note(again.messages, receipt.received_us)
                 continue
             self._counts.note_undecoded(Reason(self._entry.exchange, self._entry.symbol, str(again.reason)))
             kept.append(index)
@@ -87,6 +92,13 @@ class UndecodedRows:
         place = table.column_names.index("reason")
         rows = table.take(pa.array(kept, pa.int64()))
         return rows.set_column(place, UNDECODED_SCHEMA.field("reason"), pa.array(reasons, pa.string()))
+
+    def _note(self, messages: list[Envelope], received_us: int) -> None:
+        """Note a frame that is understood in the place at which the ledger counted it."""
+        exchange, symbol = self._entry.exchange, self._entry.symbol
+        data_type = UNKNOWN if symbol == UNKNOWN else messages[0].stream.data_type
+        self._mending.note_frame(StreamKey(exchange, symbol, data_type), received_us)
+        self._mending.note_messages(messages, received_us)
 
     def _again(self, frame: bytes, reason: str | None, exchange_at: datetime | None) -> Again:
         if self._exchange is None:
