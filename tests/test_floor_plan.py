@@ -78,6 +78,7 @@ PURE = (
     "read/book_view.py",
     "read/certificate.py",
     "read/condition.py",
+    "read/day_files.py",
     "read/every.py",
     "read/fates.py",
     "read/heatmap.py",

@@ -30,6 +30,7 @@ def open(  # noqa: A001 -- the name that outsiders were promised
     config: str | Path | None = None,
     storage: Mapping[str, str] | None = None,
     asof: "Moment | None" = None,
+    daily: str | Path | None = None,
 ) -> "Archive":
     """Open an archive: a folder, `file:///folder` or `s3://bucket/prefix`. Nothing is read yet.
 
@@ -39,8 +40,11 @@ def open(  # noqa: A001 -- the name that outsiders were promised
     `addressing`. Credentials come from where boto3 looks for them. `asof` reads the archive as it was then: of what was
     sealed by that time, and known of gaps.
 
+    Day files are read in the place of what they replace: those of `daily`, by default those that `collector compact` puts beside
+    the archive; `daily=""` reads none.
+
     Raises QuestionError for what is no archive, ConfigError for a configuration that cannot be used.
     """
     from collector.read.opening import open_archive  # noqa: PLC0415 -- see above
 
-    return open_archive(archive, data_dir, config, storage, asof)
+    return open_archive(archive, data_dir, config, storage, asof, daily)

@@ -16,7 +16,7 @@ from collector.read.frame import Frame
 from collector.read.gaps import LedgerRow
 from collector.read.holdings import Holdings
 from collector.read.marking import COLUMNS, Marker, Mode, mode_of
-from collector.read.pieces import Objects, Piece, schema_for
+from collector.read.pieces import ARCHIVED, Piece, schema_for
 from collector.read.question import Chosen, chosen, columns_of, of_host, stream_of
 from collector.read.reading import Reading, id_columns
 from collector.read.unrepaired import in_the_way
@@ -58,7 +58,7 @@ def answer(holdings: Holdings, ask: Ask, when: Window) -> Frame:
     if mode != "ignore" and (problems := holdings.problems()):
         raise DamagedError("\n".join(["what is missing cannot be told:", *problems, "collector verify says more"]))
     ledger = holdings.ledger(stream.exchange, stream.symbol)
-    pieces = [piece for piece in holdings.pieces(stream) if ask.live or piece.place == "archive"]
+    pieces = [piece for piece in holdings.pieces(stream) if ask.live or piece.place in ARCHIVED]
     found = chosen(pieces, when, stream, ledger)
     found = found._replace(pieces=of_host(found.pieces, ask.host))
     absent = holdings.absent(stream, live=ask.live)
@@ -100,7 +100,7 @@ class _Answer:
             raise GapError(" ".join(self._stream), self._gaps)
         marker = Marker(self._mode, self._stream, id_columns(self._stream))
         marker.add(self._gaps)
-        with closing(Objects(self._holdings.store)) as objects:
+        with closing(self._holdings.objects()) as objects:
             reading = Reading(
                 self._stream,
                 self._when,

@@ -13,7 +13,7 @@ from collector.read.condition import day_condition, extent
 from collector.read.gaps import TIMES, LedgerRow
 from collector.read.holdings import Holdings
 from collector.read.manifests import THREADS, Entry, piece_of
-from collector.read.pieces import Piece
+from collector.read.pieces import ARCHIVED, Piece
 from collector.read.unrepaired import reaches
 from collector.read.window import Window
 from collector.storage.archive.pruned import read_pruned
@@ -61,7 +61,7 @@ def certificates(
     for stream, gaps in holdings.concerned(streams):
         archived = holdings.archived(stream)
         _require_sound(holdings)
-        local = [piece for piece in holdings.pieces(stream) if piece.place != "archive"]
+        local = [piece for piece in holdings.pieces(stream) if piece.place not in ARCHIVED]
         yield from _of_stream(holdings.store, stream, archived, local, gaps, when, now_us)
         tick(len(streams))
 
@@ -189,7 +189,7 @@ def _gap(row: LedgerRow) -> CertifiedGap:
 
 
 def _object(held: _Held) -> CertifiedObject:
-    one, segment = held.entry
+    one, segment = held.entry.object, held.entry.segment
     return CertifiedObject(
         key=one.key,
         rows=one.rows,

@@ -10,7 +10,7 @@ from collector.domain.records import StreamKey
 from collector.exchanges import registry
 from collector.read.gap_summary import CONTRADICTED, SILENCE
 from collector.read.gaps import LedgerRow
-from collector.read.pieces import Piece
+from collector.read.pieces import ARCHIVED, Piece
 from collector.read.spans import Span, clipped, secs, without
 from collector.read.unrepaired import REPAIRED, may_miss, reaches
 from collector.read.window import Window
@@ -100,7 +100,7 @@ def _of_day(
 
 def _state(pieces: list[Piece], asked: Span, now_us: int, *, is_whole: bool) -> str:
     is_over = (asked[0] // DAY_US + 1) * DAY_US <= now_us
-    if pieces and (not is_over or any(piece.place != "archive" for piece in pieces)):
+    if pieces and (not is_over or any(piece.place not in ARCHIVED for piece in pieces)):
         return "pending"
     if not pieces and not is_whole:
         return "missing"

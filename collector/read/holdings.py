@@ -13,6 +13,7 @@ from collector.domain.errors import StoreError
 from collector.domain.names import gap_id, parse_segment_id, time_us
 from collector.domain.records import GAP, UNDECODED, UNKNOWN, Gap, StreamKey
 from collector.read.condition import conditions
+from collector.read.day_tree import DayTree
 from collector.read.gaps import Ledger, LedgerRow, file_rows
 from collector.read.local_parts import LocalSegment, local_segments, staged_segment
 from collector.read.manifests import THREADS, Entry, Manifests, piece_of
@@ -32,11 +33,15 @@ PRUNED = "pruned"
 class Holdings:
     """Looks at the data directory first, and at the archive afterwards: what leaves the first is in the second by then."""
 
-    def __init__(self, store: ObjectStore, data_dir: Path | None, asof_us: int | None) -> None:
+    def __init__(
+        self, store: ObjectStore, data_dir: Path | None, asof_us: int | None, daily: DayTree | None = None
+    ) -> None:
+        """With `daily`, the day files beside the archive are read instead of what they replace."""
         self.store = store
+        self._daily = daily
         self._data_dir = data_dir
         self._asof_us = asof_us
-        self._manifests = Manifests(store)
+        self._manifests = Manifests(store, daily)
         self._gaps: dict[str, list[LedgerRow]] = {}
         self._local: list[LocalSegment] = []
 
@@ -58,7 +63,7 @@ class Holdings:
 
     def pieces(self, stream: StreamKey) -> list[Piece]:
         """The pieces of a stream that can be read, oldest first."""
-        archived = [piece_of(entry) for entry in self._entries(stream) if not self._manifests.is_pruned(entry.object)]
+        archived = [piece_of(entry) for entry in self._entries(stream) if not self._is_pruned(entry)]
         return sorted([*archived, *self._local_pieces(stream)], key=lambda piece: (piece.segment_id, piece.date))
 
     def relocated(self, piece: Piece) -> list[Piece]:
@@ -77,7 +82,7 @@ class Holdings:
         ledger = Ledger()
         wanted = [piece for piece in self._gap_pieces() if _is_of(piece.stream, exchange, symbol)]
         wanted.sort(key=lambda piece: piece.segment_id)
-        with closing(Objects(self.store)) as objects:
+        with closing(self.objects()) as objects:
             for rows in in_order(lambda piece: self._gap_rows(objects, piece), wanted, THREADS):
                 ledger.add(self._known(rows))
         local = (row for segment in self._local for row in segment.gaps)
@@ -91,7 +96,7 @@ class Holdings:
         """
         entries = self._entries(stream)
         for entry in entries:
-            if self._manifests.is_pruned(entry.object) and entry.object.received_min and entry.object.received_max:
+            if self._is_pruned(entry) and entry.object.received_min and entry.object.received_max:
                 first, last = time_us(entry.object.received_min), time_us(entry.object.received_max)
                 yield _absent(stream, PRUNED, entry.object.rows, first, last)
         hosts = {entry.segment.host for entry in entries}
@@ -113,7 +118,11 @@ class Holdings:
 
     def archived(self, stream: StreamKey) -> list[tuple[Entry, str | None]]:
         """The objects that the archive's manifests name of a stream, and when each was pruned, if it was. Raises StoreError."""
-        return [(entry, self._manifests.pruned_at(entry.object)) for entry in self._entries(stream)]
+        return [(entry, self._manifests.pruned_at(entry)) for entry in self._entries(stream)]
+
+    def objects(self) -> Objects:
+        """The files of pieces, for one read."""
+        return Objects(self.store, None if self._daily is None else self._daily.store)
 
     @property
     def now_us(self) -> int:
@@ -122,11 +131,15 @@ class Holdings:
 
     def _unarchived(self, stream: StreamKey, hosts: set[str], *, live: bool) -> Iterator[LedgerRow]:
         there = {*self._manifests.ids, *(segment.segment_id for segment in (self._local if live else ()))}
-        for manifest in self._manifests.segments():
-            previous = manifest.previous_segment
-            if manifest.host in hosts and previous is not None and previous not in there:
+        for host, previous, opened_at in {
+            (one.host, one.previous_segment, one.opened_at) for one in self._manifests.links()
+        }:
+            if host in hosts and previous is not None and previous not in there:
                 begun = int(parse_segment_id(previous).time.timestamp()) * 1_000_000
-                yield _absent(stream, NOT_ARCHIVED, None, begun, max(begun, time_us(manifest.opened_at)))
+                yield _absent(stream, NOT_ARCHIVED, None, begun, max(begun, time_us(opened_at)))
+
+    def _is_pruned(self, entry: Entry) -> bool:
+        return self._manifests.pruned_at(entry) is not None
 
     def _entries(self, stream: StreamKey) -> list[Entry]:
         found = self._manifests.streams().get(stream, [])
@@ -146,7 +159,7 @@ class Holdings:
     def _gap_pieces(self) -> Iterator[Piece]:
         for stream, entries in self._manifests.streams().items():
             if stream.data_type == GAP:
-                yield from (piece_of(entry) for entry in entries if not self._manifests.is_pruned(entry.object))
+                yield from (piece_of(entry) for entry in entries if not self._is_pruned(entry))
         for segment in self._local:
             yield from (piece for piece in segment.pieces if piece.stream.data_type == GAP)
 

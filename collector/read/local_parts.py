@@ -51,7 +51,7 @@ def staged_segment(folder: Path) -> LocalSegment | None:
             return None
         raise
     pieces = [
-        piece_of(Entry(entry, manifest), "staged")._replace(path=folder / object_file_name(entry.key))
+        piece_of(Entry(entry, manifest, "staged"))._replace(path=folder / object_file_name(entry.key))
         for entry in manifest.objects
     ]
     return LocalSegment(manifest.host, manifest.segment_id, time_us(manifest.sealed_at), pieces, [])

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Final
 
 from collector.config import Config
-from collector.config.addresses import archive_url
+from collector.config.addresses import archive_url, daily_of
 from collector.config.load import load
 from collector.domain.errors import ConfigError
 from collector.domain.names import MANIFEST_FOLDER
 from collector.exchanges import registry
 from collector.read.archive import Archive
+from collector.read.day_tree import DayTree
 from collector.read.errors import QuestionError
 from collector.read.holdings import Holdings
 from collector.read.window import Moment, moment_us
@@ -30,6 +31,7 @@ def open_archive(
     config: str | Path | None,
     storage: Mapping[str, str] | None,
     asof: Moment | None,
+    daily: str | Path | None = None,
 ) -> Archive:
     """See `collector.read.open`."""
     loaded = None if config is None else _loaded(Path(config))
@@ -43,7 +45,21 @@ def open_archive(
     if folder is not None:
         _require_archive(folder, may_be_absent=data_dir is not None)
     asof_us = None if asof is None else moment_us(asof)
-    return Archive(Holdings(store, None if data_dir is None else Path(data_dir), asof_us))
+    days = _day_tree(store.url, daily, loaded, storage or {}, asof_us)
+    return Archive(Holdings(store, None if data_dir is None else Path(data_dir), asof_us, days))
+
+
+def _day_tree(
+    archive: str, daily: str | Path | None, loaded: Config | None, storage: Mapping[str, str], asof_us: int | None
+) -> DayTree | None:
+    """The day files beside an archive: where they are named, else where they are by default. None where they cannot be."""
+    is_configured = loaded is not None and loaded.archive_url == archive
+    if daily is None:
+        daily = loaded.daily_url if loaded is not None and is_configured else daily_of(archive)
+        is_named = loaded is not None and is_configured and bool(loaded.archive.daily_url)
+    else:
+        is_named = True
+    return DayTree(_store(str(daily), loaded, storage), asof_us, is_named=is_named) if daily else None
 
 
 def _loaded(config: Path | None) -> Config:

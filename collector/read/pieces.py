@@ -19,8 +19,10 @@ from collector.storage.archive.schema import SCHEMA_VERSION, schema_of
 from collector.storage.store.object_store import ObjectInfo, ObjectStore
 from collector.storage.store.open import folder_of
 
-Place = Literal["archive", "staged", "sealed", "open"]
-"""The archive; a set that waits for its upload; a segment that waits for the archiver; the segment that is written now."""
+Place = Literal["archive", "day", "staged", "sealed", "open"]
+"""The archive; a day file beside it; a set that waits for its upload; a segment that waits for the archiver; the segment that is written now."""
+
+ARCHIVED: Final = frozenset({"archive", "day"})
 
 BATCH_ROWS: Final = 16_384
 """Rows read at a time."""
@@ -51,9 +53,9 @@ class Piece(NamedTuple):
 class Objects:
     """The files of pieces during one read: those of a folder as they are, those of a bucket as temporary copies."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, daily: ObjectStore | None = None) -> None:
         self._store = store
-        self._folder = folder_of(store.url)
+        self._daily = daily or store
         self._copies: tempfile.TemporaryDirectory[str] | None = None
         self._fetched: dict[str, Path] = {}
         self._making = Lock()
@@ -63,9 +65,10 @@ class Objects:
 
         Raises FileNotFoundError for a set that went, StoreError for an object that is not what its manifest says.
         """
-        if piece.path is None and self._folder is None:
+        folder = folder_of(self._store_of(piece).url)
+        if piece.path is None and folder is None:
             return self._fetched.get(piece.name) or self._fetch(piece)
-        path = piece.path or Path(str(self._folder), piece.name)
+        path = piece.path or Path(str(folder), piece.name)
         try:
             size = path.stat().st_size
         except OSError as error:
@@ -87,12 +90,15 @@ class Objects:
         if self._copies is not None:
             self._copies.cleanup()
 
+    def _store_of(self, piece: Piece) -> ObjectStore:
+        return self._daily if piece.place == "day" else self._store
+
     def _fetch(self, piece: Piece) -> Path:
         with self._making:
             if self._copies is None:
                 self._copies = tempfile.TemporaryDirectory(prefix="collector-read-")
             copy = Path(self._copies.name, hashlib.sha256(piece.name.encode()).hexdigest())
-        if self._store.fetch(piece.name, copy) != ObjectInfo(piece.bytes, piece.sha256):
+        if self._store_of(piece).fetch(piece.name, copy) != ObjectInfo(piece.bytes, piece.sha256):
             raise StoreError(f"{piece.name} differs from its manifest; collector verify says how")
         self._fetched[piece.name] = copy
         return copy

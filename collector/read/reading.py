@@ -15,6 +15,7 @@ from collector.domain.records import UNDECODED, StreamKey
 from collector.exchanges import registry
 from collector.read.id_order import LEAST_ID, Key, Source, in_order, merged, with_keys
 from collector.read.pieces import (
+    ARCHIVED,
     BATCH_ROWS,
     Objects,
     Piece,
@@ -97,7 +98,7 @@ class Reading:
         return chain.from_iterable(map(self._rows, in_threads(self._prepared, pieces, THREADS)))
 
     def _prepared(self, piece: Piece) -> Piece:
-        if piece.place == "archive":
+        if piece.place in ARCHIVED:
             self._objects.path(piece)
         return piece
 

@@ -138,7 +138,7 @@ class SegmentEnds:
         """The rows of a segment that is no longer one."""
         manifest, place = self._manifest(segment_id)
         folder = self._data_dir / "staging" / segment_id
-        found = [piece_of(Entry(entry, manifest), place) for entry in manifest.objects]
+        found = [piece_of(Entry(entry, manifest, place)) for entry in manifest.objects]
         if place == "staged":
             found = [piece._replace(path=folder / object_file_name(piece.name)) for piece in found]
         return [piece for piece in found if piece.stream == self._stream]

@@ -24,7 +24,7 @@ STREAM_SCHEMA: Final = pa.schema(
     }
 )
 
-_STATES: Final = {"archive": "archived", "staged": "waiting", "sealed": "waiting", "open": "open"}
+_STATES: Final = {"archive": "archived", "day": "archived", "staged": "waiting", "sealed": "waiting", "open": "open"}
 
 
 def stream_rows(stream: StreamKey, pieces: Iterable[Piece]) -> list[dict[str, Any]]:

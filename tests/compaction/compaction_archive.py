@@ -12,6 +12,10 @@ from collector.compaction.survey import Dates, Survey
 from collector.domain.records import Gap, StreamKey
 from collector.storage.archive.days import counting
 from collector.storage.archive.manifest import Manifest, ManifestObject, decode_manifest
+from collector.storage.archive.old_days import OldDays
+from collector.storage.archive.prune import Prune
+from collector.storage.archive.prune_rules import PruneSelection
+from collector.storage.store.deleting import DeletingDirectoryStore
 from collector.storage.store.object_store import ObjectStore
 from tests.storage.archive.archive_files import archive
 from tests.storage.archive.old_archive import book
@@ -84,11 +88,13 @@ def _segment(
     )  # fmt: skip
 
 
-def compact(trees: Trees, dates: Dates = ALL, *, symbol: str = "", dry: bool = False) -> list[DayResult]:
+def compact(
+    trees: Trees, dates: Dates = ALL, *, symbol: str = "", data_type: str = "", dry: bool = False
+) -> list[DayResult]:
     """Compact; the result of each day."""
     survey = Survey(*trees, dates)
     survey.look(lambda _: None)
-    how = How(lambda stream: not symbol or stream.symbol == symbol, 3, dry)
+    how = How(lambda stream: symbol in {"", stream.symbol} and data_type in {"", stream.data_type}, 3, dry)
     return list(compacted(trees, survey, how, lambda: None))
 
 
@@ -118,3 +124,13 @@ def rows_of(store: ObjectStore, entries: list[ManifestObject], folder: Path) -> 
         with pq.ParquetFile(path) as file:
             tables.append(file.read())
     return pa.concat_tables(tables)
+
+
+def prune(folder: Path, before_date: str) -> None:
+    """Remove the objects of the days before a date."""
+    store = DeletingDirectoryStore(folder)
+    selection = PruneSelection(before_date)
+    old = OldDays(store, selection)
+    old.look(lambda _: None)
+    for result in Prune(store, old, selection, lambda: "2027-01-01T00:00:00.000000Z", dry=False).days(lambda _: None):
+        assert result.refused == []

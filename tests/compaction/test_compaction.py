@@ -11,11 +11,7 @@ from collector.compaction.survey import Dates
 from collector.domain.errors import StoreError
 from collector.domain.records import StreamKey
 from collector.storage.archive.object_check import differences
-from collector.storage.archive.old_days import OldDays
-from collector.storage.archive.prune import Prune
-from collector.storage.archive.prune_rules import PruneSelection
 from collector.storage.archive.verify import Verification
-from collector.storage.store.deleting import DeletingDirectoryStore
 from collector.storage.store.directory import DirectoryStore
 from tests.compaction.compaction_archive import (
     BOOK,
@@ -28,6 +24,7 @@ from tests.compaction.compaction_archive import (
     counting_manifests,
     day_objects,
     fill,
+    prune,
     rows_of,
 )
 
@@ -221,12 +218,3 @@ def test_a_dry_run_changes_nothing(trees: Trees, tmp_path: Path) -> None:
 def test_a_segments_manifest_has_no_fields_of_day_files(trees: Trees, tmp_path: Path) -> None:
     (made, *_) = fill(trees.archive, tmp_path / "made")
     assert {"generation", "replaces", "segments"}.isdisjoint(json.loads(made.encode()))
-
-
-def prune(folder: Path, before_date: str) -> None:
-    store = DeletingDirectoryStore(folder)
-    selection = PruneSelection(before_date)
-    old = OldDays(store, selection)
-    old.look(lambda _: None)
-    for result in Prune(store, old, selection, lambda: "2027-01-01T00:00:00.000000Z", dry=False).days(lambda _: None):
-        assert result.refused == []
