@@ -1,6 +1,6 @@
 """Messages that frames hold which were not understood before, by the object that they belong to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 import pyarrow as pa
@@ -36,23 +36,24 @@ class Found:
         self._gathered = Gathered[tuple[ObjectPartition, str]](scratch, FOUND_BYTES)
         self._rows = 0
 
-    def add(self, source: str, receipt: Receipt, messages: list[Envelope], adapter: Adapter) -> None:
-        """Add the messages of a frame that the object `source` has; its frames are given in its order."""
-        for stream, message_id, _, exchange_us, payload, _ in messages:
-            self._rows += 1
-            row_id = self._rows if message_id is None else message_id
-            one = Messages(
-                0,
-                receipt.series,
-                [self._rows],
-                [row_id],
-                [receipt.received_us],
-                [exchange_us],
-                [receipt.line],
-                [payload],
-            )
-            ((day, part),) = by_day(one)
-            self._gathered.add((partition_of(stream, day), source), part, has_ids=has_ids(adapter, stream))
+    def add(self, source: str, frames: Iterable[tuple[Receipt, list[Envelope]]], adapter: Adapter) -> None:
+        """Add the messages of frames that the object `source` has; they are given in its order."""
+        parts: dict[tuple[StreamKey, int], Messages] = {}
+        for receipt, messages in frames:
+            for stream, message_id, _, exchange_us, payload, _ in messages:
+                self._rows += 1
+                part = parts.get((stream, receipt.series))
+                if part is None:
+                    part = parts[stream, receipt.series] = Messages(0, receipt.series)
+                part.rows.append(self._rows)
+                part.ids.append(self._rows if message_id is None else message_id)
+                part.received_us.append(receipt.received_us)
+                part.exchange_us.append(exchange_us)
+                part.lines.append(receipt.line)
+                part.payloads.append(payload)
+        for (stream, _), part in parts.items():
+            for day, of_day in by_day(part):
+                self._gathered.add((partition_of(stream, day), source), of_day, has_ids=has_ids(adapter, stream))
 
     def sources(self) -> dict[ObjectPartition, list[str]]:
         """The objects that get messages, and the objects that these come from."""

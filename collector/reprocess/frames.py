@@ -1,6 +1,6 @@
 """Reads frames again that were not understood when they were received."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from collector.domain.errors import UndecodableError
@@ -26,6 +26,14 @@ class Again(NamedTuple):
     """Why it is still not understood; None if it is."""
 
 
+class Stored(NamedTuple):
+    """A message that could not be typed, as it is stored."""
+
+    frame: bytes
+    reason: str | None
+    exchange_us: int | None
+
+
 class Frames:
     """Reads the frames of one exchange, each by itself."""
 
@@ -37,27 +45,29 @@ class Frames:
         self._decode = adapter.decoder(self._subscription)
         self._untaught = self._decode.state() if isinstance(self._decode, Conversation) else b""
 
-    def frame(self, frame: bytes) -> Again:
-        """A frame of which nothing was known."""
+    def frames(self, frames: Sequence[bytes]) -> list[Again]:
+        """Frames of which nothing was known. One of which a message cannot be typed is not understood."""
+        return self._with_rows([self._frame(frame) for frame in frames])
+
+    def messages(self, symbol: str, stored: Sequence[Stored]) -> list[Again]:
+        """Messages of a known symbol, which could not be typed; their reasons name their data types."""
+        return self._with_rows([self._message(symbol, *one) for one in stored])
+
+    def _frame(self, frame: bytes) -> Again:
         found = self._outcome(frame)
         if isinstance(found, UndecodableError):
             return Again([], str(found))
         if not found:
             return Again([], None if self._is_control(frame) else UNASKED)
-        messages = [message for message in found if message.payload]
-        for message in messages:
-            if not self._has_row(message):
-                return Again([], untyped_reason(message.stream.data_type))
-        return Again(messages, None)
+        return Again([message for message in found if message.payload], None)
 
-    def message(self, symbol: str, frame: bytes, reason: str | None, exchange_us: int | None) -> Again:
-        """A message of a known symbol, which could not be typed; `reason` names its data type."""
+    def _message(self, symbol: str, frame: bytes, reason: str | None, exchange_us: int | None) -> Again:
         data_type = _TYPE_OF_REASON.get(reason or "")
         if data_type is None:
             return Again([], reason or NO_REASON)
-        stream = StreamKey(self._adapter.exchange, symbol, data_type)
-        message = Envelope(stream, None, None, exchange_us, frame)
-        return Again([message], None) if self._has_row(message) else Again([], reason)
+        return Again(
+            [Envelope(StreamKey(self._adapter.exchange, symbol, data_type), None, None, exchange_us, frame)], None
+        )
 
     def _outcome(self, frame: bytes) -> Outcome:
         found = outcome(self._fresh(), frame)
@@ -79,6 +89,14 @@ class Frames:
     def _is_control(self, frame: bytes) -> bool:
         return self._adapter.control(frame) is not None
 
-    def _has_row(self, message: Envelope) -> bool:
-        one = of_rows([(0, 0, 0, 0, None, 0, message.payload)])
-        return not message_batch(self._adapter, message.stream.data_type, one, keep_raw=False).untyped.number
+    def _with_rows(self, frames: list[Again]) -> list[Again]:
+        """The same, without frames that have a message that cannot be typed."""
+        places: dict[str, list[tuple[int, bytes]]] = {}
+        for index, frame in enumerate(frames):
+            for message in frame.messages:
+                places.setdefault(message.stream.data_type, []).append((index, message.payload))
+        for data_type, found in places.items():
+            messages = of_rows([(0, 0, index, 0, None, 0, payload) for index, payload in found])
+            for index in message_batch(self._adapter, data_type, messages, keep_raw=False).untyped.rows:
+                frames[index] = Again([], untyped_reason(data_type))
+        return frames

@@ -1,18 +1,16 @@
 """The rows of an archive's objects as this version reads them."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
 import pyarrow as pa
 from pyarrow import parquet as pq
 
-from collector.domain.names import time_us
 from collector.domain.records import UNKNOWN, Envelope, StreamKey
 from collector.exchanges.adapter import Adapter
 from collector.read.pieces import with_schema
 from collector.reprocess.counts import Counts, Reason
 from collector.reprocess.found import Found, Receipt
-from collector.reprocess.frames import Again, Frames
+from collector.reprocess.frames import Again, Frames, Stored
 from collector.reprocess.mending import Mending
 from collector.reprocess.objects import tables
 from collector.reprocess.typed_rows import reread
@@ -75,35 +73,43 @@ class UndecodedRows:
     def still(self, table: pa.Table) -> pa.Table:
         """Of some rows those that are still not understood, each with the reason that this version gives."""
         table = with_schema(table, UNDECODED_SCHEMA)
-        kept: list[int] = []
-        reasons: list[str | None] = []
-        for index, row in enumerate(table.to_pylist()):
-            self._counts.frames += 1
-            again = self._again(row["frame"], row["reason"], row["exchange_at"])
-            if again.reason is None and self._exchange is not None:
-                receipt = Receipt(time_us(row["received_at"].isoformat()), row["line"], row["series"])
-                self._found.add(self._entry.key, receipt, again.messages, self._exchange.adapter)
-                self._counts.control += not again.messages
-                self._note(again.messages, receipt.received_us)
-                continue
-            self._counts.note_undecoded(Reason(self._entry.exchange, self._entry.symbol, str(again.reason)))
-            kept.append(index)
-            reasons.append(again.reason)
+        frames = self._again(table)
+        self._counts.frames += len(frames)
+        kept = [index for index, frame in enumerate(frames) if frame.reason is not None]
+        reasons = [frames[index].reason for index in kept]
+        for reason in reasons:
+            self._counts.note_undecoded(Reason(self._entry.exchange, self._entry.symbol, str(reason)))
+        if self._exchange is not None and len(kept) < len(frames):
+            understood = [
+                (receipt, frame.messages)
+                for receipt, frame in zip(_receipts(table), frames, strict=True)
+                if frame.reason is None
+            ]
+            self._found.add(self._entry.key, understood, self._exchange.adapter)
+            self._note(understood)
         place = table.column_names.index("reason")
         rows = table.take(pa.array(kept, pa.int64()))
         return rows.set_column(place, UNDECODED_SCHEMA.field("reason"), pa.array(reasons, pa.string()))
 
-    def _note(self, messages: list[Envelope], received_us: int) -> None:
-        """Note a frame that is understood in the place at which the ledger counted it."""
-        exchange, symbol = self._entry.exchange, self._entry.symbol
-        data_type = UNKNOWN if symbol == UNKNOWN else messages[0].stream.data_type
-        self._mending.note_frame(StreamKey(exchange, symbol, data_type), received_us)
-        self._mending.note_messages(messages, received_us)
-
-    def _again(self, frame: bytes, reason: str | None, exchange_at: datetime | None) -> Again:
+    def _again(self, table: pa.Table) -> list[Again]:
+        frames = table["frame"].to_pylist()
         if self._exchange is None:
-            return Again([], UNKNOWN_EXCHANGE)
+            return [Again([], UNKNOWN_EXCHANGE)] * len(frames)
         if self._entry.symbol == UNKNOWN:
-            return self._exchange.frames.frame(frame)
-        exchange_us = None if exchange_at is None else time_us(exchange_at.isoformat())
-        return self._exchange.frames.message(self._entry.symbol, frame, reason, exchange_us)
+            return self._exchange.frames.frames(frames)
+        columns = (frames, table["reason"].to_pylist(), table["exchange_at"].cast(pa.int64()).to_pylist())
+        return self._exchange.frames.messages(self._entry.symbol, list(map(Stored, *columns)))
+
+    def _note(self, understood: list[tuple[Receipt, list[Envelope]]]) -> None:
+        """Note frames that are understood in the place at which the ledger counted them."""
+        exchange, symbol = self._entry.exchange, self._entry.symbol
+        for receipt, messages in understood:
+            self._counts.control += not messages
+            data_type = UNKNOWN if symbol == UNKNOWN else messages[0].stream.data_type
+            self._mending.note_frame(StreamKey(exchange, symbol, data_type), receipt.received_us)
+            self._mending.note_messages(messages, receipt.received_us)
+
+
+def _receipts(table: pa.Table) -> Iterator[Receipt]:
+    received = table["received_at"].cast(pa.int64()).to_pylist()
+    return map(Receipt, received, table["line"].to_pylist(), table["series"].to_pylist())

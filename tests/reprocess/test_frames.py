@@ -24,7 +24,7 @@ def test_a_frame_of_every_market_gives_the_same_messages_again(market: RecordedM
     frames = Frames(market.adapter, played.subscription.symbols)
     read = 0
     for _, frame in played.frames:
-        found, again = outcome(decode, frame), frames.frame(frame)
+        found, again = outcome(decode, frame), frames.frames([frame])[0]
         if isinstance(found, UndecodableError) or not found:
             assert again.messages == []
         elif isinstance(decode, Conversation):
@@ -37,12 +37,12 @@ def test_a_frame_of_every_market_gives_the_same_messages_again(market: RecordedM
 
 def test_a_channel_that_nobody_records_is_said_so() -> None:
     frames = Frames(registry.adapter("hyperliquid"), ["BTC"])
-    assert frames.frame(b'{"channel":"allMids","data":{}}') == ([], UNASKED)
+    assert frames.frames([b'{"channel":"allMids","data":{}}'])[0] == ([], UNASKED)
 
 
 def test_frames_teach_the_reading_of_later_ones_nothing() -> None:
     frames = Frames(registry.adapter("bitfinex"), ["tBTCUSD"])
     answer = b'{"event":"subscribed","channel":"trades","chanId":17,"symbol":"tBTCUSD","pair":"BTCUSD"}'
     trades = b'[17,"tu",[401597395,1574694478808,0.005,7245.3],5,1574694478808]'
-    assert frames.frame(answer) == ([], None)
-    assert frames.frame(trades).reason == "channel id that no answer explained"
+    assert frames.frames([answer])[0] == ([], None)
+    assert frames.frames([trades])[0].reason == "channel id that no answer explained"
