@@ -5,8 +5,10 @@ import json
 import re
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from collector.supervision.demo import DATA_TYPES
@@ -38,13 +40,14 @@ def without_a_trade(frames: list[Frame]) -> list[Frame]:
 
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory: pytest.TempPathFactory, frames: list[Frame], recorded: Lines) -> Iterator[list[Figure]]:
-    """What the tutorial draws of an archive with the demo's streams, in which a trade is missing."""
+    """What the tutorial draws of an archive with the demo's streams, in which a trade and a moment of all are missing."""
     folder = tmp_path_factory.mktemp("tutorial")
     world = RecordedWorld(folder / "data-demo", data_types=DATA_TYPES)
     world.fetch(*fetched_book(recorded))
-    world.receive(with_aggregates(without_a_trade(with_books(frames[:800]))))
-    world.seal()
-    world.archive()
+    for part in (without_a_trade(with_books(frames[:800])), with_books(frames[900:1_000])):
+        world.receive(with_aggregates(part))
+        world.seal()
+        world.archive()
     (folder / "docs").mkdir()
     with tutorial(folder / "docs") as found:
         yield found
@@ -67,12 +70,25 @@ def test_each_picture_has_a_title_its_units_and_utc_times(figures: list[Figure])
 
 def test_gaps_are_drawn_in_colours_that_the_legend_names(figures: list[Figure]) -> None:
     (strip,) = figures[2].axes
-    assert legend(strip) == ["recorded", "missing", "no book yet"]
+    assert legend(strip) == ["recorded", "missing", "no book yet", "not proven"]
     assert [label.get_text() for label in strip.get_yticklabels()] == sorted(DATA_TYPES)
     drawn = {tuple(patch.get_facecolor()) for patch in strip.patches}
     found = strip.get_legend()
     assert found is not None
     assert {tuple(handle.get_facecolor()) for handle in found.get_patches()} == drawn
+
+
+def test_what_is_not_known_is_grey_and_no_line_crosses_it(figures: list[Figure]) -> None:
+    (depth, *_), (spread,) = figures[0].axes, figures[1].axes
+    assert legend(depth)[-1] == legend(spread)[-1] == "not known"
+    (book,) = (drawn for drawn in depth.collections if isinstance(drawn, QuadMesh))
+    sizes = book.get_array()
+    assert sizes is not None
+    unknown = np.isnan(np.ma.filled(sizes, np.nan))
+    assert unknown[:, -1].all()
+    assert not unknown[:, unknown.shape[1] // 2].all()
+    (line, _) = spread.lines
+    assert np.isnan(line.get_ydata()).sum() == 1
 
 
 def test_the_picture_of_everything_can_be_saved(figures: list[Figure]) -> None:
