@@ -1,7 +1,6 @@
 """The data dictionary has every column, and says of each exchange what its adapter does."""
 
 import re
-from pathlib import Path
 from types import NoneType
 from typing import get_args, get_type_hints
 
@@ -10,33 +9,10 @@ import pytest
 from collector.domain.records import GAP, ROW_TYPES, UNDECODED, Gap
 from collector.exchanges import registry
 from collector.storage.archive.schema import COMMON_SCHEMA, SCHEMA_VERSION, schema_of
+from tests.dictionary_page import PAGE, cells, never_null, tables, told
 from tests.exchanges.dictionary_tables import columns_of, data_types, empty_table, order_table, type_name
 
-PAGE = (Path(__file__).parents[1] / "docs/DATA_DICTIONARY.md").read_text("utf-8")
 EVERY_ROW = "Columns of every row"
-
-
-def chapter(heading: str) -> str:
-    return PAGE.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
-
-
-def tables(heading: str) -> list[list[str]]:
-    """The lines of each table of a chapter."""
-    return [table.splitlines() for table in re.findall(r"(?:^\|.*\n)+", chapter(heading), re.MULTILINE)]
-
-
-def cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip("|").split("|")]
-
-
-def told(heading: str) -> list[dict[str, str]]:
-    """The columns that a chapter tells, each with its type, unit, null rule and meaning."""
-    head, _, *rows = tables(heading)[0]
-    names = cells(head)
-    assert names == ["column", "type", "unit", "null", "meaning"]
-    found = [dict(zip(names, cells(row), strict=True)) for row in rows]
-    assert all(row["meaning"] and row["null"] for row in found)
-    return [row | {"column": row["column"].strip("`")} for row in found]
 
 
 def test_every_data_type_has_a_chapter_and_a_line_at_the_top() -> None:
@@ -59,7 +35,7 @@ def test_exactly_the_columns_of_every_row_are_told_with_their_types() -> None:
 @pytest.mark.parametrize("data_type", [*ROW_TYPES, GAP])
 def test_a_column_is_told_to_be_never_null_only_where_its_type_says_so(data_type: str) -> None:
     hints = get_type_hints(Gap if data_type == GAP else ROW_TYPES[data_type])
-    never = {row["column"] for row in told(data_type) if row["null"].startswith("never")}
+    never = never_null(data_type)
     assert [name for name in never if NoneType in get_args(hints[name])] == []
     others = {name for name, hint in hints.items() if NoneType not in get_args(hint)} - never
     assert others <= {"trade_id"}, "an exchange may leave it out"

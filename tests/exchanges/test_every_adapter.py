@@ -19,6 +19,7 @@ from collector.exchanges.adapter import Adapter, Control, Conversation, Decode, 
 from collector.exchanges.together import decode_together
 from collector.storage.journal.format import RecordKind, encode_frames
 from tests.conftest import Lines
+from tests.dictionary_page import never_null
 from tests.exchanges.dictionary_tables import filled
 from tests.exchanges.mangling import damaged, is_short, outcome
 from tests.exchanges.recorded_markets import MARKETS, Received, RecordedMarket, Recording, recording
@@ -108,7 +109,7 @@ def test_a_recording_is_read_whole(played: Recording) -> None:
     assert len(messages(found)) > len(found) / 20
 
 
-def test_columns_that_no_message_fills_are_null(played: Recording) -> None:
+def test_columns_are_null_where_the_data_dictionary_says_so(played: Recording) -> None:
     adapter, payloads = played.market.adapter, defaultdict(list)
     for message in messages(outcomes(adapter.decoder(played.subscription), played.frames[:400])):
         payloads[message.stream.data_type].append(message.payload)
@@ -116,6 +117,7 @@ def test_columns_that_no_message_fills_are_null(played: Recording) -> None:
         fills = filled(adapter.exchange, data_type)
         rows = [row._asdict() for row in rows_of(adapter, data_type, [one for one in some if one]) if row is not None]
         assert {name for row in rows for name, value in row.items() if value is not None} <= fills
+        assert never_null(data_type).isdisjoint(name for row in rows for name, value in row.items() if value is None)
 
 
 def test_what_frames_give_depends_on_nothing_else(played: Recording) -> None:
