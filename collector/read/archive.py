@@ -30,8 +30,8 @@ SOURCES: Final = ("trade", "agg_trade")
 class Archive:
     """What was recorded: an archive, and with a data directory also what is on its way there, each row once.
 
-    Times may be ISO 8601 text, dates, datetimes (UTC unless they say otherwise) or microseconds since the epoch; a stretch
-    begins with `start` and ends before `end`. `exchange` may be left out where only one has the symbol. Every method may be
+    Times may be ISO 8601 text, `now`, dates, datetimes (UTC unless they say otherwise) or microseconds since the epoch; a
+    stretch begins with `start` and ends before `end`. `exchange` may be left out where only one has the symbol. Every method may be
     asked again to see what was recorded meanwhile. Raises QuestionError for a question that has no answer, StoreError if
     the archive cannot be read.
     """

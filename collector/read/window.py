@@ -1,6 +1,7 @@
 """The stretch of time a question is about, and the time of a row in it."""
 
 from datetime import UTC, date, datetime
+from time import time_ns
 from typing import Final, Literal, NamedTuple
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ Clock = Literal["received", "exchange"]
 `exchange`: the exchange's own time, or the recorder's where the message has none."""
 
 Moment = str | date | int
-"""A point in time: ISO 8601 text, a date or datetime (UTC unless it says otherwise), or microseconds since the epoch."""
+"""A point in time: ISO 8601 text, `now`, a date or datetime (UTC unless it says otherwise), or microseconds since the epoch."""
 
 TIME_COLUMNS: Final = ("received_at", "exchange_at", "line")
 """What the time of a row follows from."""
@@ -68,6 +69,8 @@ def moment_us(moment: Moment) -> int:
     """Microseconds since the epoch. Raises QuestionError for anything that is no moment."""
     if isinstance(moment, int):
         return moment
+    if moment == "now":
+        return time_ns() // 1_000
     try:
         if isinstance(moment, str):
             moment = datetime.fromisoformat(moment)

@@ -76,6 +76,12 @@ def test_the_book_at_any_moment_is_what_an_independent_rebuild_found(whole: Arch
         assert min(found.known_depth) > 100
 
 
+def test_the_book_now_is_the_last_one(whole: Archive, tops: Top) -> None:
+    found = whole.book_at("BTCUSDT", "now", depth=20)
+    assert found.last_id == max(tops)
+    assert (found.bids, found.asks) == tops[max(tops)]
+
+
 def test_samples_of_the_depth_are_the_books_of_their_moments(whole: Archive, tops: Top) -> None:
     known = changes(whole)
     start, end = known[100][0], known[300][0]
