@@ -23,6 +23,8 @@ from tests.json_server import JsonServer
 from tests.processes.repair.repair_world import START_NS, World
 from tests.processes.repair.toy_market import Downward, Listed, toy_market, trade
 
+pytestmark = pytest.mark.usefixtures("closed_journals")
+
 SYMBOLS = ("BTC-USD", "ETH-USD")
 REFRESH_SECS = 300.0
 

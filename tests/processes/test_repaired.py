@@ -26,6 +26,8 @@ from collector.storage.request_files import RequestFolder
 from collector.storage.segment.open_segment import OpenSegment
 from tests.processes.repair.repair_world import World, diff, rest_trade, trade
 
+pytestmark = pytest.mark.usefixtures("closed_journals")
+
 TRIED_SECS = 1_250
 """By then an answer that cannot be read was asked for as often as it is."""
 

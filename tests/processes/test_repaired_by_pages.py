@@ -16,6 +16,8 @@ from tests.json_server import JsonServer
 from tests.processes.repair.repair_world import World
 from tests.processes.repair.toy_market import ByTime, Downward, time_ms, toy_market, trade
 
+pytestmark = pytest.mark.usefixtures("closed_journals")
+
 PAGE = 10
 
 

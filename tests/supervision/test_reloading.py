@@ -1,6 +1,7 @@
 """A request seen through, with fake processes, real files and a clock that the test moves."""
 
 import signal
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ class World:
         self.children = [FakeChild(role, pid) for pid, role in enumerate(roles, 1)]
         self.reports: dict[str, Report] = {child.role: Report(pid=child.pid) for child in self.children}
         self.signals = Signals(hangup_reloads=True)
+        weakref.finalize(self, self.signals._bell.close)
         self.control = Control(folder)
         self.control.open()
         log = Log(lambda level, fields: self.events.append({"level": level, **fields}))

@@ -1,5 +1,6 @@
 """The later program of a handover: when it says which word, with an earlier program that the test speaks for."""
 
+import weakref
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ class World:
         ours, theirs = Link.pair()
         self.earlier = Link(theirs)
         self.signals = Signals()
+        weakref.finalize(self, self.signals._bell.close)
         hello = Hello(
             version="1.0", data_dir=str(folder), run_id="run", request_id="a" * 16, config_number=4,
             formats=dict(FORMATS), lock=[], first_connections={"ingest:binance": 20_041},

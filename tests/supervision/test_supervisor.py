@@ -2,6 +2,7 @@
 
 import os
 import signal
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import repeat
 from multiprocessing import Pipe, connection
@@ -87,6 +88,7 @@ class World:
         self.polite: set[str] = set()
         self.silent: set[str] = set()
         self.signals = Signals()
+        weakref.finalize(self, self.signals._bell.close)
         self.secs = 0.0
         self.looks = 0
         self.script: dict[int, Callable[[], None]] = {}
