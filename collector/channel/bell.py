@@ -2,6 +2,7 @@
 
 import os
 import threading
+import weakref
 from contextlib import suppress
 from typing import Final
 
@@ -41,11 +42,16 @@ class Bell:
 
 
 class RingingEvent(threading.Event):
-    """An Event that is never cleared and also wakes threads that wait for descriptors: its own stays readable."""
+    """An Event that is never cleared and also wakes threads that wait for descriptors: its own stays readable.
+
+    Its descriptors are given back once nobody holds it any more.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._bell = Bell()
+        # Not at the end of the process, when a thread may still hold it.
+        weakref.finalize(self, self._bell.close).atexit = False
 
     def fileno(self) -> int:
         """Readable from `set` on."""

@@ -1,9 +1,12 @@
 """Bells wake whoever waits for their descriptors."""
 
+import gc
+import os
 import select
 import threading
 
 from collector.channel.bell import Bell, RingingEvent
+from tests.descriptors import open_files
 
 
 def is_readable(what: Bell | RingingEvent, wait_secs: float = 0.0) -> bool:
@@ -45,3 +48,12 @@ def test_a_ringing_event_wakes_who_waits_for_its_descriptor_and_who_waits_for_it
         thread.join(60.0)
     assert woken == [True, True]
     assert is_readable(event), "it stays readable"
+
+
+def test_a_ringing_event_that_nobody_holds_gives_its_descriptors_back() -> None:
+    event = RingingEvent()
+    inode = os.fstat(event.fileno()).st_ino
+    assert f"pipe:[{inode}]" in open_files()
+    del event
+    gc.collect()
+    assert f"pipe:[{inode}]" not in open_files()
