@@ -1,9 +1,12 @@
 """What tests of several rooms share: recordings, an S3 server."""
 
+import gc
 import gzip
 import json
 import os
+import re
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 from hypothesis import settings
 
 from collector import scrub
+from tests.descriptors import open_files
 from tests.seaweed import ADMIN, ALONE, Seaweed
 
 # How long an example takes says something about the machine, nothing about the code.
@@ -38,12 +42,25 @@ Lines = Callable[[str], list[dict[str, Any]]]
 
 LONG = frozenset({"test_soak.py", "test_slow_disk.py"})
 
+MOST_DESCRIPTORS = 512
+"""That tests may have left open when those of a module have run: `select` takes no number above 1,023."""
+
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests that take minutes, so that nobody waits for one of them alone at the end."""
     items.sort(key=lambda item: item.path.name not in LONG)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def descriptors_are_given_back() -> Iterator[None]:
+    """The run ends with what is left open once it is too much, in whichever module that is; paths name their tests."""
+    yield
+    if len(open_files()) > MOST_DESCRIPTORS // 2:
+        gc.collect()  # a process that was played and killed is a cycle, which holds its database
+    left = open_files()
+    assert len(left) <= MOST_DESCRIPTORS, Counter(re.sub(r"\d+", "*", name) for name in left).most_common(20)
 
 
 @pytest.fixture(autouse=True)
