@@ -88,6 +88,7 @@ PURE = (
     "read/spans.py",
     "read/unrepaired.py",
     "storage/archive/days.py",
+    "reprocess/answers.py",
     "reprocess/counts.py",
     "reprocess/frames.py",
     "reprocess/mending.py",

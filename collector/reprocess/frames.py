@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from collector.domain.errors import UndecodableError
-from collector.domain.records import ROW_TYPES, Envelope, StreamKey
+from collector.domain.records import BACKFILLED_LINE, ROW_TYPES, Envelope, StreamKey
 from collector.exchanges.adapter import Adapter, Conversation, Decode, Subscription
 from collector.exchanges.together import Outcome, outcome
+from collector.reprocess.answers import read_answer
 from collector.storage.staging.columns import message_batch
 from collector.storage.staging.object_messages import of_rows
 from collector.storage.staging.undecoded import untyped_reason
@@ -24,6 +25,9 @@ class Again(NamedTuple):
     """None of them for a frame that has no market data: an answer, a heartbeat."""
     reason: str | None
     """Why it is still not understood; None if it is."""
+    line: int | None = None
+    series: int | None = None
+    """Those that its messages are stored under; None: those of the frame."""
 
 
 class Stored(NamedTuple):
@@ -45,9 +49,14 @@ class Frames:
         self._decode = adapter.decoder(self._subscription)
         self._untaught = self._decode.state() if isinstance(self._decode, Conversation) else b""
 
-    def frames(self, frames: Sequence[bytes]) -> list[Again]:
+    def frames(self, frames: Iterable[bytes], lines: Iterable[int]) -> list[Again]:
         """Frames of which nothing was known. One of which a message cannot be typed is not understood."""
-        return self._with_rows([self._frame(frame) for frame in frames])
+        return self._with_rows(
+            [
+                self._answer(frame) if line == BACKFILLED_LINE else self._frame(frame)
+                for frame, line in zip(frames, lines, strict=True)
+            ]
+        )
 
     def messages(self, symbol: str, stored: Sequence[Stored]) -> list[Again]:
         """Messages of a known symbol, which could not be typed; their reasons name their data types."""
@@ -60,6 +69,13 @@ class Frames:
         if not found:
             return Again([], None if self._is_control(frame) else UNASKED)
         return Again([message for message in found if message.payload], None)
+
+    def _answer(self, frame: bytes) -> Again:
+        try:
+            messages, line, series = read_answer(self._adapter, frame)
+        except UndecodableError as error:
+            return Again([], str(error))
+        return Again(messages, None, line, series)
 
     def _message(self, symbol: str, frame: bytes, reason: str | None, exchange_us: int | None) -> Again:
         data_type = _TYPE_OF_REASON.get(reason or "")

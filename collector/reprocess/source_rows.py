@@ -81,7 +81,7 @@ class UndecodedRows:
             self._counts.note_undecoded(Reason(self._entry.exchange, self._entry.symbol, str(reason)))
         if self._exchange is not None and len(kept) < len(frames):
             understood = [
-                (receipt, frame.messages)
+                (_stored_as(receipt, frame), frame.messages)
                 for receipt, frame in zip(_receipts(table), frames, strict=True)
                 if frame.reason is None
             ]
@@ -96,7 +96,7 @@ class UndecodedRows:
         if self._exchange is None:
             return [Again([], UNKNOWN_EXCHANGE)] * len(frames)
         if self._entry.symbol == UNKNOWN:
-            return self._exchange.frames.frames(frames)
+            return self._exchange.frames.frames(frames, table["line"].to_pylist())
         columns = (frames, table["reason"].to_pylist(), table["exchange_at"].cast(pa.int64()).to_pylist())
         return self._exchange.frames.messages(self._entry.symbol, list(map(Stored, *columns)))
 
@@ -113,3 +113,9 @@ class UndecodedRows:
 def _receipts(table: pa.Table) -> Iterator[Receipt]:
     received = table["received_at"].cast(pa.int64()).to_pylist()
     return map(Receipt, received, table["line"].to_pylist(), table["series"].to_pylist())
+
+
+def _stored_as(receipt: Receipt, frame: Again) -> Receipt:
+    """What the messages of a frame keep of how it was received."""
+    line = receipt.line if frame.line is None else frame.line
+    return receipt._replace(line=line, series=receipt.series if frame.series is None else frame.series)

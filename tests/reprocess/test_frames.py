@@ -6,7 +6,7 @@ from collector.domain.errors import UndecodableError
 from collector.exchanges import registry
 from collector.exchanges.adapter import Conversation
 from collector.exchanges.together import outcome
-from collector.reprocess.frames import UNASKED, Frames
+from collector.reprocess.frames import UNASKED, Again, Frames
 from tests.conftest import Lines
 from tests.exchanges.recorded_markets import MARKETS, RecordedMarket, recording
 
@@ -17,6 +17,11 @@ EVERY = {
 """One recording of each exchange; one of Binance's futures is enough."""
 
 
+def read_again(frames: Frames, frame: bytes, line: int = 0) -> Again:
+    (found,) = frames.frames([frame], [line])
+    return found
+
+
 @pytest.mark.parametrize("market", EVERY.values(), ids=str)
 def test_a_frame_of_every_market_gives_the_same_messages_again(market: RecordedMarket, recorded: Lines) -> None:
     played = recording(market, recorded)
@@ -24,25 +29,25 @@ def test_a_frame_of_every_market_gives_the_same_messages_again(market: RecordedM
     frames = Frames(market.adapter, played.subscription.symbols)
     read = 0
     for _, frame in played.frames:
-        found, again = outcome(decode, frame), frames.frames([frame])[0]
+        found, again = outcome(decode, frame), read_again(frames, frame)
         if isinstance(found, UndecodableError) or not found:
             assert again.messages == []
         elif isinstance(decode, Conversation):
             assert again.reason == "channel id that no answer explained"
         else:
-            assert again == ([message for message in found if message.payload], None)
+            assert again == Again([message for message in found if message.payload], None)
         read += bool(again.messages)
     assert read or isinstance(decode, Conversation)
 
 
 def test_a_channel_that_nobody_records_is_said_so() -> None:
     frames = Frames(registry.adapter("hyperliquid"), ["BTC"])
-    assert frames.frames([b'{"channel":"allMids","data":{}}'])[0] == ([], UNASKED)
+    assert read_again(frames, b'{"channel":"allMids","data":{}}') == Again([], UNASKED)
 
 
 def test_frames_teach_the_reading_of_later_ones_nothing() -> None:
     frames = Frames(registry.adapter("bitfinex"), ["tBTCUSD"])
     answer = b'{"event":"subscribed","channel":"trades","chanId":17,"symbol":"tBTCUSD","pair":"BTCUSD"}'
     trades = b'[17,"tu",[401597395,1574694478808,0.005,7245.3],5,1574694478808]'
-    assert frames.frames([answer])[0] == ([], None)
-    assert frames.frames([trades])[0].reason == "channel id that no answer explained"
+    assert read_again(frames, answer) == Again([], None)
+    assert read_again(frames, trades).reason == "channel id that no answer explained"
