@@ -179,38 +179,6 @@ def test_an_archive_of_both_versions_is_read_again_whole(tmp_path: Path) -> None
     assert findings(beside(store)) == []
 
 
-class Killed(BaseException):
-    """Ends a run as kill -9 would: nobody handles it."""
-
-
-class MortalStore(DirectoryStore):
-    """A store whose user dies before it has put so many files."""
-
-    def __init__(self, root: Path, puts: int) -> None:
-        super().__init__(root)
-        self._left = puts
-
-    def put(self, key: str, source: Path, sha256: str) -> None:
-        if self._left == 0:
-            raise Killed
-        self._left -= 1
-        super().put(key, source, sha256)
-
-
-def test_a_run_that_was_killed_goes_on_and_the_manifest_comes_last(mixed: DirectoryStore, tmp_path: Path) -> None:
-    again(mixed)
-    whole = contents(beside(mixed))
-    for puts in range(len(whole)):
-        root = tmp_path / str(puts)
-        job = Job(mixed, MortalStore(root, puts), Scope(), registry.adapter)
-        with pytest.raises(Killed):
-            list(job.read(job.look(lambda: None), lambda: None))
-        assert not list(root.glob("_manifest/**/*.json"))
-        job = Job(mixed, DirectoryStore(root), Scope(), registry.adapter)
-        list(job.read(job.look(lambda: None), lambda: None))
-        assert contents(DirectoryStore(root)) == whole
-
-
 def test_the_ledger_of_unchanged_segments_is_there_too(tmp_path: Path) -> None:
     store = store_segment(tmp_path, [typed(1)], gaps=[("binance", "BTCUSDT", make_gap())])
     store_segment(tmp_path, [undecoded(1, 3_602, trade_frame(3_602))], number=1, previous=IDS[0])
