@@ -49,8 +49,12 @@ class DayFiles:
 
     def stand_for(self, host: str, segment_id: str, entry: ManifestObject) -> bool:
         """Whether the rows of a segment's object are in a day file."""
+        return self.file_for(host, segment_id, entry) is not None
+
+    def file_for(self, host: str, segment_id: str, entry: ManifestObject) -> ManifestObject | None:
+        """The day file that has the rows of a segment's object; None if none has."""
         day = self._days.get(HostDate(host, entry.date))
-        return day is not None and segment_id in day.replaces and _partition(entry) in day.entries
+        return None if day is None or segment_id not in day.replaces else day.entries.get(_partition(entry))
 
     def are_whole(self, segment_id: str) -> bool:
         """Whether every object of a segment is in a day file: its manifest need not be read."""

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from collector import scrub
 from collector.config import Config
-from collector.config.addresses import archive_url, daily_of, daily_problem
+from collector.config.addresses import archive_of, archive_url, daily_of, daily_problem
 from collector.config.display import display, shown_name
 from collector.config.load import load
 from collector.domain.errors import ConfigError
@@ -58,6 +58,16 @@ def opened_trees(store: str | None, daily: str | None, config: Path | None) -> t
         raise ConfigError([problem])
     days = replace(loaded, archive=replace(loaded.archive, url=url))
     return open_archive(loaded), open_archive(days), loaded.archive.compression_level
+
+
+def archive_beside(daily_url: str, config: Path | None) -> ObjectStore | None:
+    """The archive whose day files stand there, by the configuration or by its name; None if there is none. Raises ConfigError."""
+    loaded = _config_for(None, config)
+    url = loaded.archive_url if loaded.daily_url == daily_url else archive_of(daily_url)
+    if not url:
+        return None
+    archive = open_archive(replace(loaded, archive=replace(loaded.archive, url=url)))
+    return None if next(archive.keys(f"{MANIFEST_FOLDER}/"), None) is None else archive
 
 
 def _daily_url(loaded: Config, daily: str | None) -> str:

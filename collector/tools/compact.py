@@ -1,6 +1,7 @@
 """Makes day files: the rows that an hour's files have of a stream and date, in
 one file a day. They stand in a tree of their own beside the archive, with the
-same keys and manifests; `collector.read` prefers them. Nothing is removed.
+same keys and manifests; `collector.read` prefers them. Nothing is removed, but
+with --remove-superseded files of which a later generation counts.
 
 Only days that are over, and whose files all are as their manifests say. A day
 for which that is not so stays as it is, and is named with the reason. Rows that
@@ -14,6 +15,7 @@ as they are, 2 nothing could be done, or a store failed on the way.
 
 import argparse
 import json
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from time import time_ns
 from typing import Any
@@ -21,11 +23,20 @@ from typing import Any
 from collector.compaction.compaction import DayResult, How, alone, compacted
 from collector.compaction.day import Trees
 from collector.compaction.survey import Dates, Survey
-from collector.domain.errors import ConfigError
-from collector.domain.names import DAY_US, date_of
+from collector.domain.errors import ConfigError, DamagedError
+from collector.domain.names import DAY_US, date_of, iso_time
 from collector.domain.records import StreamKey
 from collector.domain.redact import printable
-from collector.tools.archive_args import STORE_HELP, add_config, opened_trees, progress, require_archive
+from collector.storage.archive.superseded import remove_superseded
+from collector.storage.store.deleting import DeletingStore
+from collector.tools.archive_args import (
+    STORE_HELP,
+    add_config,
+    opened_for_deleting,
+    opened_trees,
+    progress,
+    require_archive,
+)
 from collector.tools.moments import day
 
 EXAMPLES = """examples:
@@ -33,6 +44,7 @@ EXAMPLES = """examples:
   %(prog)s data/archive --from 2026-11-01 --to 2026-12-01
   %(prog)s s3://bucket/prefix --dry-run        what would be done
   %(prog)s s3://bucket --daily s3://bucket-daily
+  %(prog)s --remove-superseded                 with credentials that may delete
   %(prog)s --config collector.toml --symbol BTCUSDT --json
 """
 _FIRST = "0001-01-01"
@@ -41,6 +53,9 @@ _FIRST = "0001-01-01"
 def run(arguments: argparse.Namespace) -> int:
     """Compact and print; returns the exit code. Raises ConfigError or StoreError."""
     archive, daily, level = opened_trees(arguments.store, arguments.daily, arguments.config)
+    if arguments.remove_superseded:
+        store = opened_for_deleting(daily.url, arguments.config)
+        return remove(store, dry=arguments.dry_run, as_json=arguments.json)
     how = How(_choice(arguments), level, arguments.dry_run)
     return compact(Trees(archive, daily), _dates(arguments.from_day, arguments.to_day), how, as_json=arguments.json)
 
@@ -59,6 +74,29 @@ def compact(trees: Trees, dates: Dates, how: How, *, as_json: bool = False) -> i
     else:
         _print_totals(trees, results, how)
     return 1 if any(result.left or result.refused for result in results) else 0
+
+
+def remove(store: DeletingStore, *, dry: bool, as_json: bool) -> int:
+    """Remove day files of earlier generations, and print a line a day; returns 0. Raises ConfigError or StoreError."""
+    done = "would go" if dry else "removed"
+    results = []
+    try:
+        with nullcontext() if dry else store.alone():
+            for result in remove_superseded(store, lambda: iso_time(time_ns() // 1_000), dry=dry):
+                results.append(result)
+                if not as_json:
+                    print(
+                        f"{result.date}: {result.objects} day files of earlier generations {done}, {result.bytes} bytes",
+                        flush=True,
+                    )
+    except DamagedError as error:
+        raise ConfigError([str(error)]) from error
+    if as_json:
+        days = [result._asdict() for result in results]
+        print(json.dumps({"daily": store.url, "dry_run": dry, "superseded": days}, indent=2))
+    else:
+        print(f"{store.url}: {sum(result.objects for result in results)} day files {done}")
+    return 0
 
 
 def _results(trees: Trees, dates: Dates, how: How, *, as_json: bool) -> list[DayResult]:
@@ -144,6 +182,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--to", dest="to_day", metavar="DAY", type=day, help="up to but excluding this day")
     for name in ("exchange", "symbol"):
         add(f"--{name}", action="append", default=[], help="only streams of this one; may be given several times")
+    add("--remove-superseded", action="store_true", help="instead remove day files of which a later generation counts")
     add("--dry-run", action="store_true", help="only say what would be done")
     add("--json", action="store_true", help="print an object with a list of days")
     add_config(parser)

@@ -15,15 +15,16 @@ nothing could be done, or the store failed on the way.
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from time import time_ns
 from typing import Any
 
-from collector.domain.errors import ConfigError
+from collector.domain.errors import ConfigError, DamagedError
 from collector.domain.names import first_kept_date, iso_time
 from collector.domain.records import GAP
 from collector.domain.redact import printable
+from collector.storage.archive.manifest import ManifestObject
 from collector.storage.archive.old_days import OldDays
 from collector.storage.archive.prune import DayResult, Prune
 from collector.storage.archive.prune_rules import PruneSelection
@@ -32,6 +33,7 @@ from collector.tools.archive_args import (
     STORE_HELP,
     add_config,
     opened_for_deleting,
+    opened_trees,
     progress,
     require_archive,
     require_known,
@@ -42,24 +44,30 @@ EXAMPLES = """examples:
   %(prog)s --older-than 90d --dry-run               what would go from the configured archive
   %(prog)s --older-than 90d                         remove it
   %(prog)s s3://bucket/prefix --older-than 12w      from another archive
+  %(prog)s --older-than 7d --compacted              hour files whose rows day files have
   %(prog)s data/archive --older-than 30d --data-type book_delta --data-type book_snapshot
   %(prog)s --config collector.toml --older-than 1825d --json
 """
 _SHOWN_REASONS = 3
+
+MayGo = Callable[[ManifestObject], bool]
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prune and print; returns the exit code. Raises ConfigError or StoreError."""
     selection = _selection(arguments)
     store = opened_for_deleting(arguments.store, arguments.config)
-    return prune(store, selection, dry=arguments.dry_run, as_json=arguments.json)
+    may_go = _in_day_files(arguments) if arguments.compacted else _anything
+    return prune(store, selection, dry=arguments.dry_run, as_json=arguments.json, may_go=may_go)
 
 
-def prune(store: DeletingStore, selection: PruneSelection, *, dry: bool, as_json: bool = False) -> int:
+def prune(
+    store: DeletingStore, selection: PruneSelection, *, dry: bool, as_json: bool = False, may_go: MayGo | None = None
+) -> int:
     """Prune and print a line a day, then the totals; returns the exit code. Raises ConfigError or StoreError."""
     results = []
     with nullcontext() if dry else store.alone():
-        for result in _pruned_days(store, selection, dry=dry):
+        for result in _pruned_days(store, selection, may_go or _anything, dry=dry):
             results.append(result)
             if not as_json:
                 _print_day(result, dry=dry)
@@ -70,7 +78,21 @@ def prune(store: DeletingStore, selection: PruneSelection, *, dry: bool, as_json
     return 1 if any(result.refused for result in results) else 0
 
 
-def _pruned_days(store: DeletingStore, selection: PruneSelection, *, dry: bool) -> Iterator[DayResult]:
+def _anything(_: ManifestObject) -> bool:
+    return True
+
+
+def _in_day_files(arguments: argparse.Namespace) -> MayGo:
+    from collector.compaction.cover import Cover  # noqa: PLC0415 -- pyarrow, for this option only
+
+    _, daily, _ = opened_trees(arguments.store, None, arguments.config)
+    try:
+        return Cover(daily).has
+    except DamagedError as error:
+        raise ConfigError(str(error).splitlines()) from error
+
+
+def _pruned_days(store: DeletingStore, selection: PruneSelection, may_go: MayGo, *, dry: bool) -> Iterator[DayResult]:
     from_date: str | None = ""
     with progress() as bar:
         while from_date is not None:
@@ -79,7 +101,7 @@ def _pruned_days(store: DeletingStore, selection: PruneSelection, *, dry: bool) 
             old.look(lambda total, task=task: bar.update(task, total=total, advance=1))  # type: ignore[misc]
             _require_streams(store, old, selection)
             bar.reset(task, description="objects", total=sum(len(old.listed[date]) for date in old.candidates()))
-            yield from Prune(store, old, selection, _now, dry=dry).days(
+            yield from Prune(store, old, selection, _now, dry=dry, may_go=may_go).days(
                 lambda number, task=task: bar.advance(task, number)  # type: ignore[misc]
             )
             bar.remove_task(task)
@@ -101,6 +123,8 @@ def _print_day(result: DayResult, *, dry: bool) -> None:
         print(f"{result.date}: {left} {done} that an earlier prune left", flush=True)
     if result.objects:
         print(f"{result.date}: {_counts([result])} {done}", flush=True)
+    if result.kept:
+        print(f"{result.date}: kept {_number(result.kept, 'object')} with rows that no day file has", flush=True)
     for reason in result.refused[:_SHOWN_REASONS]:
         print(f"{result.date} stays: {printable(reason)}", flush=True)
     if len(result.refused) > _SHOWN_REASONS:
@@ -166,6 +190,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--older-than", metavar="AGE", required=True, help="90d or 12w: days that ended so long ago, and all before")
     for name in ("exchange", "symbol", "data-type"):
         add(f"--{name}", action="append", default=[], help="only this one; may be given several times")
+    add("--compacted", action="store_true", help="only objects whose rows are in day files that are there and whole")
     add("--dry-run", action="store_true", help="only say what would go")
     add("--json", action="store_true", help="print an object with a list of days")
     add_config(parser)

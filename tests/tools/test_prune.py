@@ -152,7 +152,7 @@ def test_json_has_the_totals_and_each_day(
     assert told["bytes"] == sum(entry.bytes for entry in gone)
     assert [day["date"] for day in told["days"]] == DAYS
     assert [bool(day["refused"]) for day in told["days"]] == [False, True, False]
-    assert set(told["days"][0]) == {"date", "objects", "rows", "bytes", "leftovers", "refused"}
+    assert set(told["days"][0]) == {"date", "objects", "rows", "bytes", "leftovers", "refused", "kept"}
 
 
 @pytest.mark.parametrize(

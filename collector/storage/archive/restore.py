@@ -65,11 +65,22 @@ class CopiedSegment(NamedTuple):
 
 def plan(manifests: Iterable[Manifest], selection: Selection) -> list[Manifest]:
     """The manifests of the new archive: of the segments in the selected time, with the selected objects."""
-    known, chosen = dict[str, str | None](), []
+    known, chosen = dict[str, str | None](), list[Manifest]()
+    days: dict[str, Manifest] = {}
     for manifest in manifests:
+        if manifest.generation:
+            # Of a day's files only the last generation counts.
+            place = f"{manifest.host} {manifest.segment_id[:8]}"
+            days[place] = max(manifest, days.get(place, manifest), key=lambda one: one.segment_id)
+            continue
         known[manifest.segment_id] = manifest.previous_segment
         if any(map(selection.in_time, manifest.objects)):
             chosen.append(_reduced(manifest, [one for one in manifest.objects if selection.wants(one)]))
+    chosen += [
+        _reduced(day, [one for one in day.objects if selection.wants(one)])
+        for day in days.values()
+        if any(map(selection.in_time, day.objects))
+    ]
     staying = {manifest.segment_id for manifest in chosen}
     return [
         msgspec.structs.replace(manifest, previous_segment=_predecessor(manifest, known, staying))
@@ -171,7 +182,9 @@ def _without(manifest: Manifest, gone: list[ManifestObject]) -> Manifest:
 
 def _reduced(manifest: Manifest, objects: list[ManifestObject]) -> Manifest:
     rows, gaps = counted(objects)
-    return msgspec.structs.replace(manifest, objects=objects, rows=rows, gaps=gaps)
+    # Day files of a part of the streams stand for no whole segment.
+    segments = manifest.segments if len(objects) == len(manifest.objects) else []
+    return msgspec.structs.replace(manifest, objects=objects, rows=rows, gaps=gaps, segments=segments)
 
 
 def _key(manifest: Manifest) -> str:

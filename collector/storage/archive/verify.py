@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from collector.domain.errors import DamagedError
 from collector.domain.names import OBJECT_SUFFIX
 from collector.storage.archive.catalog import manifest_keys
+from collector.storage.archive.days import counting
 from collector.storage.archive.lenient_manifest import read_manifest
 from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.archive.pruned import PrunedObjects, pruned_objects
@@ -32,6 +33,7 @@ KINDS: Final = {
     "orphan": "no manifest names this object: its segment's upload is under way, or never ended",
     "hole": "the segment before this one has no manifest",
     "fork": "several segments say that they follow the same one",
+    "rows": "a day file has another number of rows than the files that it replaces",
     "leftover": "an object was pruned, but is still there: the next `collector prune` removes it; no fault",
 }
 
@@ -68,6 +70,8 @@ class _ManifestResult(NamedTuple):
     whole: list[ManifestObject]
     findings: list[Finding]
     pruned: list[ManifestObject]
+    is_superseded: bool = False
+    """Whether a later generation of the day's files counts: nobody reads these."""
 
 
 class Verification:
@@ -90,6 +94,9 @@ class Verification:
         self.pruned_objects = Counter[str]()
         """By date, the objects that a person pruned."""
         self.pruned_rows = Counter[str]()
+        self.has_day_files = False
+        self.superseded = 0
+        """Day files that are there and that only manifests of earlier generations name."""
 
     @property
     def segments(self) -> int:
@@ -103,15 +110,22 @@ class Verification:
         manifests = manifest_keys(self._store)
         pruned = pruned_objects(self._store)
         self.manifests = len(manifests)
-        for result in in_order(lambda key: self._verify_manifest(key, pruned), manifests, THREADS):
+        newest, superseded = set(counting(manifests).values()), set[str]()
+        for result in in_order(lambda key: self._verify_manifest(key, pruned, newest), manifests, THREADS):
             self._count(result)
+            if result.is_superseded:
+                superseded.update(result.named)
+                tick()
+                yield from result.findings
+                continue
             listed = [entry for entry in result.pruned if entry.key in unlisted]
             unlisted.difference_update(result.named)
             tick()
             yield from result.findings
             yield from self._leftovers(listed)
         yield from (Finding("damaged", key, text) for key, text in pruned.damaged())
-        yield from (Finding("orphan", key, "no manifest names it") for key in sorted(unlisted))
+        self.superseded = len(superseded & unlisted)
+        yield from (Finding("orphan", key, "no manifest names it") for key in sorted(unlisted - superseded))
         yield from broken_chains(self._segments)
 
     def _leftovers(self, listed: list[ManifestObject]) -> Iterator[Finding]:
@@ -136,7 +150,7 @@ class Verification:
             self.pruned_objects[entry.date] += 1
             self.pruned_rows[entry.date] += entry.rows
 
-    def _verify_manifest(self, key: str, pruned: PrunedObjects) -> _ManifestResult:
+    def _verify_manifest(self, key: str, pruned: PrunedObjects, newest: set[str]) -> _ManifestResult:
         try:
             read = read_manifest(self._store, key)
         except DamagedError as error:
@@ -149,6 +163,10 @@ class Verification:
         result = _ManifestResult(
             ChainLink(key, read.manifest.segment_id, read.manifest.previous_segment), named, [], found, []
         )
+        if read.manifest.generation:
+            self.has_day_files = True
+            if key not in newest:
+                return result._replace(is_superseded=True)
         for entry in read.sound:
             self._examine(entry, read.manifest, pruned, result)
         return result

@@ -249,7 +249,7 @@ def test_a_prune_that_another_one_overtook_writes_down_its_objects_again(
         delete(key)
 
     monkeypatch.setattr(store, "delete", while_the_other_replaces_the_record)
-    monkeypatch.setattr("collector.storage.archive.prune.THREADS", 1)
+    monkeypatch.setattr("collector.storage.archive.removal.THREADS", 1)
     pruned(store, PruneSelection(SECOND))
     assert findings(store) == []
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from collector.storage.archive import prune
+from collector.storage.archive import removal
 from collector.storage.archive.manifest import Manifest
 from collector.storage.archive.pruned import read_pruned
 from collector.storage.archive.verify import Verification
@@ -64,7 +64,7 @@ def deadly(store: DeletingStore, method: str, nth: int, *, after: bool) -> None:
 
 def killed_prune(opened: Callable[[], DeletingStore], method: str, nth: int, *, after: bool) -> None:
     store = opened()
-    prune.THREADS = 1  # type: ignore[misc]  # one after the other, so that the n-th call is the same in each try
+    removal.THREADS = 1  # type: ignore[misc]  # one after the other, so that the n-th call is the same in each try
     deadly(store, method, nth, after=after)
     pruned(store)
 
