@@ -1,5 +1,6 @@
 """Walks through the rows of a book in the order of ids, and says which of them belong to it."""
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
@@ -77,13 +78,21 @@ class BookWalk:
     def _of_batch(self, table: pa.Table) -> Iterator[Opening | Rows]:
         at = received(table, self._at_us)
         exchange = said(table, self._exchange_us, at)
+        times = at.to_pylist()
+        begin = 0
+        while begin < len(times):
+            while self._moments and times[begin] >= self._moments[0]:
+                yield from self._opening(self._moments.popleft(), exchange[begin - 1].as_py() if begin else None)
+            end = bisect_left(times, self._moments[0], begin) if self._moments else len(times)
+            yield from self._between(*(column.slice(begin, end - begin) for column in (table, at, exchange)))
+            begin = end
+        self._at_us, self._exchange_us = times[-1], last_said(table, self._exchange_us)
+
+    def _between(self, table: pa.Table, at: pa.Array, exchange: pa.Array) -> Iterator[Rows]:
+        """The rows of a table with no opening within it."""
         kept: list[int] = []
         is_full = self._is_watched or at[-1].as_py() >= self._levels_from
         for index, step in enumerate(self._steps(table, at.to_pylist(), is_full=is_full)):
-            while self._moments and step.at_us >= self._moments[0]:
-                yield from self._rows(table, at, exchange, kept)
-                kept = []
-                yield from self._opening(self._moments.popleft(), exchange[index - 1].as_py() if index else None)
             applied = self.course.take(step)
             self._has_levels = is_full and (self._has_levels or applied is Applied.REPLACED)
             if applied in _OF_THE_BOOK and step.at_us >= self._asked.when.since_us:
@@ -92,7 +101,6 @@ class BookWalk:
                     yield from self._rows(table, at, exchange, kept)
                     kept = []
         yield from self._rows(table, at, exchange, kept)
-        self._at_us, self._exchange_us = at[-1].as_py(), last_said(table, self._exchange_us)
 
     def _steps(self, table: pa.Table, at: list[int], *, is_full: bool) -> Iterator[Taken]:
         columns = [table[name].to_pylist() for name in (BookRow._fields if is_full else _IDS)]
