@@ -22,7 +22,7 @@ from collector.read.unrepaired import reaches
 
 _IDS: Final = BookRow._fields[:4]
 _LEVELS: Final = BookRow._fields[4:]
-_OF_THE_BOOK: Final = frozenset({Applied.REPLACED, Applied.CHANGED})
+_OF_THE_BOOK: Final = (Applied.REPLACED, Applied.CHANGED)
 
 
 class Opening(NamedTuple):

@@ -14,9 +14,9 @@ from collector.exports.event_order import ordered, settled
 from collector.exports.events import EVENT
 
 _MEMBER: Final = "data.npy"
-_LEVEL: Final = 3
-"""Of 1 to 9: 6, which NumPy takes, needs twice the time for 9 % less."""
-_AT_ONCE: Final = 1 << 18
+_LEVEL: Final = 2
+"""Of 1 to 9: with 6, which NumPy takes, compressing takes almost three times as long; docs/BENCHMARKS.md has figures."""
+_AT_ONCE: Final = 1 << 15
 """Events read back at a time; more are in memory only as long as none of them is settled."""
 _NEVER_NS: Final = END_US * 1_000
 
@@ -42,14 +42,14 @@ class EventFile:
             part = events[begin : begin + _AT_ONCE]
             self._latency_ns = min(self._latency_ns, int((part["local_ts"] - part["exch_ts"]).min()))
             self._note_least(part)
-            self._waiting.write(part.tobytes())
+            self._waiting.write(part)
 
     def finish(self) -> int:
         """Write the file; returns the nanoseconds by which local times were moved, so that no event is received before it was made."""
         moved_ns = max(0, -self._latency_ns)
         with self._waiting, tempfile.TemporaryFile(dir=self._path.parent) as whole:
             for events in self._in_order(moved_ns):
-                whole.write(events.tobytes())
+                whole.write(events)
                 self.rows += len(events)
             whole.seek(0)
             self._write(whole)
