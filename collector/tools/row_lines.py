@@ -1,8 +1,7 @@
-"""Typed rows as lines: in columns whose numbers stand by their decimal points, or as JSON. Rules without I/O."""
+"""Typed rows as lines for people, and as JSON. Rules without I/O."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from rich.text import Text
 from collector.domain.names import iso_time
 from collector.domain.records import BACKFILLED_LINE, StreamKey
 from collector.domain.redact import printable
+from collector.terminal.aligned import Aligned
 
 Row = Mapping[str, Any]
 
@@ -19,10 +19,7 @@ _BOOKS: Final = frozenset({"book_delta", "book_snapshot"})
 _UNSHOWN: Final = frozenset({"received_at", "exchange_at", "line", "series", "raw"})
 """Columns of every data type: of these a line has the time alone."""
 
-_SIDES: Final = {"buy": "green", "sell": "red"}
 _MILLISECONDS: Final = 23
-_WIDEST: Final = 60
-"""Longer texts, as of frames, make no column wider."""
 
 
 def rows_of(table: pa.Table) -> Iterator[dict[str, Any]]:
@@ -36,10 +33,10 @@ def rows_of(table: pa.Table) -> Iterator[dict[str, Any]]:
     return (dict(zip(table.column_names, values, strict=True)) for values in zip(*columns, strict=True))
 
 
-def json_line(stream: StreamKey, row: Row, times: frozenset[str]) -> str:
-    """A row as an object: the stream, then the columns of its files; times in ISO 8601."""
-    told = {name: _told(value, is_time=name in times) for name, value in row.items()}
-    return json.dumps({**stream._asdict(), **told}, ensure_ascii=False)
+def json_line(row: Row, times: frozenset[str], stream: StreamKey | None = None) -> str:
+    """A row as an object: the stream, if given, then the columns; times in ISO 8601."""
+    told = {name: told_value(value, is_time=name in times) for name, value in row.items()}
+    return json.dumps({**(stream._asdict() if stream else {}), **told}, ensure_ascii=False)
 
 
 def time_columns(schema: pa.Schema) -> frozenset[str]:
@@ -47,68 +44,27 @@ def time_columns(schema: pa.Schema) -> frozenset[str]:
     return frozenset(field.name for field in schema if pa.types.is_timestamp(field.type))
 
 
-@dataclass
-class _Column:
-    """A column of text, as wide as what it has shown."""
-
-    name: str
-    is_number: bool
-    before: int = 0
-    """Characters before the decimal point, or of all of a text."""
-    behind: int = 0
-
-    def fit(self, text: str) -> None:
-        before, behind = _parts(text) if self.is_number else (text, "")
-        self.before = max(self.before, min(_WIDEST, len(before)))
-        self.behind = max(self.behind, len(behind))
-
-    def padded(self, text: str) -> str:
-        width = max(self.before + self.behind, len(self.name))
-        if not self.is_number:
-            return text.ljust(width)
-        return (text + " " * (self.behind - len(_parts(text)[1]))).rjust(width)
-
-    def head(self) -> str:
-        width = max(self.before + self.behind, len(self.name))
-        return self.name.rjust(width) if self.is_number else self.name.ljust(width)
-
-
-class Columns:
-    """Lines of rows of one data type. Columns grow with what they show, and never shrink: lines stay below each other."""
+class MessageLines:
+    """Messages of one data type as lines below each other."""
 
     def __init__(self, data_type: str, schema: pa.Schema) -> None:
         self._is_book = data_type in _BOOKS
         self._times = time_columns(schema)
-        self._own = [field.name for field in schema if field.name not in _UNSHOWN]
-        numbers = {field.name for field in schema if _is_number(field.type)}
-        own = _BOOK_COLUMNS if self._is_book else [(name, name in numbers) for name in self._own]
-        self._columns = [_Column("received (UTC)", is_number=False), *(_Column(*column) for column in own)]
+        own = [field for field in schema if field.name not in _UNSHOWN]
+        self._own = [field.name for field in own]
+        columns = _BOOK_COLUMNS if self._is_book else [(field.name, is_number(field.type)) for field in own]
+        self._aligned = Aligned([("received (UTC)", False), *columns, ("", False)])
 
     def lines(self, rows: Sequence[Row], *, with_names: bool) -> list[Text]:
         """The lines of rows, below one with the names of the columns."""
-        cells = [self._cells(row) for row in rows]
-        for row in cells:
-            for column, text in zip(self._columns, row, strict=True):
-                column.fit(text)
-        heads = [Text("  ".join(column.head() for column in self._columns), "bold")] if with_names else []
-        return [*heads, *map(self._line, rows, cells)]
+        return self._aligned.lines(list(map(self._cells, rows)), with_names=with_names)
 
     def _cells(self, row: Row) -> list[str]:
-        at = _time(row["received_at"])
-        return [at, *(_book_cells(row) if self._is_book else (self._cell(name, row[name]) for name in self._own))]
+        own = _book_cells(row) if self._is_book else (self._cell(name, row[name]) for name in self._own)
+        return [time_text(row["received_at"]), *own, "fetched later" if row["line"] == BACKFILLED_LINE else ""]
 
     def _cell(self, name: str, value: Any) -> str:
-        return "" if value is None else _time(value) if name in self._times else _text(value)
-
-    def _line(self, row: Row, cells: list[str]) -> Text:
-        line = Text()
-        for index, (column, text) in enumerate(zip(self._columns, cells, strict=True)):
-            line.append(column.padded(text), "dim" if index == 0 else _SIDES.get(text, ""))
-            line.append("  ")
-        if row["line"] == BACKFILLED_LINE:
-            line.append("fetched later", "dim")
-        line.rstrip()
-        return line
+        return time_text(value) if name in self._times and value is not None else cell_text(value)
 
 
 _BOOK_COLUMNS: Final = (
@@ -120,35 +76,33 @@ _BOOK_COLUMNS: Final = (
 def _book_cells(row: Row) -> Iterator[str]:
     """What it is, its id, and of each side how many levels it names and the best of them."""
     yield "book" if row["is_snapshot"] else "change"
-    yield "" if row["last_id"] is None else _text(row["last_id"])
+    yield cell_text(row["last_id"])
     for side, best in (("bid", max), ("ask", min)):
         both = zip(row[f"{side}_prices"], row[f"{side}_sizes"], strict=True)
         levels = [(price, size) for price, size in both if price is not None and size is not None]
         yield str(len(levels))
-        yield from map(_text, best(levels)) if levels else ("", "")
+        yield from map(cell_text, best(levels)) if levels else ("", "")
 
 
-def _is_number(type_: pa.DataType) -> bool:
+def is_number(type_: pa.DataType) -> bool:
+    """Whether a column has numbers."""
     return bool(pa.types.is_floating(type_) or pa.types.is_integer(type_))
 
 
-def _parts(number: str) -> tuple[str, str]:
-    """What stands before a number's decimal point, and the rest."""
-    before, point, behind = number.partition(".")
-    return before, point + behind
-
-
-def _time(time_us: int) -> str:
+def time_text(time_us: int) -> str:
+    """A time to the millisecond, without its zone."""
     return iso_time(time_us)[:_MILLISECONDS].replace("T", " ")
 
 
 def plain_number(value: float) -> str:
     """The shortest decimal that is this double, without an exponent."""
-    text = format(Decimal(repr(value)), "f")
-    return text.removesuffix(".0")
+    return format(Decimal(repr(value)), "f").removesuffix(".0")
 
 
-def _text(value: Any) -> str:
+def cell_text(value: Any) -> str:
+    """A value as plain text; nothing for null."""
+    if value is None:
+        return ""
     if isinstance(value, float):
         return plain_number(value)
     if isinstance(value, bytes):
@@ -156,7 +110,8 @@ def _text(value: Any) -> str:
     return printable(str(value))
 
 
-def _told(value: Any, *, is_time: bool) -> Any:
+def told_value(value: Any, *, is_time: bool) -> Any:
+    """A value as programs read it: a time in ISO 8601, bytes as text."""
     if is_time and value is not None:
         return iso_time(value)
     return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value

@@ -40,7 +40,7 @@ from collector.storage.staging.object_messages import ObjectMessages
 from collector.terminal.console import output_console
 from collector.terminal.waiting import wait_for_reader
 from collector.tools.archive_args import opened
-from collector.tools.row_lines import Columns, json_line, rows_of, time_columns
+from collector.tools.row_lines import MessageLines, json_line, rows_of, time_columns
 
 EXAMPLES: Final = """examples:
   %(prog)s binance BTCUSDT trade                  the last ten trades
@@ -158,20 +158,20 @@ def _shown(stream: StreamKey, *, as_json: bool) -> Show:
     assert schema is not None  # noqa: S101 -- as was required
     if as_json:
         return partial(_print_json, stream, time_columns(schema))
-    return _Printed(Columns(stream.data_type, schema), output_console())
+    return _Printed(MessageLines(stream.data_type, schema), output_console())
 
 
 def _print_json(stream: StreamKey, times: frozenset[str], table: pa.Table) -> None:
     for row in rows_of(table):
-        print(json_line(stream, row, times))
+        print(json_line(row, times, stream))
     sys.stdout.flush()
 
 
 class _Printed:
     """Prints rows below each other, and what the columns are above the first."""
 
-    def __init__(self, columns: Columns, console: Console) -> None:
-        self._columns = columns
+    def __init__(self, lines: MessageLines, console: Console) -> None:
+        self._lines = lines
         self._console = console
         self._has_names = False
 
@@ -179,7 +179,7 @@ class _Printed:
         rows = list(rows_of(table))
         if not rows:
             return
-        for line in self._columns.lines(rows, with_names=not self._has_names):
+        for line in self._lines.lines(rows, with_names=not self._has_names):
             self._console.print(line, no_wrap=True, overflow="ellipsis", soft_wrap=False)
         self._has_names = True
         sys.stdout.flush()
