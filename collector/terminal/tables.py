@@ -32,6 +32,9 @@ class Signs:
         fine = (console.encoding or "").lower().startswith("utf")
         self._heights = "▁▂▃▄▅▆▇█" if fine else "_.,-~=+#"
         self._full, self._empty = ("█", "░") if fine else ("#", ".")
+        self._parts = "▏▎▍▌▋▊▉" if fine else ""
+        self.rule, self.dot = ("─", "·") if fine else ("-", "|")
+        """A line across, and what stands between words that belong to one line."""
 
     def spark(self, values: Sequence[float], width: int) -> str:
         """A sparkline of the newest `width` values, scaled to the highest."""
@@ -39,6 +42,12 @@ class Signs:
         highest = max(newest, default=0.0)
         last = len(self._heights) - 1
         return "".join(self._heights[round(last * value / highest) if highest > 0 else 0] for value in newest)
+
+    def length(self, part: float, width: int) -> str:
+        """A bar whose length is this part of `width`, to an eighth of a character where the encoding has them."""
+        steps = len(self._parts) + 1
+        whole, rest = divmod(round(min(1.0, max(0.0, part)) * width * steps), steps)
+        return self._full * whole + (self._parts[rest - 1] if rest else "")
 
     def bar(self, part: float) -> Text:
         """A bar for the used part of a limit: green, from one half yellow, from 1 red."""

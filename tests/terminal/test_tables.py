@@ -17,6 +17,15 @@ def test_lines_and_bars_suit_the_terminal(encoding: str, line: str, bar: str) ->
     assert signs.spark([0.0, 0.0], 10) == line[0] * 2
 
 
+@pytest.mark.parametrize(
+    ("encoding", "drawn"),
+    [("utf-8", ["", "█▎", "██▌", "████▉", "█████"]), ("ascii", ["", "#", "##", "#####", "#####"])],
+)
+def test_the_length_of_a_bar_is_exact_as_far_as_the_terminal_can_show_it(encoding: str, drawn: list[str]) -> None:
+    signs = tables.Signs(Console(file=io.TextIOWrapper(io.BytesIO(), encoding)))
+    assert [signs.length(part, 5) for part in (0.0, 0.25, 0.49, 0.97, 7.0)] == drawn
+
+
 @pytest.mark.parametrize(("part", "style"), [(0.2, "green"), (0.5, "yellow"), (1.0, "red"), (9.0, "red")])
 def test_a_bar_turns_yellow_and_then_red(part: float, style: str) -> None:
     bar = tables.Signs(Console(file=io.StringIO())).bar(part)
