@@ -40,6 +40,7 @@ COMMANDS: Final = {
     ),
     "status": Command("collector.tools.queue_stats", "is it recording, is it keeping up, what is wrong"),
     "tail": Command("collector.tools.tail", "the newest messages of a stream, and those that come"),
+    "read": Command("collector.tools.read", "the book as a ladder, depth and bars, and what there is"),
     "gaps": Command("collector.tools.show_gaps", "what is missing, and why"),
     "books": Command("collector.tools.check_books", "compare rebuilt order books with the exchange's own prices"),
     "verify": Command("collector.tools.verify_archive", "is every object of an archive there and whole"),
@@ -62,6 +63,7 @@ examples:
   %(prog)s handover                           upgrade a running recorder
   %(prog)s status --watch                     how the recorder is doing
   %(prog)s tail binance BTCUSDT trade -f      what it stores, as it is stored
+  %(prog)s read book BTCUSDT --follow         its book, as it changes
   %(prog)s gaps s3://bucket/prefix --from 7d  what was missed in a week
   %(prog)s symbols binance --match '*USDT'    what can be recorded
   %(prog)s COMMAND --help                     a command's options and examples

@@ -20,12 +20,15 @@ HEAVY = ("pyarrow", "boto3", "botocore", "numpy", "websockets")
 
 
 def options_of(name: str) -> dict[str, argparse.Action]:
-    """A command's options that help shows, by their long names."""
+    """A command's options that help shows, by their long names; of one that has questions, those of all."""
     parser = argparse.ArgumentParser()
     import_module(cli.COMMANDS[name].module).add_arguments(parser)
+    questions = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    parsers = [parser, *(one for question in questions for one in question.choices.values())]
     return {
         flag: action
-        for action in parser._actions
+        for one in parsers
+        for action in one._actions
         for flag in action.option_strings
         if flag.startswith("--") and action.help is not argparse.SUPPRESS
     }
@@ -71,6 +74,7 @@ def test_the_command_has_every_subcommand_of_the_contract() -> None:
         "handover",
         "journal",
         "prune",
+        "read",
         "reload",
         "reprocess",
         "restore",

@@ -48,12 +48,18 @@ def moment_text(time_us: int) -> str:
     return f"{iso_time(time_us)[:19].replace('T', ' ')} UTC"
 
 
-def add_period(parser: argparse.ArgumentParser, moment_of: Callable[[str], T], *, required: bool = False) -> None:
+def add_period(
+    parser: argparse.ArgumentParser,
+    moment_of: Callable[[str], T],
+    *,
+    required: bool = False,
+    from_is_required: bool = False,
+) -> None:
     """Add --from and --to; `from_time` and `to_time` are None where they are not given."""
     for name, text in (("from", "from this time on"), ("to", "up to but excluding this time")):
         parser.add_argument(
             f"--{name}", dest=f"{name}_time", metavar="TIME", type=moment_of, help=f"{text}: {TIMES}",
-            required=required,
+            required=required or (from_is_required and name == "from"),
         )  # fmt: skip
 
 
