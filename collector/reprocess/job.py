@@ -27,7 +27,7 @@ from collector.storage.archive.catalog import manifest_keys
 from collector.storage.archive.lenient_manifest import read_manifest
 from collector.storage.archive.manifest import Manifest, ManifestObject, counted, decode_manifest
 from collector.storage.archive.pruned import pruned_objects
-from collector.storage.archive.schema import SCHEMA_VERSION
+from collector.storage.archive.schema import SCHEMA_VERSION, schema_of
 from collector.storage.staging.file_names import object_file_name
 from collector.storage.store.object_store import ObjectInfo, ObjectStore
 
@@ -130,6 +130,11 @@ class Job:
             raise DamagedError(f"{report.faults[0].key}: {report.faults[0].text}")
         if report.manifest.schema_version > SCHEMA_VERSION:
             raise DamagedError("it was written by a newer version")
+        unknown = {
+            entry.data_type for entry in report.manifest.objects if schema_of(entry.data_type, SCHEMA_VERSION) is None
+        }
+        if unknown:
+            raise DamagedError(f"it has rows that only another version knows: {', '.join(sorted(unknown))}")
         pruned = pruned_objects(self._store)
         there = [entry for entry in report.manifest.objects if pruned.pruned_at(entry) is None]
         return msgspec.structs.replace(report.manifest, objects=there)

@@ -47,7 +47,7 @@ class StoredRows:
         stream, counts = self._stream, self._counts
         for table in tables(self._source):
             counts.converted[stream] += len(table) * self._is_old
-            if self._exchange is None:
+            if self._exchange is None or stream.data_type not in self._exchange.adapter.id_rules:
                 yield with_schema(table, MESSAGE_SCHEMAS[stream.data_type])
                 continue
             again = reread(table, stream.data_type, self._exchange.adapter)

@@ -92,7 +92,12 @@ def _config_for(store: str | None, config: Path | None) -> Config:
 
 def data_dir_of(config: Path | None) -> Path:
     """The data_dir of this configuration. Raises ConfigError."""
-    return load(config, os.environ, registry.data_types()).data_dir
+    return config_of(config).data_dir
+
+
+def config_of(config: Path | None) -> Config:
+    """A configuration, with what the environment says. Raises ConfigError."""
+    return load(config, os.environ, registry.data_types())
 
 
 def is_folder(store: str | Path) -> bool:

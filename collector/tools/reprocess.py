@@ -12,7 +12,7 @@ TARGET is by default the archive's URL with -reprocessed behind it. It belongs
 to one version: for the next one remove it, or name another. A run that was
 interrupted goes on when it is repeated. With --from and --to whole segments are
 read, each that has rows of that time. Frames are read of symbols that the
-archive has otherwise, or --symbol names.
+archive has other rows of, or that the configuration or --symbol names.
 
 Exit code: 0 all of it was read, 1 some segments were left out, because an
 object or a manifest is damaged, 2 nothing could be done, or a store failed on
@@ -33,7 +33,7 @@ from collector.reprocess.job import Job, SegmentResult
 from collector.reprocess.scope import BEGINNING, END, Scope
 from collector.storage.store.object_store import ObjectStore
 from collector.storage.store.open import bucket_of
-from collector.tools.archive_args import STORE_HELP, add_config, opened, progress, require_archive
+from collector.tools.archive_args import STORE_HELP, add_config, config_of, opened, progress, require_archive
 from collector.tools.moments import add_period, moment, require_order
 
 EXAMPLES = """examples:
@@ -53,13 +53,20 @@ def run(arguments: argparse.Namespace) -> int:
     target = opened(arguments.target or _beside(store), arguments.config)
     _require_outside(store, target)
     require_archive(store)
-    return reprocess(store, target, scope, dry=arguments.dry_run, as_json=arguments.json)
+    config = config_of(arguments.config)
+    job = Job(
+        store,
+        None if arguments.dry_run else target,
+        scope,
+        registry.adapter,
+        symbols={symbol for feed in config.feed for symbol in feed.wanted.exact} | scope.symbols,
+        compression_level=config.archive.compression_level,
+    )
+    return reprocess(job, _Totals(store.url, target.url, dry=arguments.dry_run), as_json=arguments.json)
 
 
-def reprocess(store: ObjectStore, target: ObjectStore, scope: Scope, *, dry: bool, as_json: bool = False) -> int:
+def reprocess(job: Job, totals: "_Totals", *, as_json: bool = False) -> int:
     """Read again and print; returns the exit code. Raises ConfigError or StoreError."""
-    job = Job(store, None if dry else target, scope, registry.adapter, symbols=scope.symbols)
-    totals = _Totals(store.url, target.url, dry=dry)
     for result in _results(job):
         totals.add(result)
         if result.problem is not None and not as_json:

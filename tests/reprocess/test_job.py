@@ -11,6 +11,8 @@ import pytest
 import collector.read
 from collector.domain.errors import ConfigError
 from collector.exchanges import registry
+from collector.exchanges.adapter import Adapter
+from collector.exchanges.binance import Binance
 from collector.reprocess.counts import Counts, Reason
 from collector.reprocess.job import Job, SegmentResult
 from collector.reprocess.scope import Scope
@@ -254,3 +256,37 @@ def test_day_files_are_not_read_again(tmp_path: Path) -> None:
     place.write_bytes(msgspec.structs.replace(decode_manifest(place.read_bytes()), generation=1).encode())
     with pytest.raises(ConfigError, match="has day files: name the archive that they were made of"):
         again(store)
+
+
+def test_a_data_type_that_this_version_does_not_know_is_not_dropped(tmp_path: Path) -> None:
+    store = store_segment(tmp_path, [typed(1)])
+    (place,) = folder_of(store).glob("_manifest/*/*.json")
+    place.write_bytes(
+        place.read_bytes().replace(b"data_type=trade", b"data_type=weather").replace(b'"trade"', b'"weather"')
+    )
+    _, (result,) = again(store, Scope(whole=True))
+    assert str(result.problem).endswith("it has rows that only another version knows: weather")
+    assert contents(beside(store)) == {}
+
+
+class Forgetful(Binance):
+    """A version that does not read trades any more."""
+
+    channels = tuple(channel for channel in Binance.channels if "trade" not in channel.rules)  # type: ignore[assignment] # fewer
+
+
+@pytest.mark.parametrize("adapter", [Forgetful(), None], ids=["a data type", "an exchange"])
+def test_rows_of_what_this_version_does_not_record_stay_as_they_are(tmp_path: Path, adapter: Adapter | None) -> None:
+    store = store_segment(tmp_path, [typed(1), typed(2)], keep_raw=True)
+    as_schema_1(folder_of(store))
+
+    def adapter_of(name: str) -> Adapter:
+        if adapter is None:
+            raise ConfigError([name])
+        return adapter
+
+    job = Job(store, beside(store), Scope(), adapter_of)
+    (result,) = job.read(job.look(lambda: None), lambda: None)
+    assert (result.counts.converted, result.counts.texts.total()) == ({TRADES: 2}, 0)
+    assert rows(beside(store)).equals(rows(store))
+    assert findings(beside(store)) == []
