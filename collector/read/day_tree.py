@@ -32,16 +32,17 @@ class DayTree:
     def look(self) -> DayFiles:
         """What counts now. Raises StoreError."""
         keys = frozenset(self._keys())
-        if keys == self._seen:
+        records = frozenset(key for key in keys if key.startswith(f"{PRUNED_FOLDER}/"))
+        if keys == self._seen and not records and not self.problems():
             return self._files
-        counted = set(counting(key for key in keys if not key.startswith(f"{PRUNED_FOLDER}/")).values())
+        counted = set(counting(keys - records).values())
         self._read = {key: manifest for key, manifest in self._read.items() if key in counted}
         self._problems = {key: found for key, found in self._problems.items() if key in counted}
         for key, manifest, problems in in_order(self._manifest, sorted(counted - self._read.keys()), THREADS):
             self._problems[key] = problems
             if manifest is not None:
                 self._read[key] = manifest
-        pruned = PrunedObjects(self.store, frozenset(key for key in keys if key.startswith(f"{PRUNED_FOLDER}/")))
+        pruned = PrunedObjects(self.store, records)
         known = (manifest for manifest in self._read.values() if self._was(manifest))
         self._files = DayFiles(known, lambda entry: pruned.pruned_at(entry) is not None)
         self._problems[PRUNED_FOLDER] = [f"{key}: {text}" for key, text in pruned.damaged()]
