@@ -5,7 +5,7 @@ of. A stream without a file there, and a segment that is not listed, are read fr
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from collector.domain.names import ObjectPartition
@@ -24,6 +24,8 @@ class Found(NamedTuple):
     counting: Manifest | None
     """The manifest of the day files that count."""
     is_pruned: Callable[[ManifestObject], bool]
+    elsewhere: Sequence[ManifestObject] = ()
+    """Other hosts' objects of the date."""
 
 
 class DayFile(NamedTuple):
@@ -87,6 +89,8 @@ class _Day:
                 continue
             if any(map(self._found.is_pruned, entries.values())):
                 left.append(f"{_name(partition)}: objects of it were pruned")
+            elif took_turns(entries.values(), [one for one in self._found.elsewhere if _partition(one) == partition]):
+                left.append(f"{_name(partition)}: this host and another took turns at recording it")
             elif not self._before <= self._ids:
                 left.append(f"{_name(partition)}: manifests of segments that are in day files are not there any more")
             else:
@@ -151,6 +155,24 @@ class _Day:
         manifests = [one for one in self._found.segments if one.segment_id in replaces]
         manifests += [] if self._found.counting is None else [self._found.counting]
         return min(one.opened_at for one in manifests), max(one.sealed_at for one in manifests)
+
+
+def took_turns(own: Iterable[ManifestObject], others: Sequence[ManifestObject]) -> bool:
+    """Whether another host recorded between two objects of this one, and never at the same time.
+
+    Such objects are read one after another. A day file would be as long as the day, and overlap the other host's.
+    """
+    spans, theirs = list(_spans(own)), list(_spans(others))
+    if any(start <= their_end and their_start <= end for start, end in spans for their_start, their_end in theirs):
+        return False
+    first, last = min((start for start, _ in spans), default=""), max((end for _, end in spans), default="")
+    return any(first < start < last for start, _ in theirs)
+
+
+def _spans(entries: Iterable[ManifestObject]) -> Iterable[tuple[str, str]]:
+    for entry in entries:
+        if entry.received_min is not None and entry.received_max is not None:
+            yield entry.received_min, entry.received_max
 
 
 def _by_partition(found: Found) -> dict[ObjectPartition, dict[str, ManifestObject]]:

@@ -63,12 +63,27 @@ class Survey:
 
     def found(self, day: HostDate) -> Found:
         """All that there is of a day. Raises DamagedError if a part of it cannot be read, StoreError."""
+        held = self._held(day)
+        others = {one for one in (*self._segments, *self._counting) if one.date == day.date} - {day}
+        elsewhere = [
+            entry
+            for other in sorted(others)
+            for segment in self._segments_of(other, self._held(other))
+            for entry in segment.objects
+            if entry.date == day.date
+        ]
+        segments = self._segments_of(day, held)
+        return Found(day, segments, held, lambda entry: self._pruned.pruned_at(entry) is not None, elsewhere)
+
+    def _held(self, day: HostDate) -> Manifest | None:
+        """The manifest of the day files that count."""
         key = self._counting.get(day)
-        held = None if key is None else _sound(key, read_manifest(self._daily, key))
-        names = self._segments[day] | (set(held.replaces) if held else set())
+        return None if key is None else _sound(key, read_manifest(self._daily, key))
+
+    def _segments_of(self, day: HostDate, held: Manifest | None) -> list[Manifest]:
+        names = self._segments.get(day, set()) | (set(held.replaces) if held else set())
         keys = [key for name in sorted(names) if (key := manifest_key(day.host, name)) in self._keys]
-        segments = list(in_order(lambda key: _sound(key, read_manifest(self._archive, key)), keys, THREADS))
-        return Found(day, segments, held, lambda entry: self._pruned.pruned_at(entry) is not None)
+        return list(in_order(lambda key: _sound(key, read_manifest(self._archive, key)), keys, THREADS))
 
     def _look_at_days(self) -> set[str]:
         """The segments that are replaced whole, in every date that they have objects of."""

@@ -9,8 +9,9 @@ came later make a new generation: new files, then a manifest, from which on they
 count. Run it every night; one that was interrupted is simply repeated. Run one
 at a time on a bucket: two do no harm, but the work twice. Days are UTC.
 
-Exit code: 0 every day asked for has its day files, 1 some days or streams stay
-as they are, 2 nothing could be done, or a store failed on the way.
+Exit code: 0 every day asked for has its day files, as far as its files were not
+pruned, 1 some days stay as they are, 2 nothing could be done, or a store failed
+on the way.
 """
 
 import argparse
@@ -73,7 +74,7 @@ def compact(trees: Trees, dates: Dates, how: How, *, as_json: bool = False) -> i
         print(json.dumps(_as_object(trees, results, how), indent=2))
     else:
         _print_totals(trees, results, how)
-    return 1 if any(result.left or result.refused for result in results) else 0
+    return 1 if any(result.refused for result in results) else 0
 
 
 def remove(store: DeletingStore, *, dry: bool, as_json: bool) -> int:
@@ -123,8 +124,8 @@ def _print_day(result: DayResult, how: How) -> None:
             f" (generation {result.generation}), {result.rows} rows{size}",
             flush=True,
         )
-    for reason in result.left:
-        print(f"{named}, left as it is: {printable(reason)}", flush=True)
+        for reason in result.left:
+            print(f"{named}, left as it is: {printable(reason)}", flush=True)
     for reason in result.refused:
         print(f"{named} stays: {printable(reason)}", flush=True)
 
@@ -134,6 +135,9 @@ def _print_totals(trees: Trees, results: list[DayResult], how: How) -> None:
     files = sum(result.files for result in made)
     done = "would be made" if how.dry else "made"
     print(f"{trees.daily.url}: {len(made)} days, {files} day files {done}")
+    left = sum(bool(result.left) and not result.generation for result in results)
+    if left:
+        print(f"{left} days have files that cannot be in day files: --json says why")
     refused = sum(bool(result.refused) for result in results)
     if refused:
         print(f"{refused} days left as they are: collector verify says more")

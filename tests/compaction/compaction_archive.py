@@ -73,6 +73,17 @@ def add_late(store: ObjectStore, folder: Path) -> Manifest:
     return _segment(store, folder, LATE_ID, [late], [], IDS[-1])
 
 
+def add_turns(store: ObjectStore, folder: Path) -> None:
+    """A host that records for an hour between two hours of another."""
+    for host, segment_id, ids, hour in (
+        ("a", "20261122T010000Z-4f2a9c", [1, 2], 0),
+        ("b", "20261122T020000Z-4f2a9c", [3, 4], 1),
+        ("a", "20261122T030000Z-4f2a9c", [5, 6], 2),
+    ):
+        messages = of_each(ids, NOON_US - DAY_US + hour * HOUR_US)
+        _segment(store, folder, segment_id, messages, [], "", host)
+
+
 def _segment(
     store: ObjectStore,
     folder: Path,

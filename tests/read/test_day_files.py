@@ -21,6 +21,7 @@ from tests.compaction.compaction_archive import (
     FIRST,
     SECOND,
     add_late,
+    add_turns,
     compact,
     counting_manifests,
     fill,
@@ -130,6 +131,15 @@ def test_only_chosen_streams_are_read_from_day_files(tmp_path: Path) -> None:
     assert len(files(archive(tmp_path))) == 5
     assert len(archive(tmp_path).deltas("BTCUSDT", gaps="ignore", host="host-1").files) == 1 + 2
     assert ids(archive(tmp_path)) == EVERY
+
+
+def test_hosts_that_took_turns_within_a_day_are_read_one_after_another(tmp_path: Path) -> None:
+    found = Trees(DirectoryStore(tmp_path / "archive"), DirectoryStore(tmp_path / "archive-daily"))
+    add_turns(found.archive, tmp_path / "made")
+    results = {one.host: one for one in compact(found)}
+    assert [len(results[host].left) for host in ("a", "b")] == [2, 0]
+    table = archive(tmp_path).trades("BTCUSDT", gaps="ignore", kinds=None).arrow()
+    assert table["trade_id"].to_pylist() == list("123456")
 
 
 def test_as_of_a_moment_before_one_of_its_segments_was_sealed_a_day_file_counts_for_nothing(

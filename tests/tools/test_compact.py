@@ -7,7 +7,7 @@ import pytest
 
 from collector import cli
 from collector.storage.store.directory import DirectoryStore
-from tests.compaction.compaction_archive import FIRST, IDS, SECOND, fill
+from tests.compaction.compaction_archive import FIRST, IDS, SECOND, fill, prune
 
 
 def compact(tmp_path: Path, *arguments: str) -> int:
@@ -87,3 +87,16 @@ def test_the_configured_tree_is_that_of_the_configured_archive(
     monkeypatch.setenv("COLLECTOR_ARCHIVE__DAILY_URL", (tmp_path / "days").as_uri())
     assert cli.main(["compact"]) == 0
     assert len(list((tmp_path / "days").rglob("*.parquet"))) == 7
+
+
+def test_days_that_were_pruned_before_are_told_in_one_line(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prune(archive, SECOND)
+    assert compact(tmp_path) == 0
+    capsys.readouterr()
+    assert compact(tmp_path) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "2 days have files that cannot be in day files: --json says why"
+    assert compact(tmp_path, "--json") == 0
+    reasons = [line for day in json.loads(capsys.readouterr().out)["days"] for line in day["left"]]
+    assert "binance BTCUSDT trade: objects of it were pruned" in reasons
