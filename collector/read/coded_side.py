@@ -3,21 +3,13 @@
 Memory stays bounded: with each part the prices are coded anew, and those of levels that are gone are forgotten. Needs NumPy.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from collector.read.book_parts import Levels
 from collector.read.forms import Form
-from collector.read.side_loop import CodedRows, CodedTops
-
-
-class Tops(NamedTuple):
-    """The best levels at some moments, all in a row, and how many each moment has."""
-
-    prices: Any
-    sizes: Any
-    counts: Any
+from collector.read.side_loop import CodedLevels, CodedRows, Tops
 
 
 class CodedSide:
@@ -36,22 +28,21 @@ class CodedSide:
         """Take the next rows, and what each of them does."""
         coded = levels.prices.dictionary_encode()
         prices = self._sign * coded.dictionary.to_numpy(zero_copy_only=False)
-        keys = np.unique(np.concatenate([self._keys, prices]))
-        held = np.zeros(len(keys))
-        held[np.searchsorted(keys, self._keys)] = self._held
+        keys, places = np.unique(np.concatenate([self._keys, prices]), return_inverse=True)
+        held, before = np.zeros(len(keys)), len(self._keys)
+        held[places[:before]] = self._held
         self._keys, self._held, self._row = keys, held, 0
-        codes = np.searchsorted(keys, prices)[coded.indices.to_numpy()]
-        self._rows = CodedRows(fates, levels.starts, codes, levels.sizes)
+        self._rows = CodedRows(fates, levels.starts, places[before:][coded.indices.to_numpy()], levels.sizes)
 
     def fill(self, bounds: Any, count: int) -> Tops:
         """Apply rows up to the last of `bounds`, and return the best levels before the row of each of them."""
         width = min(count, len(self._keys))
-        shape = len(bounds), width
-        tops = CodedTops(np.empty(shape, np.int64), np.empty(shape), np.zeros(len(bounds), np.int64))
-        self._form.fill(self._rows, self._row, bounds, self._held, self._depth, tops)
+        most = len(bounds) * width
+        tops = Tops(np.empty(most), np.empty(most), np.zeros(len(bounds), np.int64))
+        side = CodedLevels(self._sign * self._keys, self._held)
+        filled = self._form.fill(self._rows, self._row, bounds, side, self._depth, width, tops)
         self._row = int(bounds[-1])
-        chosen = np.arange(width) < tops.counts[:, None]
-        return Tops(self._sign * self._keys[tops.codes[chosen]], tops.sizes[chosen], tops.counts)
+        return Tops(tops.prices[:filled], tops.sizes[:filled], tops.counts)
 
     def end(self) -> None:
         """Apply the rest of the rows."""

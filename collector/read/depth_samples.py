@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from collector.read.book_depth import Sampling
 from collector.read.book_parts import BookPart
-from collector.read.coded_side import Tops
 from collector.read.fast_course import FastCourse, Moments
 from collector.read.gaps import LedgerRow
+from collector.read.side_loop import Tops
 
 _NUMBERS: Final = 400_000
 """About as many prices are put into a table at most."""
@@ -80,11 +80,11 @@ def _names(why: dict[int, list[LedgerRow]], count: int) -> pa.Array:
 
 def _lists(tops: Tops, unknown: Any) -> tuple[pa.Array, pa.Array]:
     """Lists of prices and of sizes, null where the book is not known."""
+    numbers: tuple[Any, Any] = tops.prices, tops.sizes
+    if unknown.any():
+        is_known = np.repeat(~unknown, tops.counts)
+        numbers = tops.prices[is_known], tops.sizes[is_known]
     counts = np.where(unknown, 0, tops.counts)
     offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
-    is_known = np.repeat(~unknown, tops.counts)
-    mask = pa.array(unknown)
-    prices, sizes = (
-        pa.ListArray.from_arrays(offsets, pa.array(values[is_known]), mask=mask) for values in (tops.prices, tops.sizes)
-    )
+    prices, sizes = (pa.ListArray.from_arrays(offsets, pa.array(values), mask=pa.array(unknown)) for values in numbers)
     return prices, sizes

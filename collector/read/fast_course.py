@@ -8,10 +8,11 @@ import numpy as np
 from collector.read.book import Level, Side
 from collector.read.book_course import reach
 from collector.read.book_parts import BookPart
-from collector.read.coded_side import CodedSide, Tops
+from collector.read.coded_side import CodedSide
 from collector.read.fates import NO_BOOK, REPLACED, WITH_ID, Behind, Rows
 from collector.read.forms import Form
 from collector.read.gaps import LedgerRow
+from collector.read.side_loop import Tops
 
 
 class Moments(NamedTuple):

@@ -15,7 +15,7 @@ class Form(NamedTuple):
     name: str
     """`numba` or `numpy`."""
     fates: Callable[..., None]
-    fill: Callable[..., None]
+    fill: Callable[..., int]
     knows_depth: bool
     """Whether it follows a book of which only the best levels are kept."""
 
@@ -43,10 +43,10 @@ def numpy_form() -> Form | None:
     return Form("numpy", side_numpy.fates, side_numpy.fill, knows_depth=False)
 
 
-def _compiled(numba: Any, function: Callable[..., None]) -> Callable[..., None]:
+def _compiled(numba: Any, function: Callable[..., Any]) -> Callable[..., Any]:
     """The function compiled at its first call, kept for later processes where there is a folder to keep it in."""
     try:
-        compiled: Callable[..., None] = numba.njit(cache=True)(function)
+        compiled: Callable[..., Any] = numba.njit(cache=True)(function)
     except RuntimeError:
         # No folder can be written to: it is compiled anew in each process.
         compiled = numba.njit(function)

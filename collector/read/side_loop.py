@@ -17,20 +17,28 @@ class CodedRows(NamedTuple):
     sizes: Any
 
 
-class CodedTops(NamedTuple):
-    """The best levels at some moments: a row for each, with `counts` levels in it."""
+class Tops(NamedTuple):
+    """The best levels at some moments, those of one behind those of the one before, and how many each has."""
 
-    codes: Any
+    prices: Any
     sizes: Any
     counts: Any
 
 
-def fill(rows: CodedRows, first_row: int, bounds: Any, held: Any, depth: int, tops: CodedTops) -> None:  # noqa: C901, PLR0912 -- compiled as one
-    """Apply rows from `first_row` on; before the row of each of `bounds`, which rise, fill in the best levels.
+class CodedLevels(NamedTuple):
+    """The side: of each code its price, and its size, which is 0 if there is no such level."""
 
-    `held` is the side, and is changed. `depth` is how many levels are kept after each row, 0 for all.
+    prices: Any
+    held: Any
+
+
+def fill(rows: CodedRows, first_row: int, bounds: Any, side: CodedLevels, depth: int, width: int, tops: Tops) -> int:  # noqa: C901, PLR0912 -- compiled as one
+    """Apply rows from `first_row` on, which changes the side; before the row of each of `bounds`, which rise, fill in the best levels.
+
+    `depth` is how many levels are kept after each row, 0 for all; `width` how many are filled in. Returns how many were, in all.
     """
-    end = len(held)
+    held = side.held
+    end, filled = len(held), 0
     best, worst, count = end, -1, 0
     for code in range(end):
         if held[code] != 0:
@@ -57,10 +65,11 @@ def fill(rows: CodedRows, first_row: int, bounds: Any, held: Any, depth: int, to
             row += 1
         while best < worst and held[best] == 0:
             best += 1
-        place, code = 0, best
-        while place < tops.codes.shape[1] and code <= worst:
+        begin, code = filled, best
+        while filled < begin + width and code <= worst:
             if held[code] != 0:
-                tops.codes[sample, place], tops.sizes[sample, place] = code, held[code]
-                place += 1
+                tops.prices[filled], tops.sizes[filled] = side.prices[code], held[code]
+                filled += 1
             code += 1
-        tops.counts[sample] = place
+        tops.counts[sample] = filled - begin
+    return filled

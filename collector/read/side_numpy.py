@@ -6,7 +6,7 @@ import numpy as np
 
 from collector.read import fates as plain
 from collector.read.fates import CHANGED, LOST, REPLACED, Behind, Rows
-from collector.read.side_loop import CodedRows, CodedTops
+from collector.read.side_loop import CodedLevels, CodedRows, Tops
 
 
 def fates(rows: Rows, behind: Behind) -> None:
@@ -17,28 +17,29 @@ def fates(rows: Rows, behind: Behind) -> None:
         column[:] = values
 
 
-def fill(rows: CodedRows, first_row: int, bounds: Any, held: Any, depth: int, tops: CodedTops) -> None:
+def fill(rows: CodedRows, first_row: int, bounds: Any, side: CodedLevels, depth: int, width: int, tops: Tops) -> int:
     """Do what `side_loop.fill` does, but for a depth: levels that fall out of a book do so row by row."""
     if depth:
         raise ValueError("NumPy alone keeps no book of a depth")
+    held = side.held
     (samples, places, values), cleared = _changes(rows, first_row, bounds, len(held))
     edges = np.searchsorted(samples, np.arange(len(bounds) + 1)).tolist()
-    best = 0
+    best = filled = 0
+    found = np.empty(0, np.int64)
     for sample, is_cleared in enumerate(cleared.tolist()):
         begin, end = edges[sample], edges[sample + 1]
-        if sample and begin == end and not is_cleared:
-            for column in tops:
-                column[sample] = column[sample - 1]
-            continue
         if is_cleared:
             held[:] = 0
         if begin < end:
             held[places[begin:end]] = values[begin:end]
             best = min(best, int(places[begin]))
-        found = _first(held, best, tops.codes.shape[1])
-        count = len(found)
-        tops.codes[sample, :count], tops.sizes[sample, :count], tops.counts[sample] = found, held[found], count
-        best = int(found[0]) if count else 0
+        if not sample or begin < end or is_cleared:
+            found = _first(held, best, width)
+            best = int(found[0]) if len(found) else 0
+        start, filled = filled, filled + len(found)
+        tops.prices[start:filled], tops.sizes[start:filled] = side.prices[found], held[found]
+        tops.counts[sample] = len(found)
+    return filled
 
 
 def _changes(rows: CodedRows, first_row: int, bounds: Any, end_code: int) -> tuple[tuple[Any, Any, Any], Any]:
