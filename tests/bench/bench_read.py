@@ -81,13 +81,14 @@ def _later(line: dict[str, Any], ids: int, millis: int) -> Frame:
 
 
 def make(folder: Path, count: int) -> Recorded:
-    """Store the tiles, a segment each."""
+    """Store the tiles in a segment, as a recorder does an hour."""
     world = RecordedWorld(folder / "data", data_types=("book_delta",))
     book, parts = tiles(count)
     world.fetch(*book)
     for part in parts:
         world.receive(part)
-        world.seal()
+        world.commit()
+    world.seal()
     world.archive()
     archive = collector.read.open(world.data_dir / "archive")
     table = archive.deltas(SYMBOL, gaps="ignore").arrow()
