@@ -92,6 +92,7 @@ PURE = (
     "reprocess/counts.py",
     "reprocess/frames.py",
     "reprocess/mending.py",
+    "reprocess/refilled.py",
     "reprocess/scope.py",
     "storage/archive/prune_rules.py",
     "supervision/crash_codes.py",

@@ -17,9 +17,12 @@ import msgspec
 from collector import __version__
 from collector.domain.errors import ConfigError, DamagedError, StoreError
 from collector.domain.names import manifest_key
-from collector.domain.records import UNKNOWN
+from collector.domain.records import GAP, UNDECODED, UNKNOWN
 from collector.exchanges.adapter import Adapter
 from collector.reprocess.counts import Counts
+from collector.reprocess.ledger_rows import note_refilled
+from collector.reprocess.objects import fetched, tables
+from collector.reprocess.refilled import Refilled
 from collector.reprocess.scope import Scope
 from collector.reprocess.segment import Segment
 from collector.reprocess.source_rows import Exchange
@@ -66,14 +69,14 @@ class Job:
         self._ids = set[str]()
         self._absent = set[str]()
         """Segments that the archive has, and this pass may not write."""
-        self.segments = 0
-        """How many there are to look at; known once `look` has ended."""
+        self._refilled = Refilled()
 
     def look(self, tick: Callable[[], None]) -> list[str]:
         """The manifests of the segments to read; `tick` is called for each of the archive. Raises StoreError, ConfigError."""
         self._look_at_target()
-        wanted = []
-        for key in manifest_keys(self._store):
+        wanted, undecoded = [], set[str]()
+        keys = manifest_keys(self._store)
+        for key in keys:
             tick()
             self._ids.add(_segment_of(key))
             try:
@@ -87,6 +90,10 @@ class Job:
                 raise ConfigError([f"{self._store.url} has day files: name the archive that they were made of"])
             if self._scope.has(manifest):
                 wanted.append(key)
+                undecoded.update(one.exchange for one in manifest.objects if one.data_type == UNDECODED)
+        for key in keys if undecoded else ():
+            tick()
+            self._look_at_ledger(key, undecoded)
         self._absent = self._ids.difference(map(_segment_of, wanted) if self._scope.whole else ())
         return wanted
 
@@ -110,7 +117,14 @@ class Job:
             manifest = self._manifest(key)
             with tempfile.TemporaryDirectory(prefix="reprocess-", dir=self._scratch) as folder:
                 segment = Segment(
-                    self._store, manifest, self._exchange, self._scope, Path(folder), self._compression_level, tick
+                    self._store,
+                    manifest,
+                    self._exchange,
+                    self._scope,
+                    Path(folder),
+                    self._compression_level,
+                    self._refilled,
+                    tick,
                 )
                 counts = segment.counts
                 objects = [] if ledger_alone else list(segment.rows())
@@ -154,6 +168,19 @@ class Job:
         if self._target is not None:
             for key in manifest_keys(self._target):
                 self._know(_written_by_this_version(self._target, key))
+
+    def _look_at_ledger(self, key: str, exchanges: set[str]) -> None:
+        """Note holes that were filled, in whichever segment that is told."""
+        try:
+            entries = read_manifest(self._store, key).manifest.objects
+            with tempfile.TemporaryDirectory(prefix="reprocess-", dir=self._scratch) as folder:
+                for entry in (one for one in entries if one.data_type == GAP and one.exchange in exchanges):
+                    with fetched(self._store, entry, Path(folder, "source")) as source:
+                        for table in tables(source):
+                            note_refilled(self._refilled, entry, table, self._exchange(entry.exchange))
+        except DamagedError:
+            # Said when the segment is read; if that is not asked for, what it says of holes is not known.
+            return
 
     def _know(self, manifest: Manifest | None) -> None:
         for entry in () if manifest is None else manifest.objects:

@@ -9,6 +9,7 @@ from collector.domain.records import IdRule, StreamKey
 from collector.read.gaps import TIMES
 from collector.read.pieces import with_schema
 from collector.reprocess.mending import MENDED_BY, Mending
+from collector.reprocess.refilled import Refilled
 from collector.reprocess.source_rows import Exchange
 from collector.storage.archive.manifest import ManifestObject
 from collector.storage.archive.schema import GAP_SCHEMA
@@ -16,9 +17,19 @@ from collector.storage.archive.schema import GAP_SCHEMA
 
 def note_gaps(mending: Mending, entry: ManifestObject, table: pa.Table, exchange: Exchange | None) -> None:
     """Note the gaps among rows of the ledger."""
-    rules = {} if exchange is None else exchange.adapter.id_rules
     for stream, row in _rows(entry, table):
-        mending.note_gap(stream, row, has_dense_ids=rules.get(stream.data_type) is IdRule.DENSE)
+        mending.note_gap(stream, row, has_dense_ids=_has_dense_ids(exchange, stream))
+
+
+def note_refilled(refilled: Refilled, entry: ManifestObject, table: pa.Table, exchange: Exchange | None) -> None:
+    """Note the holes among rows of the ledger that were filled."""
+    for stream, row in _rows(entry, table):
+        if _has_dense_ids(exchange, stream):
+            refilled.note_gap(stream, row)
+
+
+def _has_dense_ids(exchange: Exchange | None, stream: StreamKey) -> bool:
+    return exchange is not None and exchange.adapter.id_rules.get(stream.data_type) is IdRule.DENSE
 
 
 def mended(mending: Mending, entry: ManifestObject, table: pa.Table) -> pa.Table:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from collector.domain.records import Envelope, StreamKey
+from collector.reprocess.refilled import ids_of_hole
 
 MENDED_BY: Final = "reprocess"
 """What such a gap is repaired by, in the ledger."""
@@ -69,15 +70,15 @@ class Mending:
         self._by_gap: dict[tuple[StreamKey, str], _Frames | _Hole] = {}
 
     def note_gap(self, stream: StreamKey, row: Row, *, has_dense_ids: bool) -> None:
-        """Note a row of the ledger, before anything is noted as found. Dense ids are whole numbers, on both sides of a hole."""
+        """Note a row of the ledger, before anything is noted as found."""
         if row["status"] not in _UNMENDED or row["ended_at"] is None or not row["missing"]:
             return
         begin_us, end_us, place = row["started_at"], row["ended_at"], (stream, row["gap_id"])
         if row["kind"] == "undecodable":
             frames = self._by_gap[place] = _Frames(begin_us, end_us, row["missing"])
             self._frames.setdefault(stream, []).append(frames)
-        elif row["kind"] == "sequence" and has_dense_ids and place not in self._by_gap:
-            hole = self._by_gap[place] = _Hole(int(row["expected_id"]), int(row["actual_id"]), begin_us, end_us)
+        elif has_dense_ids and (ids := ids_of_hole(row)) is not None and place not in self._by_gap:
+            hole = self._by_gap[place] = _Hole(*ids, begin_us, end_us)
             self._holes.setdefault(stream, []).append(hole)
 
     def begin(self) -> None:

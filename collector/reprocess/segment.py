@@ -16,6 +16,7 @@ from collector.reprocess.ledger_rows import mended, note_gaps
 from collector.reprocess.mending import Mending
 from collector.reprocess.merge import Merge
 from collector.reprocess.objects import fetched, has_texts, tables, write
+from collector.reprocess.refilled import Refilled
 from collector.reprocess.scope import Scope
 from collector.reprocess.source_rows import Exchange, StoredRows, UndecodedRows
 from collector.storage.archive.manifest import Manifest, ManifestObject
@@ -32,7 +33,7 @@ class Segment:
 
     def __init__(
         self, store: ObjectStore, manifest: Manifest, exchange_of: Callable[[str], Exchange | None], scope: Scope,
-        folder: Path, compression_level: int, tick: Callable[[], None],
+        folder: Path, compression_level: int, refilled: Refilled, tick: Callable[[], None],
     ) -> None:  # fmt: skip
         """`manifest` has the objects that are there. `exchange_of` gives None for an exchange that this version does not
         know. `folder` is empty, and takes the files.
@@ -43,6 +44,7 @@ class Segment:
         self._scope = scope
         self._folder = folder
         self._source = folder / "source"
+        self._refilled = refilled
         self._tick = tick
         self._is_old = manifest.schema_version < SCHEMA_VERSION
         self._writes_all = scope.whole or self._is_old
@@ -90,7 +92,7 @@ class Segment:
     def _undecoded(self, entry: ManifestObject, found: Found) -> ManifestObject | None:
         """Read frames again; those that are still not understood stay where they were."""
         partition, exchange = partition_in(entry), self._exchange_of(entry.exchange)
-        rows = UndecodedRows(entry, exchange, found, self._mending, self.counts)
+        rows = UndecodedRows(entry, exchange, found, self._mending, self._refilled, self.counts)
         file = self._files.new(partition)
         with fetched(self._store, entry, self._source) as source:
             written = write(file, map(rows.still, tables(source)), ())

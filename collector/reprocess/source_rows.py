@@ -13,6 +13,7 @@ from collector.reprocess.found import Found, Receipt
 from collector.reprocess.frames import Again, Frames, Stored
 from collector.reprocess.mending import Mending
 from collector.reprocess.objects import tables
+from collector.reprocess.refilled import Refilled
 from collector.reprocess.typed_rows import reread
 from collector.storage.archive.manifest import ManifestObject
 from collector.storage.archive.schema import MESSAGE_SCHEMAS, UNDECODED_SCHEMA
@@ -61,9 +62,11 @@ class UndecodedRows:
     """The rows of one object of frames that were not understood."""
 
     def __init__(
-        self, entry: ManifestObject, exchange: Exchange | None, found: Found, mending: Mending, counts: Counts
-    ) -> None:
-        """What is understood now goes to `found`, and closes gaps."""
+        self, entry: ManifestObject, exchange: Exchange | None, found: Found, mending: Mending, refilled: Refilled,
+        counts: Counts,
+    ) -> None:  # fmt: skip
+        """What is understood now goes to `found`, and closes gaps; but for messages that filled a hole."""
+        self._refilled = refilled
         self._mending = mending
         self._entry = entry
         self._exchange = exchange
@@ -81,10 +84,11 @@ class UndecodedRows:
             self._counts.note_undecoded(Reason(self._entry.exchange, self._entry.symbol, str(reason)))
         if self._exchange is not None and len(kept) < len(frames):
             understood = [
-                (_stored_as(receipt, frame), frame.messages)
+                (_stored_as(receipt, frame), self._new(frame.messages, receipt.received_us))
                 for receipt, frame in zip(_receipts(table), frames, strict=True)
                 if frame.reason is None
             ]
+            self._counts.control += sum(frame.reason is None and not frame.messages for frame in frames)
             self._found.add(self._entry.key, understood, self._exchange.adapter)
             self._note(understood)
         place = table.column_names.index("reason")
@@ -100,11 +104,16 @@ class UndecodedRows:
         columns = (frames, table["reason"].to_pylist(), table["exchange_at"].cast(pa.int64()).to_pylist())
         return self._exchange.frames.messages(self._entry.symbol, list(map(Stored, *columns)))
 
+    def _new(self, messages: list[Envelope], received_us: int) -> list[Envelope]:
+        """Messages, without those that are rows already."""
+        new = [message for message in messages if not self._refilled.has(message, received_us)]
+        self._counts.copies += len(messages) - len(new)
+        return new
+
     def _note(self, understood: list[tuple[Receipt, list[Envelope]]]) -> None:
         """Note frames that are understood in the place at which the ledger counted them."""
         exchange, symbol = self._entry.exchange, self._entry.symbol
         for receipt, messages in understood:
-            self._counts.control += not messages
             data_type = UNKNOWN if symbol == UNKNOWN else messages[0].stream.data_type
             self._mending.note_frame(StreamKey(exchange, symbol, data_type), receipt.received_us)
             self._mending.note_messages(messages, receipt.received_us)

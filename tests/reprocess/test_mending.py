@@ -13,9 +13,11 @@ from collector.domain.records import Envelope, Gap, StreamKey
 from collector.exchanges import registry
 from collector.reprocess.job import Job
 from collector.reprocess.mending import Mending
+from collector.reprocess.refilled import Refilled
 from collector.reprocess.scope import Scope
 from collector.storage.store.directory import DirectoryStore
 from tests.reprocess.stored import TRADES, store_segment, trade_frame, typed, undecoded
+from tests.storage.archive.archive_files import IDS
 from tests.storage.segment.segment_files import NOON_US, make_gap
 
 DELTAS = StreamKey("binance", "BTCUSDT", "book_delta")
@@ -102,7 +104,15 @@ def test_messages_received_at_another_time_close_no_hole(second: int) -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"ended_at": None}, {"status": "repaired"}, {"status": "partly_repaired"}, {"missing": None}, {"kind": "silence"}],
+    [
+        {"ended_at": None},
+        {"status": "repaired"},
+        {"status": "partly_repaired"},
+        {"missing": None},
+        {"kind": "silence"},
+        {"expected_id": None},
+        {"actual_id": "a7"},
+    ],
     ids=str,
 )
 def test_other_rows_of_the_ledger_stay_as_they_are(changed: dict[str, Any]) -> None:
@@ -110,3 +120,38 @@ def test_other_rows_of_the_ledger_stay_as_they_are(changed: dict[str, Any]) -> N
     mending = noted(TRADES, row)
     mending.note_messages([message(2, 2, TRADES), message(3, 3, TRADES)], at(2))
     assert not mending.is_closed(TRADES, row._asdict())
+
+
+def test_a_message_that_filled_a_hole_meanwhile_is_no_second_row(tmp_path: Path) -> None:
+    late = (
+        "binance",
+        "BTCUSDT",
+        HOLE._replace(status="repaired", missing=0, repaired_by="rest", detected_at=at(3_700)),
+    )
+    frames = [typed(1), undecoded(1, 2, trade_frame(2)), undecoded(1, 3, trade_frame(3)), typed(4)]
+    store_segment(tmp_path, frames, gaps=LEDGER)
+    fetched = [typed(id_, received_us=at(3_650), line=-1) for id_ in (2, 3)]
+    store = store_segment(tmp_path, fetched, number=1, previous=IDS[0], gaps=[late])
+    job = Job(store, DirectoryStore(tmp_path / "again"), Scope(whole=True), registry.adapter)
+    results = list(job.read(job.look(lambda: None), lambda: None))
+    assert sum(result.counts.copies for result in results) == 2
+    found = collector.read.open(tmp_path / "again").trades("BTCUSDT").arrow()
+    assert found["trade_id"].to_pylist() == ["1", "2", "3", "4"]
+    assert found["line"].to_pylist() == [0, -1, -1, 0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "id_", "second", "is_there"),
+    [
+        ({}, 2, 2, True), ({}, 3, 4, True), ({}, 1, 2, False), ({}, 4, 2, False), ({}, 2, 5, False),
+        ({"status": "partly_repaired"}, 2, 2, False), ({"ended_at": None}, 2, 2, False), ({"actual_id": None}, 2, 2, False),
+    ],
+)  # fmt: skip
+def test_only_ids_of_a_filled_hole_in_its_time_are_there(
+    changed: dict[str, Any], id_: int, second: int, *, is_there: bool
+) -> None:
+    refilled = Refilled()
+    for _ in range(2):
+        refilled.note_gap(TRADES, HOLE._replace(**{"status": "repaired", **changed})._asdict())
+    assert refilled.has(message(id_, id_, TRADES), at(second)) is is_there
+    assert not refilled.has(message(id_, id_, DELTAS), at(second))
