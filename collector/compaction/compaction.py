@@ -54,17 +54,24 @@ def alone(daily: ObjectStore) -> AbstractContextManager[None]:
     return nullcontext() if folder is None else alone_in(folder)
 
 
-def compacted(trees: Trees, survey: Survey, how: How, tick: Callable[[], None]) -> Iterator[DayResult]:
+class Ticks(NamedTuple):
+    """What is called after each file, and after each day."""
+
+    file: Callable[[], None] = lambda: None
+    day: Callable[[], None] = lambda: None
+
+
+def compacted(trees: Trees, survey: Survey, how: How, ticks: Ticks) -> Iterator[DayResult]:
     """Compact every day of the survey, the oldest first; none for days with nothing to do. Raises StoreError."""
     with tempfile.TemporaryDirectory(prefix="collector-compact-") as scratch:
         for day in survey.days():
-            result = _day(day, trees, survey, how, Path(scratch))
-            tick()
+            result = _day(day, trees, survey, how, Path(scratch), ticks)
+            ticks.day()
             if result is not None:
                 yield result
 
 
-def _day(day: HostDate, trees: Trees, survey: Survey, how: How, scratch: Path) -> DayResult | None:
+def _day(day: HostDate, trees: Trees, survey: Survey, how: How, scratch: Path, ticks: Ticks) -> DayResult | None:
     if day.date in survey.damage:
         return _refused(day, survey.damage[day.date])
     try:
@@ -73,7 +80,7 @@ def _day(day: HostDate, trees: Trees, survey: Survey, how: How, scratch: Path) -
             return _nothing(day, left) if left else None
         if how.dry:
             return _result(plan, left, {})
-        manifest = compact_day(plan, trees, how.compression_level, scratch)
+        manifest = compact_day(plan, trees, how.compression_level, scratch, ticks.file)
     except DamagedError as error:
         return _refused(day, [str(error)])
     return _result(plan, left, {entry.key: entry.bytes for entry in manifest.objects})

@@ -6,7 +6,7 @@ same bytes under the same names, or, if rows came in between, others under other
 
 import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -39,8 +39,10 @@ class Trees(NamedTuple):
     daily: ObjectStore
 
 
-def compact_day(plan: DayPlan, trees: Trees, compression_level: int, scratch: Path) -> Manifest:
-    """Make the files of the plan; returns their manifest.
+def compact_day(
+    plan: DayPlan, trees: Trees, compression_level: int, scratch: Path, tick: Callable[[], None]
+) -> Manifest:
+    """Make the files of the plan; returns their manifest. `tick` is called after each.
 
     Raises DamagedError if an object is not what its manifest says: then nothing has changed for readers. StoreError if a
     store fails.
@@ -52,6 +54,7 @@ def compact_day(plan: DayPlan, trees: Trees, compression_level: int, scratch: Pa
     for file in plan.files:
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
             made.append(_made(file, trees, named, Path(folder)))
+        tick()
     manifest = _manifest(plan, named, sorted([*made, *plan.kept], key=lambda entry: entry.key))
     content = manifest.encode()
     with tempfile.TemporaryDirectory(dir=scratch) as folder:

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from time import time_ns
 from typing import Any
 
-from collector.compaction.compaction import DayResult, How, alone, compacted
+from collector.compaction.compaction import DayResult, How, Ticks, alone, compacted
 from collector.compaction.day import Trees
 from collector.compaction.survey import Dates, Survey
 from collector.domain.errors import ConfigError, DamagedError
@@ -107,7 +107,9 @@ def _results(trees: Trees, dates: Dates, how: How, *, as_json: bool) -> list[Day
         task = bar.add_task("manifests", total=None)
         survey.look(lambda total: bar.update(task, total=total, advance=1))
         bar.reset(task, description="days", total=len(survey.days()))
-        for result in compacted(trees, survey, how, lambda: bar.advance(task)):
+        files = bar.add_task("files", total=None)
+        ticks = Ticks(lambda: bar.advance(files), lambda: bar.advance(task))
+        for result in compacted(trees, survey, how, ticks):
             results.append(result)
             if not as_json:
                 _print_day(result, how)

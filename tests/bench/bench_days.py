@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import collector.read
-from collector.compaction.compaction import How, compacted
+from collector.compaction.compaction import How, Ticks, compacted
 from collector.compaction.day import Trees
 from collector.compaction.survey import Dates, Survey
 from collector.domain.records import StreamKey
@@ -127,7 +127,7 @@ def bench(server: Seaweed, folder: Path, messages: int) -> None:
     began = time.process_time()
     survey = Survey(*trees, Dates(DATE, DATE))
     survey.look(lambda _: None)
-    (result,) = compacted(trees, survey, How(lambda _: True, 3, False), lambda: None)
+    (result,) = compacted(trees, survey, How(lambda _: True, 3, False), Ticks())
     spent = time.process_time() - began
     print(f"compact: {result.rows} rows, {spent:.2f} s of CPU, {spent / result.rows * 1e6:.1f} µs a row")
     print(

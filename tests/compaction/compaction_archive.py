@@ -6,7 +6,7 @@ from typing import Final
 import pyarrow as pa
 from pyarrow import parquet as pq
 
-from collector.compaction.compaction import DayResult, How, compacted
+from collector.compaction.compaction import DayResult, How, Ticks, compacted
 from collector.compaction.day import Trees
 from collector.compaction.survey import Dates, Survey
 from collector.domain.records import Gap, StreamKey
@@ -106,7 +106,7 @@ def compact(
     survey = Survey(*trees, dates)
     survey.look(lambda _: None)
     how = How(lambda stream: symbol in {"", stream.symbol} and data_type in {"", stream.data_type}, 3, dry)
-    return list(compacted(trees, survey, how, lambda: None))
+    return list(compacted(trees, survey, how, Ticks()))
 
 
 def counting_manifests(daily: ObjectStore) -> list[Manifest]:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet as pq
 
 from collector.compaction.compaction import alone
 from collector.compaction.day import Trees
@@ -69,6 +70,13 @@ def test_day_files_are_an_archive_that_verifies_to_the_last_row(trees: Trees, tm
     fill(trees.archive, tmp_path / "made")
     compact(trees)
     assert list(Verification(trees.daily, differences).findings()) == []
+
+
+def test_any_reader_of_a_folder_reads_the_tree(trees: Trees, tmp_path: Path) -> None:
+    fill(trees.archive, tmp_path / "made")
+    compact(trees)
+    table = pq.read_table(tmp_path / "archive-daily/exchange=binance/data_type=trade")
+    assert sorted(map(int, table["trade_id"].to_pylist())) == [1, 1, 2, 2, 3, 5, 6, 7, 8, 9, 10, 11, 20, 21]
 
 
 def test_no_gap_row_is_lost(trees: Trees, tmp_path: Path) -> None:
