@@ -42,6 +42,8 @@ class Survey:
         """By date, why nothing can be done for it."""
         self.manifests = 0
         """Those of the archive that had to be read: no day's manifest stands for them."""
+        self.exchanges = set[str]()
+        self.symbols = set[str]()
         self._keys = frozenset[str]()
 
     def look(self, tick: Callable[[int], None]) -> None:
@@ -97,6 +99,7 @@ class Survey:
                 self.damage[day.date].append(f"{key}: {reason}")
                 continue
             manifest = read.manifest
+            self._note_names(manifest)
             by_day[day] = frozenset(one.segment_id for one in manifest.segments)
             standing |= {one.segment_id: (host, frozenset(one.dates)) for one in manifest.segments}
         return {
@@ -110,11 +113,17 @@ class Survey:
             self._note_damage([_date_of(key)], f"{key}: {read}")
             return
         manifest = read.manifest
+        self._note_names(manifest)
         dates = {entry.date for entry in manifest.objects if self._dates.has(entry.date)}
         for date in dates:
             self._segments[HostDate(manifest.host, date)].add(manifest.segment_id)
         for fault in read.faults:
             self._note_damage([*dates, _date_of(key)], f"{fault.key}: {fault.text} (in {key})")
+
+    def _note_names(self, manifest: Manifest) -> None:
+        for entry in manifest.objects:
+            self.exchanges.add(entry.exchange)
+            self.symbols.add(entry.symbol)
 
     def _note_damage(self, dates: Iterable[str | None], text: str) -> None:
         for date in {date for date in dates if date is not None}:

@@ -19,7 +19,7 @@ import json
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from time import time_ns
-from typing import Any
+from typing import Any, NamedTuple
 
 from collector.compaction.compaction import DayResult, How, Ticks, alone, compacted
 from collector.compaction.day import Trees
@@ -37,6 +37,7 @@ from collector.tools.archive_args import (
     opened_trees,
     progress,
     require_archive,
+    require_known,
 )
 from collector.tools.moments import day
 
@@ -57,19 +58,33 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.remove_superseded:
         store = opened_for_deleting(daily.url, arguments.config)
         return remove(store, dry=arguments.dry_run, as_json=arguments.json)
-    how = How(_choice(arguments), level, arguments.dry_run)
-    return compact(Trees(archive, daily), _dates(arguments.from_day, arguments.to_day), how, as_json=arguments.json)
+    choice = Choice(frozenset(arguments.exchange), frozenset(arguments.symbol))
+    how = How(choice.wants, level, arguments.dry_run)
+    dates = _dates(arguments.from_day, arguments.to_day)
+    return compact(Trees(archive, daily), dates, how, choice, as_json=arguments.json)
 
 
-def compact(trees: Trees, dates: Dates, how: How, *, as_json: bool = False) -> int:
+class Choice(NamedTuple):
+    """Which streams are wanted; an empty set means all."""
+
+    exchanges: frozenset[str] = frozenset()
+    symbols: frozenset[str] = frozenset()
+
+    def wants(self, stream: StreamKey) -> bool:
+        """Whether the stream is one of them."""
+        chosen = zip((self.exchanges, self.symbols), stream[:2], strict=True)
+        return all(not names or value in names for names, value in chosen)
+
+
+def compact(trees: Trees, dates: Dates, how: How, choice: Choice, *, as_json: bool = False) -> int:
     """Compact and print a line a day, then the totals; returns the exit code. Raises ConfigError or StoreError."""
     require_archive(trees.archive)
     if how.dry:
-        results = _results(trees, dates, how, as_json=as_json)
+        results = _results(trees, dates, how, choice, as_json=as_json)
     else:
         trees.daily.check()
         with alone(trees.daily):
-            results = _results(trees, dates, how, as_json=as_json)
+            results = _results(trees, dates, how, choice, as_json=as_json)
     if as_json:
         print(json.dumps(_as_object(trees, results, how), indent=2))
     else:
@@ -100,12 +115,14 @@ def remove(store: DeletingStore, *, dry: bool, as_json: bool) -> int:
     return 0
 
 
-def _results(trees: Trees, dates: Dates, how: How, *, as_json: bool) -> list[DayResult]:
+def _results(trees: Trees, dates: Dates, how: How, choice: Choice, *, as_json: bool) -> list[DayResult]:
     results = []
     survey = Survey(trees.archive, trees.daily, dates)
     with progress() as bar:
         task = bar.add_task("manifests", total=None)
         survey.look(lambda total: bar.update(task, total=total, advance=1))
+        require_known("exchange", choice.exchanges, survey.exchanges)
+        require_known("symbol", choice.symbols, survey.symbols)
         bar.reset(task, description="days", total=len(survey.days()))
         files = bar.add_task("files", total=None)
         ticks = Ticks(lambda: bar.advance(files), lambda: bar.advance(task))
@@ -164,15 +181,6 @@ def _dates(first: str | None, end: str | None) -> Dates:
 
 def _day_before(date: str) -> str:
     return (datetime.fromisoformat(date).replace(tzinfo=UTC) - timedelta(days=1)).date().isoformat()
-
-
-def _choice(arguments: argparse.Namespace) -> Any:
-    exchanges, symbols = frozenset(arguments.exchange), frozenset(arguments.symbol)
-
-    def wants(stream: StreamKey) -> bool:
-        return (not exchanges or stream.exchange in exchanges) and (not symbols or stream.symbol in symbols)
-
-    return wants
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

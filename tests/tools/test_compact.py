@@ -63,6 +63,8 @@ def test_today_is_never_compacted(archive: Path, tmp_path: Path, monkeypatch: py
     ("arguments", "line"),
     [
         (["--from", "2026-11-25"], "--from must be before --to"),
+        (["--symbol", "BTCUSD"], "no stream of that symbol: BTCUSD"),
+        (["--exchange", "binanse"], "no stream of that exchange: binanse"),
         (["--daily", "{archive}/daily"], "must lie beside the archive"),
         (["--daily", "{archive}"], "must lie beside the archive"),
     ],
