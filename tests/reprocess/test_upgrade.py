@@ -1,20 +1,24 @@
 """What the real writer and archiver of an older version did not understand, a later one reads as if it had recorded it."""
 
+import tarfile
 from pathlib import Path
 
 import pytest
 
 import collector.read
-from collector.domain.records import ROW_TYPES
+from collector.domain.records import UNDECODED
 from collector.exchanges import registry
 from collector.exchanges.binance import Binance
 from collector.reprocess.job import Job
 from collector.reprocess.scope import Scope
 from collector.storage.archive.object_check import differences
 from collector.storage.archive.verify import Verification
+from collector.storage.staging.file_names import object_file_name
+from collector.storage.staging.staged_set import read_manifest
 from collector.storage.store.directory import DirectoryStore
 from tests.conftest import Lines
 from tests.read.recorded_world import Frame, RecordedWorld, binance_frames, trade_ids
+from tests.storage.archive.archive_files import put_manifest
 
 FRAMES = 600
 
@@ -66,8 +70,30 @@ def test_rows_are_those_that_the_later_version_would_have_stored(
     at_once = collector.read.open(Path(recorded_by(Binance(), tmp_path, frames).url.removeprefix("file://")))
     later = collector.read.open(again)
     for data_type in ("trade", "book_delta", "book_ticker"):
-        assert data_type in ROW_TYPES
         wanted = at_once.rows(data_type, "BTCUSDT", gaps="ignore").arrow()
         assert wanted.num_rows
         assert later.rows(data_type, "BTCUSDT", gaps="ignore").arrow().equals(wanted)
     assert list(Verification(DirectoryStore(again), differences).findings()) == []
+
+
+def test_what_version_1_of_the_columns_wrote_is_rewritten_and_verifies(tmp_path: Path) -> None:
+    with tarfile.open(Path(__file__).parents[1] / "fixtures/data_dir_v1.tar.xz") as left:
+        left.extractall(tmp_path, filter="data")
+    (folder,) = (tmp_path / "data/staging").iterdir()
+    manifest = read_manifest(folder)
+    assert manifest.schema_version == 1
+    store = DirectoryStore(tmp_path / "archive")
+    for entry in manifest.objects:
+        store.put(entry.key, folder / object_file_name(entry.key), entry.sha256)
+    put_manifest(store, tmp_path, manifest)
+    job = Job(store, DirectoryStore(tmp_path / "again"), Scope(), registry.adapter)
+    (result,) = job.read(job.look(lambda: None), lambda: None)
+    assert sorted(entry.key for entry in result.objects) == [entry.key for entry in manifest.objects]
+    before, after = collector.read.open(tmp_path / "archive"), collector.read.open(tmp_path / "again")
+    for row in before.streams().to_pylist():
+        stream = {name: row[name] for name in ("data_type", "symbol", "exchange")}
+        if row["data_type"] != UNDECODED:
+            found = after.rows(**stream, gaps="ignore").arrow()
+            assert found.equals(before.rows(**stream, gaps="ignore").arrow())
+    assert after.gaps().arrow().equals(before.gaps().arrow())
+    assert list(Verification(DirectoryStore(tmp_path / "again"), differences).findings()) == []
