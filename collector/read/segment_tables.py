@@ -52,16 +52,16 @@ def segment_streams(piece: Piece, window: Window) -> list[SegmentStream]:
     """
     assert piece.path is not None  # noqa: S101 -- a segment's piece always has one
     with readable(piece.path) as segment:
-        wanted = [held for held in segment.streams() if _is_wanted(held.key, piece.stream)]
+        wanted = [(key, number) for key, number in segment.numbers().items() if _is_wanted(key, piece.stream)]
         reasons = segment.reasons() if piece.stream.data_type == UNDECODED else {}
         return [
             SegmentStream(
-                held.key,
+                key,
                 segment.meta.get("keep_raw") == "1",
-                segment.blocks(held.stream_id, window.since_us, window.until_us),
+                segment.blocks(number, window.since_us, window.until_us),
                 reasons,
             )
-            for held in wanted
+            for key, number in wanted
         ]
 
 

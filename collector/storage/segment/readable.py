@@ -41,9 +41,9 @@ SELECT columns, payloads FROM blocks
 WHERE (stream_id = :stream OR (stream_id IS NULL AND block IN (SELECT block FROM block_streams WHERE stream_id = :stream)))
   AND received_max >= :since AND received_min < :until ORDER BY block
 """
-_STREAM: Final = "SELECT stream_id FROM streams WHERE exchange = ? AND symbol = ? AND data_type = ?"
-_WITH_MESSAGES: Final = {1: _STREAM, 2: f"{_STREAM} AND last_row IS NOT NULL"}
-"""A stream, by format; a file of the first does not say of a stream without messages that it has none."""
+_NAMED: Final = "SELECT stream_id, exchange, symbol, data_type FROM streams"
+_WITH_MESSAGES: Final = {1: _NAMED, 2: f"{_NAMED} WHERE last_row IS NOT NULL"}
+"""Streams, by format; a file of the first does not say of a stream without messages that it has none."""
 
 _GAPS: Final = f"SELECT exchange, symbol, {', '.join(Gap._fields)} FROM gaps ORDER BY row"  # noqa: S608 -- our names
 _REASONS: Final = "SELECT row, reason FROM reasons"
@@ -112,10 +112,10 @@ class ReadableSegment:
         found = self._db.execute(_BLOCKS, {"stream": stream_id, "since": since_us, "until": until_us})
         return StreamBlocks(stream_id, found.fetchall(), [])
 
-    def stream_id(self, key: StreamKey) -> int | None:
-        """The number of a stream; None if the segment has no message of it."""
-        found = self._db.execute(_WITH_MESSAGES[self._version], key).fetchone()
-        return None if found is None else int(found[0])
+    def numbers(self) -> dict[StreamKey, int]:
+        """The number of every stream that has messages, without counting them."""
+        found = self._db.execute(_WITH_MESSAGES[self._version])
+        return {StreamKey(*key): stream_id for stream_id, *key in found}
 
     def newest(self, stream_id: int, rows: int) -> StreamEnd:
         """A stream's newest messages: at least so many, if there are so many."""

@@ -17,7 +17,6 @@ from tests.storage.segment.segment_files import (
     META,
     NOON_US,
     SEGMENT_ID,
-    TICKER,
     TRADES,
     Message,
     make_gap,
@@ -121,9 +120,11 @@ def test_segments_that_are_being_made_are_not_listed(tmp_path: Path) -> None:
 
 def end_of(path: Path, stream: StreamKey, rows: int) -> list[int]:
     with readable(path) as segment:
-        stream_id = segment.stream_id(stream)
-        assert stream_id is not None
-        return [id_ for messages in segment.newest(stream_id, rows).blocks.messages() for id_ in messages.ids]
+        return [
+            id_
+            for messages in segment.newest(segment.numbers()[stream], rows).blocks.messages()
+            for id_ in messages.ids
+        ]
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -134,7 +135,7 @@ def test_the_end_of_a_stream_has_the_newest_messages_in_every_format(tmp_path: P
     assert end_of(path, TRADES, 30)[-30:] == list(range(70, 100))
     assert end_of(path, BOOK, 1)[-1:] == [8]
     with readable(path) as segment:
-        assert segment.stream_id(TICKER) is None
+        assert segment.numbers() == {TRADES: 0, BOOK: 1}
 
 
 def test_the_end_of_a_stream_is_read_and_not_what_comes_before(tmp_path: Path) -> None:
