@@ -25,7 +25,7 @@ from collector.read.book_course import (
 )
 from collector.read.book_depth import Sampling, depth_schema, depth_tables, followed
 from collector.read.book_view import BookView, moment
-from collector.read.errors import GapError
+from collector.read.errors import GapError, QuestionError
 from collector.read.frame import Frame
 from collector.read.gaps import LedgerRow
 from collector.read.marking import Mode
@@ -71,6 +71,8 @@ class BookQuestions:
 
     def depth(self, when: Window, levels: int, every_us: int) -> Frame:
         """The best levels at each multiple of `every_us` in the window."""
+        if levels < 1:
+            raise QuestionError(f"levels = {levels}: must be at least 1")
         frame, _ = self._rows(when)
         gaps = [row for row in frame.gaps if reaches(row, when)]
         schema = depth_schema(self._mode)

@@ -166,7 +166,7 @@ class SegmentEnds:
 
     def _part(self, path: Path, find: Callable[[ReadableSegment, int], StreamEnd]) -> Part:
         with readable(path) as segment:
-            number = segment.numbers().get(self._stream)
+            number = segment.number_of(self._stream)
             if number is None:
                 return Part(iter(()), 0)
             end = find(segment, number)

@@ -5,7 +5,8 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from time import time_ns
+from typing import Any, Final
 
 import collector.read
 from collector.config.load import load
@@ -15,9 +16,11 @@ from collector.exchanges import registry
 from collector.read.archive import Archive
 from collector.read.errors import GapError, MissingExtraError, QuestionError, gap_text
 from collector.read.marking import MODES
+from collector.read.window import moment_us
 from collector.tools.archive_args import STORE_HELP, add_config
 
 _NAMED: Final = 3
+_BOOKS: Final = frozenset({"book_delta", "book_snapshot"})
 
 
 def opened_archive(arguments: argparse.Namespace) -> Archive:
@@ -30,6 +33,28 @@ def opened_archive(arguments: argparse.Namespace) -> Archive:
             raise ConfigError([f"{own} is not a folder; name an archive, --data-dir, or the recorder's --config"])
         data_dir = data_dir or own
     return collector.read.open(store, data_dir=data_dir, config=arguments.config)
+
+
+def books_of(archive: Archive, arguments: argparse.Namespace) -> tuple[str | None, int]:
+    """The exchange of a symbol's book, if only one has it, and until when there is one: now, or the end of its rows."""
+    found = [row for row in archive.streams().to_pylist() if _is_book_asked_for(row, arguments)]
+    exchanges = {row["exchange"] for row in found}
+    lasts = [moment_us(row["last"]) + 1 for row in found if row["last"] is not None]
+    return (exchanges.pop() if len(exchanges) == 1 else arguments.exchange), min(
+        [time_ns() // 1_000, *([max(lasts)] if lasts else [])]
+    )
+
+
+def _is_book_asked_for(row: dict[str, Any], arguments: argparse.Namespace) -> bool:
+    is_named = arguments.exchange in {None, row["exchange"]} and row["symbol"] == arguments.symbol
+    return is_named and row["data_type"] in _BOOKS
+
+
+def levels_of(text: str) -> int:
+    """A number of levels, for argparse."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of levels")
+    return int(text)
 
 
 def answered(answer: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:

@@ -26,7 +26,15 @@ from collector.terminal.live import LiveView
 from collector.terminal.suspend import suspendable
 from collector.terminal.waiting import wait_for_reader
 from collector.tools.moments import moment_us as told_us
-from collector.tools.opened_archive import add_gaps, add_store, add_stream, answered, opened_archive
+from collector.tools.opened_archive import (
+    add_gaps,
+    add_store,
+    add_stream,
+    answered,
+    books_of,
+    levels_of,
+    opened_archive,
+)
 
 EXAMPLES: Final = """examples:
   %(prog)s BTCUSDT                                   the configured recorder's, now
@@ -39,7 +47,6 @@ _REST: Final = 9
 """Of ten seconds of processor time this takes one at most."""
 
 _PLAIN_WIDTH: Final = 80
-_BOOKS: Final = frozenset({"book_delta", "book_snapshot"})
 
 Ask = Callable[[], Ladder]
 
@@ -58,7 +65,7 @@ class _Book(NamedTuple):
     host: str | None
     gaps: str
     ends_us: int
-    """Behind the last row that there is; microseconds since the epoch."""
+    """Now, or behind the last row that there is, if that was earlier; microseconds since the epoch."""
 
     def at(self, at_us: int) -> tuple[BookView, list[LedgerRow]]:
         """The book at a moment, and the gaps for which it is not known."""
@@ -85,21 +92,13 @@ class _Book(NamedTuple):
 
 def _book_of(arguments: argparse.Namespace) -> _Book:
     archive = opened_archive(arguments)
-    rows = [row for row in archive.streams().to_pylist() if _is_asked_for(row, arguments)]
-    exchanges = sorted({row["exchange"] for row in rows})
-    exchange = exchanges[0] if len(exchanges) == 1 else arguments.exchange
-    ends_us = max((moment_us(row["last"]) + 1 for row in rows if row["last"] is not None), default=0)
+    exchange, ends_us = books_of(archive, arguments)
     return _Book(archive, exchange, arguments.symbol, arguments.host, arguments.gaps, ends_us)
-
-
-def _is_asked_for(row: dict[str, Any], arguments: argparse.Namespace) -> bool:
-    is_named = arguments.exchange in {None, row["exchange"]} and row["symbol"] == arguments.symbol
-    return is_named and row["data_type"] in _BOOKS
 
 
 def _once(arguments: argparse.Namespace) -> int:
     book = _book_of(arguments)
-    at_us = arguments.at if arguments.at is not None else min(_now_us(), book.ends_us or _now_us())
+    at_us = arguments.at if arguments.at is not None else book.ends_us
     view, gaps = book.at(at_us)
     if arguments.json:
         print(json.dumps(_as_object(view, gaps)))
@@ -190,12 +189,6 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=_PLAIN_WIDTH)
 
 
-def _levels(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of levels")
-    return int(text)
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     add_stream(parser)
@@ -204,7 +197,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--at", metavar="TIME", type=told_us, help="the moment; default: now, or the end of the recording"
     )
     parser.add_argument(
-        "--levels", metavar="N", type=_levels, help="of each side; default: 10, and those that fit with --follow"
+        "--levels", metavar="N", type=levels_of, help="of each side; default: 10, and those that fit with --follow"
     )
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--follow", action="store_true", help="show it as it changes")

@@ -1,7 +1,6 @@
 """Shows what there is, the best levels of a book at regular moments, and bars of trades."""
 
 import argparse
-import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,7 +12,15 @@ from collector.terminal.console import output_console
 from collector.terminal.tables import number, shown, size, table
 from collector.tools.frame_output import Lines, Row, add_output, put
 from collector.tools.moments import add_period, moment_us
-from collector.tools.opened_archive import add_gaps, add_store, add_stream, answered, opened_archive
+from collector.tools.opened_archive import (
+    add_gaps,
+    add_store,
+    add_stream,
+    answered,
+    books_of,
+    levels_of,
+    opened_archive,
+)
 from collector.tools.row_lines import cell_text, is_number, time_text
 
 STREAMS_EXAMPLES: Final = """examples:
@@ -76,8 +83,9 @@ def _streams(arguments: argparse.Namespace) -> int:
 
 
 def _depth(arguments: argparse.Namespace) -> int:
-    until = arguments.to_time or time.time_ns() // 1_000
-    frame = opened_archive(arguments).depth(
+    archive = opened_archive(arguments)
+    until = arguments.to_time or max(books_of(archive, arguments)[1], arguments.from_time + 1)
+    frame = archive.depth(
         arguments.symbol, arguments.from_time, until, levels=arguments.levels, every=arguments.every,
         exchange=arguments.exchange, host=arguments.host, gaps=arguments.gaps,
     )  # fmt: skip
@@ -131,7 +139,7 @@ def add_streams(parser: argparse.ArgumentParser) -> None:
 def add_depth(parser: argparse.ArgumentParser) -> None:
     """Add the options of `depth`."""
     _add_common(parser, "100ms", "raise", from_is_required=True)
-    parser.add_argument("--levels", metavar="N", type=int, default=20, help="of each side (default: 20)")
+    parser.add_argument("--levels", metavar="N", type=levels_of, default=20, help="of each side (default: 20)")
 
 
 def add_bars(parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ import pytest
 import collector.read
 from collector import cli
 from collector.read.archive import Archive
+from collector.read.errors import QuestionError
 from tests.conftest import Lines
 from tests.read.recorded_world import RecordedWorld, binance_frames, fetched_book
 from tests.read.test_reading_gaps import without
@@ -151,6 +152,15 @@ def test_depth_marks_the_hole_in_every_form(archive: Archive, tmp_path: Path, ca
     assert said(capsys, *asked, "--parquet", str(path))[:2] == (0, f"8 rows in {path}\n")
     assert pq.read_table(path)["bid_prices"].to_pylist() == [one["bid_prices"] for one in objects]
     assert [path] == list(tmp_path.iterdir())
+
+
+def test_depth_ends_with_the_recording_and_has_a_level_at_least(archive: Archive, capsys: Capture) -> None:
+    last = next(row["last"] for row in archive.streams().to_pylist() if row["data_type"] == "book_delta")
+    begin = (last - timedelta(seconds=1)).isoformat()
+    out = said(capsys, "depth", "BTCUSDT", "--from", begin, "--json")[1]
+    assert 5 <= len(out.splitlines()) <= 11
+    with pytest.raises(QuestionError, match="levels = 0: must be at least 1"):
+        archive.depth("BTCUSDT", begin, last, levels=0)
 
 
 def test_bars_stand_below_each_other(archive: Archive, capsys: Capture) -> None:

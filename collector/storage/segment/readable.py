@@ -45,6 +45,8 @@ _NAMED: Final = "SELECT stream_id, exchange, symbol, data_type FROM streams"
 _WITH_MESSAGES: Final = {1: _NAMED, 2: f"{_NAMED} WHERE last_row IS NOT NULL"}
 """Streams, by format; a file of the first does not say of a stream without messages that it has none."""
 
+_KEY: Final = "exchange = ? AND symbol = ? AND data_type = ?"
+
 _GAPS: Final = f"SELECT exchange, symbol, {', '.join(Gap._fields)} FROM gaps ORDER BY row"  # noqa: S608 -- our names
 _REASONS: Final = "SELECT row, reason FROM reasons"
 
@@ -116,6 +118,12 @@ class ReadableSegment:
         """The number of every stream that has messages, without counting them."""
         found = self._db.execute(_WITH_MESSAGES[self._version])
         return {StreamKey(*key): stream_id for stream_id, *key in found}
+
+    def number_of(self, key: StreamKey) -> int | None:
+        """The number of a stream; None if it has no messages."""
+        asks = "AND" if self._version > 1 else "WHERE"
+        found = self._db.execute(f"{_WITH_MESSAGES[self._version]} {asks} {_KEY}", key).fetchone()
+        return None if found is None else int(found[0])
 
     def newest(self, stream_id: int, rows: int) -> StreamEnd:
         """A stream's newest messages: at least so many, if there are so many."""

@@ -18,6 +18,7 @@ from tests.storage.segment.segment_files import (
     NOON_US,
     SEGMENT_ID,
     TRADES,
+    UNKNOWN,
     Message,
     make_gap,
     make_segment,
@@ -136,6 +137,7 @@ def test_the_end_of_a_stream_has_the_newest_messages_in_every_format(tmp_path: P
     assert end_of(path, BOOK, 1)[-1:] == [8]
     with readable(path) as segment:
         assert segment.numbers() == {TRADES: 0, BOOK: 1}
+        assert [segment.number_of(stream) for stream in (TRADES, BOOK, UNKNOWN)] == [0, 1, None]
 
 
 def test_the_end_of_a_stream_is_read_and_not_what_comes_before(tmp_path: Path) -> None:
