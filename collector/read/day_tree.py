@@ -50,7 +50,7 @@ class DayTree:
         return self._files
 
     def problems(self) -> list[str]:
-        """What could not be read: the hour files may be gone by now, so rows may be missing."""
+        """What could not be read, and counts for nothing."""
         return [text for _, found in sorted(self._problems.items()) for text in found]
 
     def _keys(self) -> list[str]:

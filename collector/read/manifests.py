@@ -85,10 +85,12 @@ class Manifests:
         return None if entry.place == "day" else self._pruned.pruned_at(entry.object)
 
     def problems(self) -> list[str]:
-        """What could not be read: rows may be missing without a word of it in the ledger."""
+        """What could not be read: rows may be missing without a word of it in the ledger.
+
+        Day files whose manifest cannot be read are none of it: what they replace is read, and is a gap where it was pruned.
+        """
         damaged = [f"{key}: {text}" for key, text in self._pruned.damaged()]
-        own = [text for _, found in sorted(self._problems.items()) for text in found] + damaged
-        return own if self._daily is None else [*own, *self._daily.problems()]
+        return [text for _, found in sorted(self._problems.items()) for text in found] + damaged
 
     def _manifest(self, key: str) -> tuple[str, Manifest | None, list[str]]:
         try:

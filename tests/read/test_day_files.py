@@ -11,9 +11,10 @@ import pytest
 import collector.read
 from collector.compaction.day import Trees
 from collector.compaction.survey import Dates
-from collector.domain.errors import DamagedError, StoreError, StoreRefusedError
+from collector.domain.errors import StoreError, StoreRefusedError
 from collector.read.archive import Archive
 from collector.read.day_tree import DayTree
+from collector.read.errors import GapError
 from collector.read.holdings import Holdings
 from collector.storage.store.directory import DirectoryStore
 from collector.storage.store.s3 import S3Store
@@ -168,12 +169,33 @@ def test_of_several_generations_in_one_tree_one_is_read(trees: Trees, tmp_path: 
 
 
 @pytest.mark.usefixtures("trees")
-def test_with_a_damaged_manifest_of_day_files_nobody_knows_what_is_missing(tmp_path: Path) -> None:
-    path = next((tmp_path / "archive-daily").rglob(f"_manifest/date={FIRST}/host-1-*.json"))
-    path.write_text("{", "utf-8")
-    with pytest.raises(DamagedError, match="_manifest/date=2026-11-23/host-1-"):
-        archive(tmp_path).trades("BTCUSDT", host="host-1").arrow()
-    assert ids(archive(tmp_path)) == EVERY
+def test_day_files_whose_manifest_is_damaged_count_for_nothing_and_nothing_is_missing_in_silence(
+    tmp_path: Path,
+) -> None:
+    for path in (tmp_path / "archive-daily").rglob(f"_manifest/date={FIRST}/*.json"):
+        path.write_text("{", "utf-8")
+    opened = archive(tmp_path)
+    assert (len(files(opened)), ids(opened)) == (4, EVERY)
+    prune(tmp_path / "archive", SECOND)
+    with pytest.raises(GapError, match="pruned"):
+        opened.trades("BTCUSDT", FIRST, SECOND, host="host-1").arrow()
+
+
+def test_whatever_a_compaction_has_done_so_far_a_reader_finds_each_row_once(
+    trees: Trees, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_late(trees.archive, tmp_path / "made")
+    opened, found = archive(tmp_path), []
+    real = trees.daily.put
+
+    def put(*arguments: Any) -> None:
+        found.append(ids(opened))
+        real(*arguments)
+        found.append(ids(opened))
+
+    monkeypatch.setattr(trees.daily, "put", put)
+    compact(trees)
+    assert found == [sorted([*EVERY, 4])] * 4
 
 
 class Refused(DirectoryStore):
