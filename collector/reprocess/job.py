@@ -71,6 +71,11 @@ class Job:
         """Segments that the archive has, and this pass may not write."""
         self._refilled = Refilled()
 
+    @property
+    def exchanges(self) -> set[str]:
+        """Those that the archive has anything of; known after `look`."""
+        return set(self._known)
+
     def look(self, tick: Callable[[], None]) -> list[str]:
         """The manifests of the segments to read; `tick` is called for each of the archive. Raises StoreError, ConfigError."""
         self._look_at_target()
@@ -128,10 +133,9 @@ class Job:
                 )
                 counts = segment.counts
                 objects = [] if ledger_alone else list(segment.rows())
-                is_written = bool(objects) or ledger_alone or self._scope.whole
-                if is_written:
+                if objects or ledger_alone or self._scope.whole:
                     objects += segment.ledger()
-                if is_written and self._target is not None:
+                if (objects or self._scope.whole) and self._target is not None:
                     self._put(self._target, Path(folder), manifest, objects)
         except DamagedError as error:
             return SegmentResult(Counts(), [], f"{key}: {error}")

@@ -21,11 +21,12 @@ the way.
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from collector.config.display import display
+from collector.config.display import display, shown_name
 from collector.domain.errors import ConfigError, StoreError
+from collector.domain.records import ROW_TYPES, UNDECODED
 from collector.domain.redact import printable
 from collector.exchanges import registry
 from collector.reprocess.counts import Counts
@@ -33,7 +34,15 @@ from collector.reprocess.job import Job, SegmentResult
 from collector.reprocess.scope import BEGINNING, END, Scope
 from collector.storage.store.object_store import ObjectStore
 from collector.storage.store.open import bucket_of
-from collector.tools.archive_args import STORE_HELP, add_config, config_of, opened, progress, require_archive
+from collector.tools.archive_args import (
+    STORE_HELP,
+    add_config,
+    config_of,
+    opened,
+    progress,
+    require_archive,
+    require_known,
+)
 from collector.tools.moments import add_period, moment, require_order
 
 EXAMPLES = """examples:
@@ -62,12 +71,13 @@ def run(arguments: argparse.Namespace) -> int:
         symbols={symbol for feed in config.feed for symbol in feed.wanted.exact} | scope.symbols,
         compression_level=config.archive.compression_level,
     )
-    return reprocess(job, _Totals(store.url, target.url, dry=arguments.dry_run), as_json=arguments.json)
+    totals = _Totals(store.url, target.url, dry=arguments.dry_run)
+    return reprocess(job, totals, scope.exchanges, as_json=arguments.json)
 
 
-def reprocess(job: Job, totals: "_Totals", *, as_json: bool = False) -> int:
-    """Read again and print; returns the exit code. Raises ConfigError or StoreError."""
-    for result in _results(job):
+def reprocess(job: Job, totals: "_Totals", exchanges: Collection[str] = (), *, as_json: bool = False) -> int:
+    """Read again and print; returns the exit code. Raises ConfigError, also for exchanges that the archive has not; StoreError."""
+    for result in _results(job, exchanges):
         totals.add(result)
         if result.problem is not None and not as_json:
             print(f"left out: {printable(result.problem)}", flush=True)
@@ -78,10 +88,11 @@ def reprocess(job: Job, totals: "_Totals", *, as_json: bool = False) -> int:
     return 1 if totals.problems else 0
 
 
-def _results(job: Job) -> Iterator[SegmentResult]:
+def _results(job: Job, exchanges: Collection[str]) -> Iterator[SegmentResult]:
     with progress() as bar:
         task = bar.add_task("manifests", total=None)
         keys = job.look(lambda: bar.update(task, advance=1))
+        require_known("exchange", exchanges, job.exchanges)
         bar.update(task, description="segments", total=len(keys), completed=0)
         try:
             for number, result in enumerate(job.read(keys, bar.refresh), 1):
@@ -193,6 +204,9 @@ def _require_outside(store: ObjectStore, target: ObjectStore) -> None:
 def _scope(arguments: argparse.Namespace) -> Scope:
     begin, end = arguments.from_time or BEGINNING, arguments.to_time or END
     require_order(begin, end)
+    unknown = sorted(set(arguments.data_type) - {*ROW_TYPES, UNDECODED})
+    if unknown:
+        raise ConfigError([f"--data-type {', '.join(map(shown_name, unknown))}: no rows are of that type"])
     chosen = (frozenset(arguments.exchange), frozenset(arguments.symbol), frozenset(arguments.data_type))
     return Scope(begin, end, *chosen, whole=arguments.whole)
 

@@ -184,9 +184,11 @@ def test_an_archive_of_both_versions_is_read_again_whole(tmp_path: Path) -> None
 def test_the_ledger_of_unchanged_segments_is_there_too(tmp_path: Path) -> None:
     store = store_segment(tmp_path, [typed(1)], gaps=[("binance", "BTCUSDT", make_gap())])
     store_segment(tmp_path, [undecoded(1, 3_602, trade_frame(3_602))], number=1, previous=IDS[0])
+    store_segment(tmp_path, [typed(7_201)], number=2, previous=IDS[1])
     again(store)
     (gap,) = collector.read.open(folder_of(beside(store))).gaps().arrow().to_pylist()
     assert (gap["gap_id"], gap["status"]) == ("00112233445566ff", "open")
+    assert len([key for key in contents(beside(store)) if key.startswith("_manifest")]) == 2, "of three segments"
     assert findings(beside(store)) == []
 
 

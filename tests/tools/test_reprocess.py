@@ -63,3 +63,19 @@ def test_a_target_in_the_archive_or_around_it_is_refused(
 def test_a_bucket_without_a_prefix_needs_a_target(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["reprocess", "s3://bucket"]) == 2
     assert "has no prefix to put -reprocessed behind: name a TARGET" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--exchange", "nowhere", "no stream of that exchange: nowhere"),
+        ("--data-type", "weather", "--data-type weather: no rows are of that type"),
+        ("--from", "2027-01-01", "--from must be before --to"),
+    ],
+)
+def test_a_part_that_cannot_be_is_refused(
+    archive: Path, option: str, value: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["reprocess", str(archive), "--to", "2026-12-01", option, value]) == 2
+    assert capsys.readouterr().err == f"error: {said}\n"
+    assert not Path(f"{archive}-reprocessed").exists()
