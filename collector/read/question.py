@@ -59,7 +59,7 @@ def chosen(pieces: Iterable[Piece], window: Window, stream: StreamKey, ledger: I
     if any(concerns(row, stream) and row.gap.status in _REPAIRS and _touches(row, window) for row in ledger):
         received = received._replace(until_us=END_US)
     found = [piece for piece in pieces if _may_have(piece, received)]
-    return Chosen([piece for piece in found if not piece.date or _has_date(piece, window, received)], received)
+    return Chosen([piece for piece in found if not piece.date or _has_date(piece, window)], received)
 
 
 def of_host(pieces: Sequence[Piece], host: str | None) -> list[Piece]:
@@ -92,12 +92,13 @@ def _may_have(piece: Piece, received: Window) -> bool:
     return received.overlaps(piece.received_min, piece.received_max)
 
 
-def _has_date(piece: Piece, window: Window, received: Window) -> bool:
-    """Whether an object that was received later may have rows of the window: they stand under the window's dates."""
-    if piece.received_min is None or piece.received_min < window.received.until_us:
-        return True
-    first, last = window.dates()
-    return received.until_us == END_US and first <= piece.date <= last
+def _has_date(piece: Piece, window: Window) -> bool:
+    """Whether rows of the window may stand under the date of an object.
+
+    That is the date on which they were received, and of those that were fetched later the one of the exchange's time.
+    """
+    first, last = window.received.dates()
+    return first <= piece.date <= last
 
 
 def _touches(row: LedgerRow, window: Window) -> bool:

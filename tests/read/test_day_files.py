@@ -85,6 +85,16 @@ def test_rows_that_came_late_are_read_beside_the_day_files(trees: Trees, tmp_pat
     assert len(files(archive(tmp_path))) == 2
 
 
+def test_a_day_file_with_rows_that_were_fetched_the_next_day_is_not_read_for_that_day(
+    trees: Trees, tmp_path: Path
+) -> None:
+    add_late(trees.archive, tmp_path / "made")
+    compact(trees)
+    assert archive(tmp_path).trades("BTCUSDT", "2026-11-24T12:30", "2026-11-24T13:30", **WANTED).files == []
+    (name,) = archive(tmp_path).trades("BTCUSDT", SECOND, **WANTED).files
+    assert f"date={SECOND}" in name
+
+
 def test_an_open_archive_sees_day_files_that_are_made_meanwhile(trees: Trees, tmp_path: Path) -> None:
     opened = archive(tmp_path)
     add_late(trees.archive, tmp_path / "made")
