@@ -15,7 +15,7 @@ from collector.storage.journal.journal_file import Damage
 from collector.storage.journal.position import Position
 from collector.storage.journal.reader import JournalReader
 from collector.storage.journal.writer import JournalWriter
-from tests.storage.journal.dead_journals import let_go
+from tests.storage.journal.dead_journals import closed_journals, let_go
 
 IDENTITY = FeedIdentity("f", "binance", ("BTCUSDT",), ("trade",))
 
@@ -338,7 +338,7 @@ def test_lag_counts_from_the_record_behind_a_damaged_one(tmp_path: Path, rots: s
 def test_a_power_cut_at_any_byte_neither_fails_nor_invents_data(cut: int) -> None:
     import tempfile  # noqa: PLC0415 -- a folder for each example, which a fixture does not give
 
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, closed_journals(Path(name)):
         scene = Scene(Path(name))
         writer = scene.writer()
         writer.append_frames(1, 0, [b"kept" * 5])
