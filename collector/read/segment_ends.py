@@ -43,7 +43,7 @@ class Part(NamedTuple):
 
 
 class SegmentEnds:
-    """Methods raise StoreError, DamagedError, UnreadableError, and FileNotFoundError for what moved on just now."""
+    """Methods raise StoreError, DamagedError, UnreadableError."""
 
     def __init__(
         self, stream: StreamKey, data_dir: Path, open_store: Callable[[], ObjectStore], host: str, on_untyped: OnUntyped
@@ -91,7 +91,7 @@ class SegmentEnds:
         try:
             return self._part(self._path(segment_id), lambda segment, number: segment.newest(number, rows))
         except FileNotFoundError:
-            return Part(iter(self._ends(self._moved(segment_id), rows)), ALL)
+            return Part(iter(self._moved_ends(segment_id, rows)), ALL)
 
     def after(self, segment_id: str, block: int) -> Part:
         """The rows of a segment behind a block; of very many the oldest, so ask again behind `until`."""
@@ -142,6 +142,13 @@ class SegmentEnds:
         if place == "staged":
             found = [piece._replace(path=folder / object_file_name(piece.name)) for piece in found]
         return [piece for piece in found if piece.stream == self._stream]
+
+    def _moved_ends(self, segment_id: str, rows: int) -> list[pa.Table]:
+        try:
+            return self._ends(self._moved(segment_id), rows)
+        except FileNotFoundError:
+            # A set that went to the archive just now.
+            return self._ends(self._moved(segment_id), rows)
 
     def _ends(self, pieces: list[Piece], rows: int) -> list[pa.Table]:
         """The newest rows of pieces, which come oldest first."""

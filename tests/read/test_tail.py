@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from collector.domain.records import StreamKey
+from collector.read.pieces import Piece
 from collector.read.segment_ends import SegmentEnds
 from collector.read.tail import Tail
 from collector.storage.store.directory import DirectoryStore
@@ -85,6 +86,26 @@ def test_a_segment_that_began_and_went_between_two_looks_is_read_from_the_archiv
         world.archive()
     assert ids(*tail.more()) == trade_ids(frames[200:800])
     assert list(tail.more()) == []
+
+
+def test_a_set_that_is_archived_while_it_is_looked_for_is_read_from_the_archive(
+    world: RecordedWorld, tail: Tail, frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.receive(frames[:400])
+    world.seal()
+    world.stage_only()
+    look, looks = SegmentEnds._moved, list[str]()
+
+    def then_archived(ends: SegmentEnds, segment_id: str) -> list[Piece]:
+        found = look(ends, segment_id)
+        if not looks:
+            world.archive()
+        looks.append(found[0].place)
+        return found
+
+    monkeypatch.setattr(SegmentEnds, "_moved", then_archived)
+    assert ids(tail.newest(1_000)) == trade_ids(frames[:400])
+    assert looks == ["staged", "archive"]
 
 
 def test_a_segment_that_is_set_aside_and_recorded_anew_is_told(world: RecordedWorld, frames: list[Frame]) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -205,3 +206,19 @@ def test_a_followed_book_is_drawn_in_place_until_ctrl_c(recorder: Path) -> None:
         finally:
             process.kill()
             process.wait()
+
+
+def test_without_a_terminal_a_followed_book_is_printed_until_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = os.pipe()
+    with os.fdopen(theirs, "w", encoding="utf-8") as pipe, os.fdopen(ours, encoding="utf-8") as reader:
+        monkeypatch.setattr("sys.stdout", pipe)
+        codes = list[int]()
+        command = ["read", "book", "BTCUSDT", "--levels", "1", "--follow"]
+        follower = threading.Thread(target=lambda: codes.append(cli.main(command)))
+        follower.start()
+        lines = [reader.readline() for _ in range(6)]
+        reader.close()
+        follower.join(60)
+    assert codes == [0]
+    assert lines[4].startswith("── mid ")
+    assert max(map(len, lines)) <= 81
