@@ -22,8 +22,8 @@ def fill(rows: CodedRows, first_row: int, bounds: Any, side: CodedLevels, depth:
     if depth:
         raise ValueError("NumPy alone keeps no book of a depth")
     held = side.held
-    (samples, places, values), cleared = _changes(rows, first_row, bounds, len(held))
-    edges = np.searchsorted(samples, np.arange(len(bounds) + 1)).tolist()
+    codes, sizes, edges, cleared = _changes(rows, first_row, bounds)
+    least = _least(codes, edges)
     best = filled = 0
     found = np.empty(0, np.int64)
     for sample, is_cleared in enumerate(cleared.tolist()):
@@ -31,8 +31,9 @@ def fill(rows: CodedRows, first_row: int, bounds: Any, side: CodedLevels, depth:
         if is_cleared:
             held[:] = 0
         if begin < end:
-            held[places[begin:end]] = values[begin:end]
-            best = min(best, int(places[begin]))
+            # Of levels with the same code the last remains.
+            held[codes[begin:end]] = sizes[begin:end]
+            best = min(best, least[sample])
         if not sample or begin < end or is_cleared:
             found = _first(held, best, width)
             best = int(found[0]) if len(found) else 0
@@ -42,8 +43,8 @@ def fill(rows: CodedRows, first_row: int, bounds: Any, side: CodedLevels, depth:
     return filled
 
 
-def _changes(rows: CodedRows, first_row: int, bounds: Any, end_code: int) -> tuple[tuple[Any, Any, Any], Any]:
-    """The last size of each code before each sample, by sample and code; and before which samples the side was cleared."""
+def _changes(rows: CodedRows, first_row: int, bounds: Any) -> tuple[Any, Any, list[int], Any]:
+    """The levels that are set, where those of each sample begin and end, and before which samples the side was cleared."""
     end_row = int(bounds[-1])
     numbers, fates = np.arange(first_row, end_row), rows.fates[first_row:end_row]
     samples = np.searchsorted(bounds, numbers, "right")
@@ -54,12 +55,17 @@ def _changes(rows: CodedRows, first_row: int, bounds: Any, end_code: int) -> tup
     starts = rows.starts[first_row : end_row + 1]
     lengths, levels = np.diff(starts), slice(int(starts[0]), int(starts[-1]))
     chosen = np.repeat(counts, lengths)
-    keys = (np.repeat(samples, lengths) * end_code + rows.codes[levels])[chosen]
-    order = np.argsort(keys, kind="stable")
-    keys = keys[order]
-    is_last = np.append(keys[1:] != keys[:-1], np.ones(min(1, len(keys)), bool))
-    where, places = np.divmod(keys[is_last], max(1, end_code))
-    return (where, places, rows.sizes[levels][chosen][order][is_last]), cleared_at >= 0
+    ends = np.concatenate([[0], np.cumsum(lengths * counts)])[bounds - first_row]
+    return rows.codes[levels][chosen], rows.sizes[levels][chosen], [0, *ends.tolist()], cleared_at >= 0
+
+
+def _least(codes: Any, edges: list[int]) -> list[int]:
+    """The best code of each sample's levels; 0 where it has none."""
+    has_levels = np.diff(edges) > 0
+    least = np.zeros(len(has_levels), np.int64)
+    least[has_levels] = np.minimum.reduceat(codes, np.array(edges[:-1])[has_levels]) if len(codes) else 0
+    found: list[int] = least.tolist()
+    return found
 
 
 def _first(held: Any, best: int, count: int) -> Any:
