@@ -148,7 +148,8 @@ def main() -> int:
         signal.signal(number, _interrupt)
     try:
         if options.read is _READING:
-            bench_read.measure(bench_read.Plan(tiles=1, rounds=1) if options.quick else bench_read.Plan())
+            plan = bench_read.Plan(tiles=1, rounds=1) if options.quick else bench_read.Plan(compare=options.compare)
+            bench_read.measure(plan)
             return 0
         results = options.read or _measured(options)
     except KeyboardInterrupt:
@@ -190,7 +191,11 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--compare", action="store_true", help="also measure other ways to do the same, in turn with the recorder")
+    add(
+        "--compare",
+        action="store_true",
+        help="also measure other ways to do the same, in turn with the recorder or with --read",
+    )
     add("--rounds", type=_whole, default=8, metavar="N", help=f"of {ROUND:,} messages each (default 8)")
     add("--runs", type=_whole, default=3, metavar="N", help="of everything; medians are printed (default 3)")
     add("--plain", action="store_true", help="over plain WebSocket only")

@@ -1,11 +1,12 @@
 """What it costs to read books of an archive, in each form that is installed, beside a plain recipe. Nothing is asserted.
 
-    scripts/bench --read [--quick]
-    .venv/bin/python -m tests.bench.bench_read [--tiles 11] [--rounds 3] [--levels 20] [--every 100ms]
+    scripts/bench --read [--quick | --compare]
+    .venv/bin/python -m tests.bench.bench_read [--tiles 11] [--rounds 3] [--levels 20] [--every 100ms] [--compare]
 
 The recorded book of BTCUSDT again and again, as if it had gone on for an hour, as the writer and the archiver store it:
-that flatters reading, because prices come again. CPU is this process's, all threads, in turn within one run: the median of
-the rounds, and how many times as much the plain form takes. What is compiled is compiled before, and its cost told.
+that flatters reading, because prices come again. CPU is that of a process, all threads, in turn within one run: the median of
+the rounds, and how many times as much that is as the fastest form takes. What is compiled is compiled before, and its cost
+told. With --compare other projects do the same on exports of the same archive.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -30,7 +31,9 @@ from collector.domain.records import BookRow
 from collector.read import forms
 from collector.read.archive import Archive
 from collector.read.book import Book
+from collector.read.every import every_us
 from collector.read.forms import Form
+from tests.bench.compare_read import others
 from tests.bench.recorded import FRAMES
 from tests.exchanges.recorded_markets import depth_as_subscribed
 from tests.read.recorded_world import NAME, Frame, RecordedWorld
@@ -39,6 +42,9 @@ SYMBOL: Final = "BTCUSDT"
 NUMBER: Final = re.compile(r'"([UuE])":(\d+)')
 FIRST_EVERY: Final = "1h"
 """So seldom that a book is followed and hardly shown."""
+TOP, FOLLOW, BOOK_AT, REPLAY, READ = "top", "follow", "book_at", "replay", "read"
+MOMENTS: Final = 3
+"""At so many a book is asked for."""
 
 
 class Recorded(NamedTuple):
@@ -53,14 +59,13 @@ class Recorded(NamedTuple):
 
 
 class Arm(NamedTuple):
-    """What is measured again and again."""
+    """What is measured again and again; `run` returns CPU seconds by what was done."""
 
-    what: str
     form: str
-    run: Callable[[], object]
+    run: Callable[[], dict[str, float]]
 
 
-def tiles(count: int) -> tuple[Frame, list[list[Frame]]]:
+def tiles(count: int) -> tuple[Frame, Iterator[list[Frame]]]:
     """The whole book, and the recorded changes of it as often as said: ids and times go on."""
     with pa.input_stream(str(FRAMES.parent / f"{NAME}.jsonl.zst"), compression="zstd") as stream:
         lines = [json.loads(line) for line in stream.read().splitlines()]
@@ -69,7 +74,7 @@ def tiles(count: int) -> tuple[Frame, list[list[Frame]]]:
     numbers = [dict(NUMBER.findall(line["raw"])) for line in changes]
     ids = int(numbers[-1]["u"]) - int(numbers[0]["U"]) + 1
     millis = int(numbers[-1]["E"]) - int(numbers[0]["E"]) + 100
-    return book, [[_later(line, ids * tile, millis * tile) for line in changes] for tile in range(count)]
+    return book, ([_later(line, ids * tile, millis * tile) for line in changes] for tile in range(count))
 
 
 def _later(line: dict[str, Any], ids: int, millis: int) -> Frame:
@@ -85,16 +90,19 @@ def make(folder: Path, count: int) -> Recorded:
     world = RecordedWorld(folder / "data", data_types=("book_delta",))
     book, parts = tiles(count)
     world.fetch(*book)
+    since_us = until_us = 0
     for part in parts:
         world.receive(part)
         world.commit()
+        since_us, until_us = since_us or part[0][0] // 1_000 + 1_000_000, part[-1][0] // 1_000
     world.seal()
     world.archive()
     archive = collector.read.open(world.data_dir / "archive")
-    table = archive.deltas(SYMBOL, gaps="ignore").arrow()
-    levels = sum(pc.sum(pc.list_value_length(table[name])).as_py() for name in ("bid_prices", "ask_prices"))
-    since_us, until_us = parts[0][0][0] // 1_000 + 1_000_000, parts[-1][-1][0] // 1_000
-    return Recorded(archive, world.data_dir / "archive", since_us, until_us, table.num_rows, levels)
+    rows = levels = 0
+    for batch in archive.deltas(SYMBOL, gaps="ignore").batches():
+        rows += batch.num_rows
+        levels += sum(pc.sum(pc.list_value_length(batch[name])).as_py() for name in ("bid_prices", "ask_prices"))
+    return Recorded(archive, world.data_dir / "archive", since_us, until_us, rows, levels)
 
 
 def installed() -> dict[str, Form | None]:
@@ -117,7 +125,7 @@ def arms(recorded: Recorded, levels: int, every: str) -> list[Arm]:
     """All that is measured."""
     known = installed()
     archive, stretch = recorded.archive, (SYMBOL, recorded.since_us, recorded.until_us)
-    moments = [random.Random(1).randrange(recorded.since_us, recorded.until_us) for _ in range(3)]
+    moments = [random.Random(1).randrange(recorded.since_us, recorded.until_us) for _ in range(MOMENTS)]
 
     def depth(form: Form | None, every: str) -> int:
         with patch("collector.read.book_depth.fastest", lambda _depth: form):
@@ -127,19 +135,30 @@ def arms(recorded: Recorded, levels: int, every: str) -> list[Arm]:
         with patch("collector.read.book_depth.numpy_form", lambda: form):
             return [archive.book_at(SYMBOL, at_us).last_id for at_us in moments]
 
-    found = [Arm(f"top {levels} each {every}", name, partial(depth, form, every)) for name, form in known.items()]
-    found += [Arm("follow", name, partial(depth, form, FIRST_EVERY)) for name, form in known.items()]
-    found.append(Arm("follow", "the recipe", lambda: recipe(recorded)))
-    found += [Arm("book_at", name, partial(at, form)) for name, form in known.items() if name != "numba"]
-    found.append(Arm("replay, each message", "plain", lambda: sum(1 for _ in archive.replay(*stretch))))
+    def arm(what: str, form: str, run: Callable[[], object]) -> Arm:
+        return Arm(form, partial(measured, what, run))
+
+    found = [arm(TOP, name, partial(depth, form, every)) for name, form in known.items()]
+    found += [arm(FOLLOW, name, partial(depth, form, FIRST_EVERY)) for name, form in known.items()]
+    found.append(arm(FOLLOW, "the recipe", lambda: recipe(recorded)))
+    found += [arm(BOOK_AT, name, partial(at, form)) for name, form in known.items() if name != "numba"]
+    found.append(arm(REPLAY, "plain", lambda: sum(1 for _ in archive.replay(*stretch))))
     return found
 
 
-def measured(run: Callable[[], object]) -> float:
+def compared(recorded: Recorded, plan: "Plan", folder: Path) -> list[Arm]:
+    """What other projects are measured with; those that cannot run are told."""
+    found, absent = others(folder, recorded.folder, SYMBOL, plan.levels, every_us(plan.every))
+    for name, why in absent.items():
+        print(f"{name}: {why}")
+    return [Arm(other.name, other.spent) for other in found]
+
+
+def measured(what: str, run: Callable[[], object]) -> dict[str, float]:
     """The CPU seconds that it takes."""
     began = time.process_time()
     run()
-    return time.process_time() - began
+    return {what: time.process_time() - began}
 
 
 class Plan(NamedTuple):
@@ -149,36 +168,44 @@ class Plan(NamedTuple):
     rounds: int = 3
     levels: int = 20
     every: str = "100ms"
+    compare: bool = False
 
 
 def measure(plan: Plan) -> None:
     """Measure all, in turn, and print it."""
-    with tempfile.TemporaryDirectory(prefix="bench-read-") as folder:
-        recorded = make(Path(folder), plan.tiles)
+    with tempfile.TemporaryDirectory(prefix="bench-read-") as text:
+        folder = Path(text)
+        recorded = make(folder, plan.tiles)
         print(f"{recorded.rows:,} rows, {recorded.levels:,} levels", flush=True)
         wanted = arms(recorded, plan.levels, plan.every)
-        print(f"{wanted[0].form}, first use: {measured(wanted[0].run):.2f} s CPU", flush=True)
-        spent: dict[int, list[float]] = {number: [] for number in range(len(wanted))}
+        print(f"{wanted[0].form}, first use: {wanted[0].run()[TOP]:.2f} s CPU", flush=True)
+        wanted += compared(recorded, plan, folder) if plan.compare else []
+        spent: dict[tuple[str, str], list[float]] = {}
         for _ in range(plan.rounds):
-            for number, arm in enumerate(wanted):
-                spent[number].append(measured(arm.run))
-    report(recorded, wanted, [statistics.median(spent[number]) for number in range(len(wanted))])
+            for arm in wanted:
+                for what, secs in arm.run().items():
+                    spent.setdefault((what, arm.form), []).append(secs)
+    report(recorded, {key: statistics.median(secs) for key, secs in spent.items()})
 
 
-def report(recorded: Recorded, wanted: list[Arm], secs: list[float]) -> None:
-    """A line for each arm."""
-    plain = {arm.what: spent for arm, spent in zip(wanted, secs, strict=True) if arm.form == "plain"}
-    for arm, spent in zip(wanted, secs, strict=True):
-        rates = f"{recorded.levels / spent / 1e6:6.2f} M levels/s {recorded.rows / spent / 1e3:7.1f} k messages/s"
-        told = f"{spent / 3 * 1e3:6.1f} ms each" if arm.what == "book_at" else rates
-        print(f"{arm.what:22} {arm.form:10} {spent:7.3f} s  {plain[arm.what] / spent:5.1f}x  {told}")
+def report(recorded: Recorded, spent: dict[tuple[str, str], float]) -> None:
+    """A line for each thing and form, with how many times as long it takes as the fastest form of ours."""
+    for what in (TOP, FOLLOW, BOOK_AT, REPLAY, READ):
+        secs_of = {form: secs for (name, form), secs in spent.items() if name == what}
+        fastest = next(iter(secs_of.values()), 0.0)
+        for form, secs in secs_of.items():
+            rates = f"{recorded.levels / secs / 1e6:6.2f} M levels/s {recorded.rows / secs / 1e3:7.1f} k messages/s"
+            told = f"{secs / MOMENTS * 1e3:6.1f} ms each" if what == BOOK_AT else rates
+            print(f"{what:8} {form:22} {secs:7.3f} s  {secs / fastest:6.2f}x  {told}")
 
 
 def main() -> None:
     """Measure what the arguments say."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in Plan()._asdict().items():
-        parser.add_argument(f"--{name}", type=type(default), default=default)
+        if name != "compare":
+            parser.add_argument(f"--{name}", type=type(default), default=default)
+    parser.add_argument("--compare", action="store_true")
     measure(Plan(**vars(parser.parse_args())))
 
 
