@@ -75,8 +75,11 @@ class _Day:
     def __init__(self, found: Found) -> None:
         self._found = found
         self._objects = _by_partition(found)
-        self._held = {_partition(entry): entry for entry in found.counting.objects} if found.counting else {}
+        self._held = {entry.partition: entry for entry in found.counting.objects} if found.counting else {}
         self._before = set(found.counting.replaces) if found.counting else set[str]()
+        self._elsewhere: dict[ObjectPartition, list[ManifestObject]] = defaultdict(list)
+        for entry in found.elsewhere:
+            self._elsewhere[entry.partition].append(entry)
         self._ids = {segment.segment_id for segment in found.segments}
 
     def fresh(self, wants: Callable[[StreamKey], bool]) -> tuple[set[ObjectPartition], list[str]]:
@@ -89,7 +92,7 @@ class _Day:
                 continue
             if any(map(self._found.is_pruned, entries.values())):
                 left.append(f"{_name(partition)}: objects of it were pruned")
-            elif took_turns(entries.values(), [one for one in self._found.elsewhere if _partition(one) == partition]):
+            elif took_turns(entries.values(), self._elsewhere.get(partition, ())):
                 left.append(f"{_name(partition)}: this host and another took turns at recording it")
             elif not self._before <= self._ids:
                 left.append(f"{_name(partition)}: manifests of segments that are in day files are not there any more")
@@ -129,7 +132,7 @@ class _Day:
             _replaced(one)
             for one in self._found.segments
             if one.segment_id in replaces
-            and all(_partition(entry) in partitions for entry in _of_date(one, self._found.day))
+            and all(entry.partition in partitions for entry in _of_date(one, self._found.day))
         ]
         if counting is not None:
             whole += [one for one in counting.segments if one.segment_id not in self._ids]
@@ -180,7 +183,7 @@ def _by_partition(found: Found) -> dict[ObjectPartition, dict[str, ManifestObjec
     objects: dict[ObjectPartition, dict[str, ManifestObject]] = defaultdict(dict)
     for segment in found.segments:
         for entry in _of_date(segment, found.day):
-            objects[_partition(entry)][segment.segment_id] = entry
+            objects[entry.partition][segment.segment_id] = entry
     return objects
 
 
@@ -196,10 +199,6 @@ def _replaced(segment: Manifest) -> ReplacedSegment:
         sealed_at=segment.sealed_at,
         dates=sorted({entry.date for entry in segment.objects}),
     )
-
-
-def _partition(entry: ManifestObject) -> ObjectPartition:
-    return ObjectPartition(entry.exchange, entry.data_type, entry.symbol, entry.date)
 
 
 def _name(partition: ObjectPartition) -> str:

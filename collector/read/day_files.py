@@ -7,7 +7,7 @@ their streams, if it names the segment among those it replaces; all other object
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from collector.domain.names import ObjectPartition
+from collector.domain.names import ObjectPartition, parse_segment_id
 from collector.storage.archive.days import HostDate
 from collector.storage.archive.manifest import Manifest, ManifestObject, ReplacedSegment
 
@@ -38,7 +38,7 @@ class DayFiles:
         newest: dict[HostDate, Manifest] = {}
         for manifest in sorted(manifests, key=lambda one: one.segment_id):
             if manifest.generation:
-                newest[HostDate(manifest.host, _date_in(manifest.segment_id))] = manifest
+                newest[HostDate(manifest.host, parse_segment_id(manifest.segment_id).date)] = manifest
         self._days = {day: _day(manifest, is_gone) for day, manifest in newest.items()}
         self._whole = {one.segment_id: one for one in self._listed() if self._is_whole(*one)}
 
@@ -54,7 +54,7 @@ class DayFiles:
     def file_for(self, host: str, segment_id: str, entry: ManifestObject) -> ManifestObject | None:
         """The day file that has the rows of a segment's object; None if none has."""
         day = self._days.get(HostDate(host, entry.date))
-        return None if day is None or segment_id not in day.replaces else day.entries.get(_partition(entry))
+        return None if day is None or segment_id not in day.replaces else day.entries.get(entry.partition)
 
     def are_whole(self, segment_id: str) -> bool:
         """Whether every object of a segment is in a day file: its manifest need not be read."""
@@ -93,15 +93,7 @@ def _day(manifest: Manifest, is_gone: Callable[[ManifestObject], bool]) -> _Day:
     segments = manifest.segments if len(there) == len(manifest.objects) else []
     return _Day(
         manifest,
-        {_partition(entry): entry for entry in there},
+        {entry.partition: entry for entry in there},
         frozenset(manifest.replaces),
         {segment.segment_id: segment for segment in segments},
     )
-
-
-def _partition(entry: ManifestObject) -> ObjectPartition:
-    return ObjectPartition(entry.exchange, entry.data_type, entry.symbol, entry.date)
-
-
-def _date_in(segment_id: str) -> str:
-    return f"{segment_id[:4]}-{segment_id[4:6]}-{segment_id[6:8]}"

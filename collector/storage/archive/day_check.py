@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 from collector.domain.errors import DamagedError
-from collector.domain.names import ObjectPartition, manifest_key
+from collector.domain.names import ObjectPartition, manifest_key, parse_segment_id
 from collector.storage.archive.catalog import manifest_keys
 from collector.storage.archive.days import counting
 from collector.storage.archive.lenient_manifest import read_manifest
-from collector.storage.archive.manifest import Manifest, ManifestObject
+from collector.storage.archive.manifest import Manifest
 from collector.storage.archive.verify import THREADS, Finding
 from collector.storage.ordered_map import in_order
 from collector.storage.store.object_store import ObjectStore
@@ -21,7 +21,7 @@ def row_findings(daily: ObjectStore, archive: ObjectStore) -> Iterator[Finding]:
             day = read_manifest(daily, key).manifest
         except DamagedError:
             continue  # it is among the findings of its own tree
-        date = f"{day.segment_id[:4]}-{day.segment_id[4:6]}-{day.segment_id[6:8]}"
+        date = parse_segment_id(day.segment_id).date
         keys = [manifest_key(day.host, segment_id) for segment_id in day.replaces]
         segments = list(in_order(lambda one: _read(archive, one), keys, THREADS))
         for one, segment in zip(keys, segments, strict=True):
@@ -36,15 +36,15 @@ def _differences(key: str, day: Manifest, date: str, segments: list[Manifest]) -
     replaced = Counter[ObjectPartition]()
     for segment in segments:
         for entry in segment.objects:
-            replaced[_partition(entry)] += entry.rows
-    held = {_partition(entry): entry for entry in day.objects}
+            replaced[entry.partition] += entry.rows
+    held = {entry.partition: entry for entry in day.objects}
     for partition, entry in held.items():
         if entry.rows != replaced[partition]:
             yield Finding("rows", entry.key, f"it has {entry.rows} rows, but those it replaces {replaced[partition]}")
     whole = {segment.segment_id: segment.dates for segment in day.segments}
     for segment in segments:
         dates = sorted({entry.date for entry in segment.objects})
-        missed = [entry.key for entry in segment.objects if entry.date == date and _partition(entry) not in held]
+        missed = [entry.key for entry in segment.objects if entry.date == date and entry.partition not in held]
         if segment.segment_id in whole and (missed or whole[segment.segment_id] != dates):
             yield Finding(
                 "rows", key, f"it says that it replaces segment {segment.segment_id} whole, which it does not"
@@ -57,7 +57,3 @@ def _read(archive: ObjectStore, key: str) -> Manifest | None:
     except DamagedError:
         return None
     return None if report.faults else report.manifest
-
-
-def _partition(entry: ManifestObject) -> ObjectPartition:
-    return ObjectPartition(entry.exchange, entry.data_type, entry.symbol, entry.date)

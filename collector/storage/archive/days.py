@@ -7,11 +7,9 @@ rows at the same time write under different names, and those that compact the sa
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from collector.domain.names import SegmentId, is_segment_id, parse_segment_id
-
-MOST_GENERATIONS: Final = 86_399
 
 
 class HostDate(NamedTuple):

@@ -120,8 +120,7 @@ def _require_place(manifest: Manifest, key: str) -> None:
 
 
 def _expected_key(entry: ManifestObject, manifest: Manifest) -> str:
-    partition = ObjectPartition(entry.exchange, entry.data_type, entry.symbol, entry.date)
-    return _key(partition, manifest)
+    return _key(entry.partition, manifest)
 
 
 def _key(partition: ObjectPartition, manifest: Manifest) -> str:
@@ -162,8 +161,7 @@ def _is_kept(entry: ManifestObject, manifest: Manifest) -> bool:
     host, segment_id = manifest_name(entry.key)
     if not manifest.generation or host != manifest.host or not is_earlier_generation(segment_id, manifest.segment_id):
         return False
-    partition = ObjectPartition(entry.exchange, entry.data_type, entry.symbol, entry.date)
-    return entry.key == object_key(partition, host, segment_id)
+    return entry.key == object_key(entry.partition, host, segment_id)
 
 
 def _is_date(text: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 
 from collector.domain.errors import DamagedError
+from collector.domain.names import ObjectPartition
 from collector.domain.records import GAP
 
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -31,6 +32,11 @@ class ManifestObject(msgspec.Struct, frozen=True):
     received_max: str | None
     id_min: Int64 | None
     id_max: Int64 | None
+
+    @property
+    def partition(self) -> ObjectPartition:
+        """Where it stands."""
+        return ObjectPartition(self.exchange, self.data_type, self.symbol, self.date)
 
 
 class ReplacedSegment(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from collector.domain.errors import DamagedError, StoreError
-from collector.domain.names import ObjectPartition, pruned_key
+from collector.domain.names import pruned_key
 from collector.storage.archive.lenient_manifest import read_manifest
 from collector.storage.archive.manifest import ManifestObject
 from collector.storage.archive.old_days import OldDays
@@ -76,7 +76,7 @@ class Prune:
         if not self._dry:
             self._removal.delete(leftovers)
         named = [entry for entry in self._named(date) if entry.key not in pruned]
-        wanted = [entry for entry in named if self._selection.wants(_partition(entry))]
+        wanted = [entry for entry in named if self._selection.wants(entry.partition)]
         chosen = list(filter(self._may_go, wanted))
         kept = len(wanted) - len(chosen)
         unnamed = listed - pruned - {entry.key for entry in named}
@@ -108,7 +108,3 @@ class Prune:
             tick(1)
             faults += [f"{finding.kind} {finding.key}: {finding.text}" for finding in findings]
         return faults
-
-
-def _partition(entry: ManifestObject) -> ObjectPartition:
-    return ObjectPartition(entry.exchange, entry.data_type, entry.symbol, entry.date)
