@@ -26,15 +26,15 @@ Frame = tuple[int, bytes]
 """When it was received, in ns, and its text."""
 
 
-def binance_frames(recorded: Lines, count: int = 4_000) -> list[Frame]:
-    """The first frames of a recording of BTCUSDT."""
-    lines = [line for line in recorded(NAME) if line["dir"] == "in"][:count]
+def binance_frames(recorded: Lines, count: int = 4_000, name: str = NAME) -> list[Frame]:
+    """The first frames of a recording."""
+    lines = [line for line in recorded(name) if line["dir"] == "in"][:count]
     return [(line["recv_ts_us"] * 1_000, depth_as_subscribed(line["raw"]).encode()) for line in lines]
 
 
-def fetched_book(recorded: Lines) -> Frame:
-    """The whole book that the recording's client fetched, and when."""
-    (line,) = [line for line in recorded(NAME) if line["dir"] == "http"]
+def fetched_book(recorded: Lines, name: str = NAME) -> Frame:
+    """The whole book that the recording's client fetched first, and when."""
+    line = next(line for line in recorded(name) if line["dir"] == "http")
     return line["recv_ts_us"] * 1_000, line["raw"].encode()
 
 
@@ -64,7 +64,7 @@ def data_of(frames: Sequence[Frame], channel: str) -> list[dict[str, Any]]:
 
 
 class RecordedWorld(World):
-    """One recorder of BTCUSDT. Each part it receives is a segment, once `seal` is called."""
+    """One recorder of one symbol. Each part it receives is a segment, once `seal` is called."""
 
     def __init__(
         self,
@@ -73,10 +73,15 @@ class RecordedWorld(World):
         *,
         host: str = "host-1",
         data_types: tuple[str, ...] = TYPES,
+        exchange: str = "binance",
+        symbol: str = "BTCUSDT",
     ) -> None:
         super().__init__(folder)
-        self._subscription = Subscription(("BTCUSDT",), data_types)
-        feed = FeedConfig(symbols=("BTCUSDT",), data_types=data_types, name="f", ws_url="ws://elsewhere")
+        self.exchange = exchange
+        self._subscription = Subscription((symbol,), data_types)
+        feed = FeedConfig(
+            exchange=exchange, symbols=(symbol,), data_types=data_types, name="f", ws_url="ws://elsewhere"
+        )
         self.config = Config(data_dir=folder, host_name=host, feed=(feed,))
         self._opened = opened or (lambda: DirectoryStore(folder / "archive"))
 
@@ -89,7 +94,7 @@ class RecordedWorld(World):
         """Append frames to a journal of their own, as an ingest that leaves would."""
         self.now_ns = frames[0][0]
         journal = self.journal(symbols=self._subscription.symbols, data_types=self._subscription.data_types)
-        for plan in range(len(registry.adapter("binance").shares(self._subscription))):
+        for plan in range(len(registry.adapter(self.exchange).shares(self._subscription))):
             journal.append_event(RecordKind.CONNECT, self.now_ns, 0, connection(plan + 1, plan=plan))
         for at_ns, frame in frames:
             journal.append_frames(at_ns, 0, [frame], (), 1)
@@ -102,7 +107,7 @@ class RecordedWorld(World):
         journal = self.journal(
             symbols=self._subscription.symbols, data_types=self._subscription.data_types, feed="f~rest"
         )
-        answer = encode_answer(RepairAnswer("BTCUSDT", "book_delta", "snapshot"), body)
+        answer = encode_answer(RepairAnswer(self._subscription.symbols[0], "book_delta", "snapshot"), body)
         journal.append_frames(at_ns, -1, [answer], (), 0)
         journal.close()
 
