@@ -39,7 +39,7 @@ from tests.exchanges.recorded_markets import depth_as_subscribed
 from tests.read.recorded_world import NAME, Frame, RecordedWorld
 
 SYMBOL: Final = "BTCUSDT"
-NUMBER: Final = re.compile(r'"([UuE])":(\d+)')
+NUMBER: Final = re.compile(r'"([UuEtT])":(\d+)')
 FIRST_EVERY: Final = "1h"
 """So seldom that a book is followed and hardly shown."""
 TOP, FOLLOW, BOOK_AT, REPLAY, READ = "top", "follow", "book_at", "replay", "read"
@@ -65,24 +65,42 @@ class Arm(NamedTuple):
     run: Callable[[], dict[str, float]]
 
 
-def tiles(count: int) -> tuple[Frame, Iterator[list[Frame]]]:
-    """The whole book, and the recorded changes of it as often as said: ids and times go on."""
+class Step(NamedTuple):
+    """How far ids and times of a tile are behind those of the recording."""
+
+    millis: int
+    updates: int = 0
+    trades: int = 0
+
+    def of(self, name: str) -> int:
+        """How far a number of that name is."""
+        return self.millis if name in "ET" else self.trades if name == "t" else self.updates
+
+
+def tiles(
+    count: int, channels: tuple[str, ...] = ("@depth",), later_millis: int = 0
+) -> tuple[Frame, Iterator[list[Frame]]]:
+    """The whole book, and what was recorded of the channels as often as said: ids and times go on, from `later_millis` on."""
     with pa.input_stream(str(FRAMES.parent / f"{NAME}.jsonl.zst"), compression="zstd") as stream:
         lines = [json.loads(line) for line in stream.read().splitlines()]
-    (book,) = [(line["recv_ts_us"] * 1_000, line["raw"].encode()) for line in lines if line["dir"] == "http"]
-    changes = [line for line in lines if line["dir"] == "in" and "@depth" in line["raw"]]
-    numbers = [dict(NUMBER.findall(line["raw"])) for line in changes]
-    ids = int(numbers[-1]["u"]) - int(numbers[0]["U"]) + 1
-    millis = int(numbers[-1]["E"]) - int(numbers[0]["E"]) + 100
-    return book, ([_later(line, ids * tile, millis * tile) for line in changes] for tile in range(count))
+    (book,) = [line for line in lines if line["dir"] == "http"]
+    received = [line for line in lines if line["dir"] == "in" and any(channel in line["raw"] for channel in channels)]
+    numbers = [dict(NUMBER.findall(line["raw"])) for line in received]
+    changes = [found for found in numbers if "U" in found]
+    trades = [int(found["t"]) for found in numbers if "t" in found] or [0]
+    millis = int(changes[-1]["E"]) - int(changes[0]["E"]) + 100
+    updates = int(changes[-1]["u"]) - int(changes[0]["U"]) + 1
+    steps = [
+        Step(later_millis + millis * tile, updates * tile, (trades[-1] - trades[0] + 1) * tile) for tile in range(count)
+    ]
+    return _later(book, Step(later_millis)), ([_later(line, step) for line in received] for step in steps)
 
 
-def _later(line: dict[str, Any], ids: int, millis: int) -> Frame:
-    def moved(found: re.Match[str]) -> str:
-        return f'"{found[1]}":{int(found[2]) + (millis if found[1] == "E" else ids)}'
-
-    text = NUMBER.sub(moved, depth_as_subscribed(line["raw"]))
-    return (line["recv_ts_us"] + millis * 1_000) * 1_000, text.encode()
+def _later(line: dict[str, Any], step: Step) -> Frame:
+    text = NUMBER.sub(
+        lambda found: f'"{found[1]}":{int(found[2]) + step.of(found[1])}', depth_as_subscribed(line["raw"])
+    )
+    return (line["recv_ts_us"] + step.millis * 1_000) * 1_000, text.encode()
 
 
 def make(folder: Path, count: int) -> Recorded:
