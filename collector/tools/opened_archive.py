@@ -25,6 +25,12 @@ _BOOKS: Final = frozenset({"book_delta", "book_snapshot"})
 
 def opened_archive(arguments: argparse.Namespace) -> Archive:
     """The archive STORE and the folder --data-dir, or without STORE those of the configuration. Raises ConfigError."""
+    store, data_dir = places_of(arguments)
+    return collector.read.open(store, data_dir=data_dir, config=arguments.config)
+
+
+def places_of(arguments: argparse.Namespace) -> tuple[str, Path | None]:
+    """The archive, and the recorder's folder that is read besides. Raises ConfigError."""
     store, data_dir = arguments.store, arguments.data_dir
     if store is None:
         config = load(arguments.config, os.environ, registry.data_types())
@@ -32,7 +38,7 @@ def opened_archive(arguments: argparse.Namespace) -> Archive:
         if not own.is_dir() and data_dir is None:
             raise ConfigError([f"{own} is not a folder; name an archive, --data-dir, or the recorder's --config"])
         data_dir = data_dir or own
-    return collector.read.open(store, data_dir=data_dir, config=arguments.config)
+    return store, data_dir
 
 
 def books_of(archive: Archive, arguments: argparse.Namespace) -> tuple[str | None, int]:

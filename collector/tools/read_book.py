@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from rich.console import Console, RenderableType
@@ -19,6 +20,7 @@ from collector.read.book_view import BookView
 from collector.read.errors import GapError, gap_text
 from collector.read.gaps import LedgerRow
 from collector.read.window import moment_us
+from collector.storage.locks import supervisor_lock
 from collector.terminal.attached import is_live
 from collector.terminal.console import output_console
 from collector.terminal.ladder import USUAL_LEVELS, Ladder, ladder, room_for
@@ -34,6 +36,7 @@ from collector.tools.opened_archive import (
     books_of,
     levels_of,
     opened_archive,
+    places_of,
 )
 
 EXAMPLES: Final = """examples:
@@ -43,6 +46,8 @@ EXAMPLES: Final = """examples:
 """
 
 _LOOK_SECS: Final = 1.0
+_ASK_SECS: Final = 10.0
+_ENDS: Final = "Ctrl-C ends this view"
 _REST: Final = 9
 """Of ten seconds of processor time this takes one at most."""
 
@@ -125,16 +130,36 @@ def _as_object(view: BookView, gaps: list[LedgerRow]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+class _Recording:
+    """Whether a recorder runs, asked now and then."""
+
+    def __init__(self, data_dir: Path | None) -> None:
+        """None for an archive alone."""
+        self._lock = None if data_dir is None else supervisor_lock(data_dir)
+        self._asked_at = 0.0
+        self._told = ""
+
+    def told(self) -> str:
+        """What stands below the book. Raises OSError if it cannot be told."""
+        if not self._told or time.monotonic() - self._asked_at >= _ASK_SECS:
+            self._asked_at = time.monotonic()
+            is_idle = self._lock is not None and self._lock.is_free()
+            goes_on = "" if self._lock is None else "; the recorder goes on"
+            self._told = f"no recorder is running; {_ENDS}" if is_idle else f"{_ENDS}{goes_on}"
+        return self._told
+
+
 def _follow(arguments: argparse.Namespace) -> int:
     book = _book_of(arguments)
 
     def ask() -> Ladder:
         return book.shown(_now_us())
 
+    recording = _Recording(places_of(arguments)[1])
     ask()  # what cannot be answered at all is said before the screen changes
     try:
         if is_live(os.environ):
-            _draw(ask, arguments.levels)
+            _draw(ask, arguments.levels, recording)
         else:
             _print(ask, arguments.levels or USUAL_LEVELS)
     except KeyboardInterrupt:
@@ -142,13 +167,14 @@ def _follow(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _draw(ask: Ask, levels: int | None) -> None:
+def _draw(ask: Ask, levels: int | None, recording: _Recording) -> None:
     """Draw it in place."""
     view = LiveView(sys.stdout)
     with suspendable(view, "Suspended: fg brings the view back."):
         try:
             while True:
                 book, rest_secs = _asked(ask)
+                book = book._replace(foot=recording.told())
                 view.show(partial(_frame, book, levels))
                 time.sleep(rest_secs)
         finally:
@@ -157,8 +183,7 @@ def _draw(ask: Ask, levels: int | None) -> None:
 
 def _frame(book: Ladder, levels: int | None, console: Console) -> RenderableType:
     room = room_for(console)
-    foot = "Ctrl-C ends this view; the recorder goes on"
-    return ladder(book._replace(foot=foot), console, min(levels or room, room), datetime.now(UTC))
+    return ladder(book, console, min(levels or room, room), datetime.now(UTC))
 
 
 def _print(ask: Ask, levels: int) -> None:

@@ -196,7 +196,7 @@ def test_a_followed_book_is_drawn_in_place_until_ctrl_c(recorder: Path) -> None:
             start_new_session=True, preexec_fn=terminal.control,  # noqa: PLW1509 (one system call, which takes no lock)
         )  # fmt: skip
         try:
-            terminal.read_until(b"Ctrl-C ends this view", lambda: process.poll() is None)
+            terminal.read_until(b"no recorder is running; Ctrl-C ends this view", lambda: process.poll() is None)
             assert b"\x1b[?1049h" in terminal.screen
             assert b"mid 61,8" in terminal.screen
             assert b"\x1b[31m" not in terminal.screen, "no colour is wanted"
