@@ -16,7 +16,7 @@ import pyarrow as pa
 from collector import __version__
 from collector.compaction.day_file import Named, write_day_file
 from collector.compaction.plan import DayFile, DayPlan
-from collector.domain.errors import DamagedError, StoreError
+from collector.domain.errors import DamagedError, StoreError, StoreRefusedError
 from collector.domain.names import manifest_key
 from collector.storage.archive.days import day_id
 from collector.storage.archive.manifest import Manifest, ManifestObject, counted
@@ -92,6 +92,16 @@ def _fetched(store: ObjectStore, entry: ManifestObject, target: Path) -> Path:
 
 
 def _put(store: ObjectStore, key: str, path: Path, sha256: str) -> None:
+    """Put a file, and have it confirmed; once more if the store fails, because thousands of requests follow one another."""
+    try:
+        _put_once(store, key, path, sha256)
+    except StoreRefusedError:
+        raise
+    except StoreError:
+        _put_once(store, key, path, sha256)
+
+
+def _put_once(store: ObjectStore, key: str, path: Path, sha256: str) -> None:
     info = ObjectInfo(path.stat().st_size, sha256)
     if store.head(key) == info:
         # A run that was killed put it.

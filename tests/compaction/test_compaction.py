@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyarrow import parquet as pq
@@ -215,6 +216,23 @@ def test_two_that_saw_different_rows_write_under_different_names_and_one_counts(
 def test_a_second_compaction_of_a_folder_is_refused(trees: Trees) -> None:
     with alone(trees.daily), pytest.raises(StoreError, match="at work in file:///"), alone(trees.daily):
         pass
+
+
+def test_a_put_that_fails_is_tried_once_more(trees: Trees, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(trees.archive, tmp_path / "made")
+    real, failures = trees.daily.put, ["away"]
+
+    def put(*arguments: Any) -> None:
+        if failures:
+            raise StoreError(failures.pop())
+        real(*arguments)
+
+    monkeypatch.setattr(trees.daily, "put", put)
+    assert [one.generation for one in compact(trees)] == [1, 1, 1]
+    failures += ["away", "away"]
+    add_late(trees.archive, tmp_path / "made")
+    with pytest.raises(StoreError, match="away"):
+        compact(trees)
 
 
 def test_a_dry_run_changes_nothing(trees: Trees, tmp_path: Path) -> None:
