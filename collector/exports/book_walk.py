@@ -26,7 +26,7 @@ _OF_THE_BOOK: Final = (Applied.REPLACED, Applied.CHANGED)
 
 
 class Opening(NamedTuple):
-    """The whole book at a moment, best levels first."""
+    """The whole book at a moment, best levels first; none while it is not known."""
 
     local_us: int
     exchange_us: int | None
@@ -46,10 +46,14 @@ class Rows(NamedTuple):
 class BookWalk:
     """One pass over the book of a symbol. Between openings only ids are looked at, which is some fifty times faster."""
 
-    def __init__(self, asked: Asked, *, is_watched: bool = False) -> None:
-        """If `is_watched`, `course` is the book after each part, and each part has one row."""
+    def __init__(self, asked: Asked, *, is_watched: bool = False, tells_losses: bool = False) -> None:
+        """If `is_watched`, `course` is the book after each part, and each part has one row.
+
+        If `tells_losses`, an opening without levels says from when on the book is not known.
+        """
         self._asked = asked
         self._is_watched = is_watched
+        self._tells_losses = tells_losses
         self._moments = deque([asked.when.since_us, *_midnights(asked)])
         self._levels_from = begin_us(self._ask, self._moments[0])
         self._frame = self._ask(self._levels_from, asked.when.until_us, COLUMNS, "mark")
@@ -88,12 +92,17 @@ class BookWalk:
             begin = end
         self._at_us, self._exchange_us = times[-1], last_said(table, self._exchange_us)
 
-    def _between(self, table: pa.Table, at: pa.Array, exchange: pa.Array) -> Iterator[Rows]:
+    def _between(self, table: pa.Table, at: pa.Array, exchange: pa.Array) -> Iterator[Opening | Rows]:
         """The rows of a table with no opening within it."""
         kept: list[int] = []
         is_full = self._is_watched or at[-1].as_py() >= self._levels_from
         for index, step in enumerate(self._steps(table, at.to_pylist(), is_full=is_full)):
+            existed = self.course.exists
             applied = self.course.take(step)
+            if self._tells_losses and existed and not self.course.exists and step.at_us >= self._asked.when.since_us:
+                yield from self._rows(table, at, exchange, kept)
+                kept = []
+                yield self._loss(step, exchange[index].as_py())
             self._has_levels = is_full and (self._has_levels or applied is Applied.REPLACED)
             if applied in _OF_THE_BOOK and step.at_us >= self._asked.when.since_us:
                 kept.append(index)
@@ -127,6 +136,12 @@ class BookWalk:
             said_us = self._exchange_us if exchange_us is None else exchange_us
             yield Opening(self._local_us, said_us, book.bids.top(len(book.bids)), book.asks.top(len(book.asks)))
         self._levels_from = begin_us(self._ask, self._moments[0]) if self._moments else self._asked.when.until_us
+
+    def _loss(self, step: Taken, exchange_us: int) -> Opening:
+        """From the beginning of the gap on, if a row behind it was not received before."""
+        begin_us = min((row.gap.started_at for row in step.gaps), default=step.at_us)
+        self._local_us = max(begin_us, self._asked.when.since_us, self._local_us + 1)
+        return Opening(self._local_us, exchange_us, [], [])
 
     def _rows(self, table: pa.Table, at: pa.Array, exchange: pa.Array, kept: list[int]) -> Iterator[Rows]:
         if kept:

@@ -140,7 +140,7 @@ def jobs(asked: Asked, wanted: Sequence[str]) -> list[Job]:
 
 
 def _book(asked: Asked, measures: Measures) -> Export:
-    walk = BookWalk(asked)
+    walk = BookWalk(asked, tells_losses=True)
 
     def tables() -> Iterator[pa.Table]:
         return (deltas(levels_of(part, with_clears=True), measures) for part in walk.parts())

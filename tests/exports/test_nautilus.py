@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pyarrow import parquet as pq
 
+from collector.domain.names import time_us
 from collector.exports import nautilus_files
 from collector.exports.nautilus_tables import DELTAS
 from tests.conftest import Lines
@@ -216,6 +217,14 @@ def test_gaps_are_refused_or_shown_exactly(
     ]
     (gap,) = [row for row in marked if row["stream_type"] == "book_delta"]
     assert gap["kind"] == "sequence"
+    # From the gap on there is no book, and the catalog says so.
+    *before, lost = rows_of(tmp_path / "out", "order_book_delta")
+    assert (lost["action"], lost["flags"]) == (CLEAR, 128)
+    assert lost["ts_init"] == max(_ns(gap["started_at"]), before[-1]["ts_init"] + 1_000)
+
+
+def _ns(text: str) -> int:
+    return time_us(text.replace("Z", "+00:00").replace(" ", "T")) * 1_000
 
 
 def test_a_kind_that_cannot_be_made_is_refused_by_name(

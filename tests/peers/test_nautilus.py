@@ -86,4 +86,7 @@ def test_of_a_catalog_with_a_gap_it_reads_all_that_is_left_and_no_book_beyond(
     said = told_by(python, HERE / "catalog_reads.py", tmp_path / "catalog")
     assert said["trades"] == len(trade_ids(frames)) - 10
     assert said["calls"]["deltas"] == len(said["best"])
-    assert 100 < len(said["best"]) <= 201
+    # The whole book, the changes before the gap, and that it is lost.
+    assert 100 < len(said["best"]) <= 202
+    assert None not in said["best"][-2]
+    assert said["best"][-1][1:] == [None, None]
