@@ -7,6 +7,7 @@ from struct import unpack_from
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from collector.domain.records import BookRow
 
@@ -36,8 +37,9 @@ def values_of(column: pa.ChunkedArray) -> Sequence[Any]:
 
 
 def _tuples(lists: pa.ListArray) -> list[tuple[Any, ...]]:
-    values, edges = tuple(_values(lists.flatten())), _values(lists.offsets)
-    return [values[start - edges[0] : end - edges[0]] for start, end in pairwise(edges)]
+    values = tuple(_values(lists.flatten()))
+    edges = _values(pc.subtract(lists.offsets, lists.offsets[0]))
+    return [values[start:end] for start, end in pairwise(edges)]
 
 
 def _values(column: pa.Array) -> Sequence[Any]:
