@@ -8,6 +8,10 @@ delta ends at its update: more than nine in ten of Binance's have none. Rows
 without ids cannot be compared. There is no book before the first snapshot, nor
 between missing updates and the next snapshot.
 
+Where the exchange sends checksums of its books (Kraken) and the recorder kept
+the original texts (archive.keep_raw), each book is also rebuilt of these, and
+held against every checksum.
+
 Whole objects are read, so rows up to a segment (an hour, by default) outside
 the period are checked too. Times are ISO 8601, UTC unless they name a zone.
 Exit code: 0 all compared rows are equal, 1 some differ or a manifest could not
@@ -19,14 +23,18 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from collector.domain.errors import StoreError
 from collector.domain.names import iso_time
 from collector.domain.records import BookRow, BookTickerRow
 from collector.domain.redact import printable
+from collector.exchanges import registry
 from collector.read.book_check import BookReport, check
-from collector.read.books import BookObjects, book_objects, rows
+from collector.read.books import BookObjects, book_objects, checksum_objects, raw_rows, rows
+from collector.read.checksum_check import ChecksumReport
+from collector.read.checksum_check import check as check_checksums
 from collector.storage.archive.restore import Selection, read_manifests
 from collector.storage.store.object_store import ObjectStore
 from collector.terminal.console import output_console
@@ -58,13 +66,20 @@ def checked(store: ObjectStore, selection: Selection, *, as_json: bool) -> int:
     if not problems:
         require_symbol(selection.symbols, (entry.symbol for manifest in manifests for entry in manifest.objects))
     reports = list(_reports(store, book_objects(manifests, selection)))
+    sums = list(_checksum_reports(store, checksum_objects(manifests, selection)))
     if as_json:
-        print(json.dumps({"books": [as_object(books, report) for books, report in reports]}, indent=2))
-    elif reports:
+        books = [as_object(books, report) for books, report in reports]
+        print(json.dumps({"books": books, "checksums": [_as_checksums(*one) for one in sums]}, indent=2))
+    else:
         _print(reports)
-    if not any(report.compared for _, report in reports):
-        raise StoreError(f"{store.url} holds nothing to compare: no ticker names the update of a delta with a book")
-    return 1 if problems or any(report.different for _, report in reports) else 0
+        _print_checksums(sums)
+    found: list[BookReport | ChecksumReport] = [*(report for _, report in reports), *(report for _, report in sums)]
+    if not any(report.compared for report in found):
+        raise StoreError(
+            f"{store.url} holds nothing to compare: no ticker names the update of a delta with a book,"
+            " and of no book with a checksum the texts were kept"
+        )
+    return 1 if problems or any(report.different for report in found) else 0
 
 
 def _reports(store: ObjectStore, wanted: list[BookObjects]) -> Iterator[tuple[BookObjects, BookReport]]:
@@ -73,6 +88,14 @@ def _reports(store: ObjectStore, wanted: list[BookObjects]) -> Iterator[tuple[Bo
         for books in wanted:
             deltas = rows(store, books.deltas, BookRow, lambda: bar.advance(task))
             yield books, check(deltas, rows(store, books.tickers, BookTickerRow, lambda: bar.advance(task)))
+
+
+def _checksum_reports(store: ObjectStore, wanted: list[BookObjects]) -> Iterator[tuple[BookObjects, ChecksumReport]]:
+    with progress() as bar:
+        task = bar.add_task("checksums", total=sum(len(books.deltas) for books in wanted))
+        for books in wanted:
+            texts = raw_rows(store, books.deltas, lambda: bar.advance(task))
+            yield books, check_checksums(texts, registry.adapter(books.exchange).checks["book_delta"])
 
 
 def as_object(books: BookObjects, report: BookReport) -> dict[str, Any]:
@@ -88,6 +111,11 @@ def as_object(books: BookObjects, report: BookReport) -> dict[str, Any]:
     }
 
 
+def _as_checksums(books: BookObjects, report: ChecksumReport) -> dict[str, Any]:
+    """One symbol's report for `--json`: times in ISO 8601, UTC."""
+    return {"host": books.host, "exchange": books.exchange, "symbol": books.symbol, **_timed(asdict(report))}
+
+
 def _timed(fields: dict[str, Any]) -> dict[str, Any]:
     """Times as `--json` gives them, under names that say so."""
     return {
@@ -96,7 +124,25 @@ def _timed(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _print_checksums(reports: list[tuple[BookObjects, ChecksumReport]]) -> None:
+    if not reports:
+        return
+    lines = table("checksums", ">messages", ">matched", ">different", ">no book", ">none sent", ">text not kept")
+    for books, report in reports:
+        lines.add_row(
+            shown(_name(books), "red" if report.different else ""),
+            *map(number, (report.messages, report.matched, report.different)),
+            *map(number, (report.no_book, report.no_checksum, report.no_text)),
+        )
+    output_console().print(lines)
+    for books, report in reports:
+        if report.first_different_us is not None:
+            print(printable(f"{_name(books)}: the first differs at {moment_text(report.first_different_us)}"))
+
+
 def _print(reports: list[tuple[BookObjects, BookReport]]) -> None:
+    if not reports:
+        return
     lines = table("book", ">tickers", ">equal", ">different", ">no book", ">no counterpart", ">stretches")
     for books, report in reports:
         lines.add_row(

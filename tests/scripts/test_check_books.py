@@ -5,20 +5,24 @@ import importlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from collector.cli import run_command
+from collector.domain.errors import UndecodableError
 from collector.domain.names import MANIFEST_FOLDER, manifest_key
 from collector.domain.records import BACKFILLED_LINE, StreamKey
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
+from collector.read.checksum_check import RawRow, check
 from collector.storage.segment.sealed_segment import open_sealed
 from collector.storage.store.directory import DirectoryStore
 from tests.conftest import Lines
 from tests.exchanges.kraken_v2 import book_frame
+from tests.exchanges.recorded_markets import MARKETS, recording
 from tests.storage.archive.archive_files import IDS
 from tests.storage.segment.segment_files import NOON_US, Message, make_segment
 from tests.storage.staging.staged_files import stage
@@ -26,6 +30,7 @@ from tests.storage.staging.staged_files import stage
 ROOT = Path(__file__).parent.parent.parent
 SPOT = "binance_spot/hftbacktest_btcusdt_20240808"
 DATA_TYPES = ("book_delta", "book_ticker")
+KRAKEN_SYMBOL = "XMR/USD"
 
 Line = dict[str, Any]
 
@@ -50,14 +55,16 @@ def messages(exchange: str, lines: Iterable[Line]) -> Iterator[Message]:
             yield place, 0, one.id, line["recv_ts_us"], one.exchange_us, number, one.payload
 
 
-def archived(folder: Path, exchange: str, parts: Sequence[Iterable[Message]]) -> Path:
+def archived(
+    folder: Path, exchange: str, parts: Sequence[Iterable[Message]], symbol: str = "BTCUSDT", keep_raw: str = "0"
+) -> Path:
     """An archive of so many segments."""
     store = DirectoryStore(folder / "archive")
-    streams = [StreamKey(exchange, "BTCUSDT", data_type) for data_type in DATA_TYPES]
+    streams = [StreamKey(exchange, symbol, data_type) for data_type in DATA_TYPES]
     for number, part in enumerate(parts):
         base = folder / IDS[number]
         previous = IDS[number - 1] if number else ""
-        path = make_segment(base, streams, part, segment_id=IDS[number], previous_segment=previous)
+        path = make_segment(base, streams, part, segment_id=IDS[number], previous_segment=previous, keep_raw=keep_raw)
         with open_sealed(path) as segment:
             files, manifest = stage(segment, adapter, base, lambda: None)
         for file in files:
@@ -215,6 +222,49 @@ def test_a_book_without_ids_is_said_to_be_beyond_comparison(run: Run, tmp_path: 
     done = run(archived(tmp_path, "kraken", [rows]))
     assert done.code == 2
     assert re.findall("cannot be compared: (.*)", done.out) == ["the deltas have no ids", "the tickers have no ids"]
+
+
+@pytest.fixture
+def kraken(recorded: Lines) -> list[Message]:
+    """A book of Kraken, whose checksums are as recorded."""
+    (market,) = (one for one in MARKETS if one.exchange == "kraken")
+    found = recording(market, recorded)
+    decode = market.adapter.decoder(found.subscription)
+    kept: list[Message] = []
+    for at_us, frame in found.frames:
+        with suppress(UndecodableError):
+            kept += [
+                (0, 0, len(kept) + 1, at_us, one.exchange_us, 0, one.payload)
+                for one in decode(frame)
+                if one.stream == StreamKey("kraken", KRAKEN_SYMBOL, "book_delta")
+            ]
+    return kept
+
+
+def test_books_are_held_against_checksums_where_texts_were_kept(
+    run: Run, tmp_path: Path, kraken: list[Message]
+) -> None:
+    whole = archived(tmp_path / "whole", "kraken", [kraken[:200], kraken[200:]], KRAKEN_SYMBOL, keep_raw="1")
+    done = run(whole, "--json")
+    (told,) = json.loads(done.out)["checksums"]
+    assert (done.code, told["messages"], told["different"]) == (0, len(kraken), 0)
+    assert told["matched"] == len(kraken) - told["no_checksum"] > 300
+    assert "matched" in run(whole).out
+
+    holed = archived(tmp_path / "holed", "kraken", [[*kraken[:200], *kraken[210:]]], KRAKEN_SYMBOL, keep_raw="1")
+    done = run(holed, "--json")
+    (told,) = json.loads(done.out)["checksums"]
+    assert (done.code, told["different"]) == (1, 1)
+    assert told["no_book"] > 0
+    assert "the first differs at" in run(holed).out
+
+
+def test_behind_a_row_whose_text_was_not_kept_no_checksum_is_compared(kraken: list[Message]) -> None:
+    texts = [message[6].decode() for message in kraken[:10]]
+    rows = [RawRow(number, text if number != 5 else None) for number, text in enumerate(texts)]
+    found = check(rows, adapter("kraken").checks["book_delta"])
+    assert (found.messages, found.matched, found.no_checksum) == (10, 4, 1)
+    assert (found.no_text, found.no_book, found.different) == (1, 4, 0)
 
 
 def test_a_folder_that_is_no_archive_is_an_error(run: Run, tmp_path: Path, spot: list[Message]) -> None:
