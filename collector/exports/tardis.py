@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.exports.asked import BOOK_TYPES, Asked
-from collector.exports.book_walk import BookWalk, Opening, Rows
+from collector.exports.book_walk import BookWalk
 from collector.exports.export import Export
 from collector.exports.levels import levels_of
 from collector.exports.plain_rows import timed_rows
+from collector.exports.tops import Top, tops
 
 _EXCHANGES: Final = {
     "binance_usdm": "binance-futures",
@@ -27,8 +28,6 @@ _EXCHANGES: Final = {
 """Their names of exchanges that are ours under another."""
 
 _TOP: Final = 25
-_ROWS: Final = 4_096
-"""Tops of a book put into columns at a time."""
 
 
 class Kind(NamedTuple):
@@ -99,10 +98,10 @@ def _rows(
 
 
 def _quotes(asked: Asked) -> Export:
-    def columns(tops: list[list[float | None]]) -> dict[str, pa.Array]:
+    def columns(found: list[Top]) -> dict[str, pa.Array]:
         names = ("ask_price", "ask_amount", "bid_price", "bid_amount")
-        found = dict(zip(names, map(_doubles, zip(*tops, strict=True)), strict=True))
-        return {name: found[name] for name in ("ask_amount", "ask_price", "bid_price", "bid_amount")}
+        known = dict(zip(names, map(_doubles, zip(*found, strict=True)), strict=True))
+        return {name: known[name] for name in ("ask_amount", "ask_price", "bid_price", "bid_amount")}
 
     return _tops(asked, 1, columns)
 
@@ -112,55 +111,20 @@ def _book_snapshot(asked: Asked) -> Export:
         f"{side}[{place}].{what}" for side in ("asks", "bids") for place in range(_TOP) for what in ("price", "amount")
     ]
 
-    def columns(tops: list[list[float | None]]) -> dict[str, pa.Array]:
-        return dict(zip(names, map(_doubles, zip(*tops, strict=True)), strict=True))
+    def columns(found: list[Top]) -> dict[str, pa.Array]:
+        return dict(zip(names, map(_doubles, zip(*found, strict=True)), strict=True))
 
     return _tops(asked, _TOP, columns)
 
 
-def _tops(asked: Asked, levels: int, columns: Callable[[list[list[float | None]]], dict[str, pa.Array]]) -> Export:
-    """A row for each change of the best `levels`, and one at the beginning of each day."""
+def _tops(asked: Asked, levels: int, columns: Callable[[list[Top]], dict[str, pa.Array]]) -> Export:
     walk = BookWalk(asked, is_watched=True)
 
     def tables() -> Iterator[pa.Table]:
-        times: list[tuple[int, int]] = []
-        tops: list[list[float | None]] = []
-        last: list[float | None] = []
-        for part in walk.parts():
-            top = _top(walk, levels)
-            if isinstance(part, Rows) and top == last:
-                continue
-            last = top
-            times.append(_times(part))
-            tops.append(top)
-            if len(tops) == _ROWS:
-                yield _table(asked, *_columns_of(times), **columns(tops))
-                times, tops = [], []
-        if tops:
-            yield _table(asked, *_columns_of(times), **columns(tops))
+        for exchange_us, local_us, found in tops(walk, levels):
+            yield _table(asked, exchange_us, local_us, **columns(found))
 
     return Export(tables, lambda: walk.gaps, lambda: walk.moved)
-
-
-def _top(walk: BookWalk, levels: int) -> list[float | None]:
-    """Prices and sizes of the best asks, then of the best bids; null where a side has fewer."""
-    found: list[float | None] = []
-    for side in (walk.course.book.asks, walk.course.book.bids):
-        best = side.top(levels)
-        found += [value for level in best for value in level]
-        found += [None] * (2 * (levels - len(best)))
-    return found
-
-
-def _times(part: Opening | Rows) -> tuple[int, int]:
-    if isinstance(part, Opening):
-        return part.local_us if part.exchange_us is None else part.exchange_us, part.local_us
-    return part.exchange_us[0].as_py(), part.local_us[0].as_py()
-
-
-def _columns_of(times: list[tuple[int, int]]) -> tuple[pa.Array, pa.Array]:
-    exchange, local = zip(*times, strict=True)
-    return pa.array(exchange, pa.int64()), pa.array(local, pa.int64())
 
 
 def _doubles(values: tuple[float | None, ...]) -> pa.Array:
