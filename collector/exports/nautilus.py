@@ -19,6 +19,7 @@ from collector.exports.nautilus_names import described, instrument_id
 from collector.exports.nautilus_numbers import Decimals
 from collector.exports.nautilus_tables import DELTAS, QUOTES, TRADES, Measures, deltas, quotes, trades
 from collector.exports.plain_rows import timed_rows
+from collector.exports.tops import tops
 from collector.read.gaps import LedgerRow
 
 _Rows = Callable[[pa.Table, pa.Array, pa.Array, Measures], pa.Table]
@@ -156,9 +157,24 @@ def _plain(data_type: str, made: _Rows) -> Callable[[Asked, Measures], Export]:
     return export
 
 
+def _quotes(asked: Asked, measures: Measures) -> Export:
+    """What the exchange said; if that was not recorded, each change of the best prices of the book."""
+    if "book_ticker" in asked.data_types:
+        return _plain("book_ticker", quotes)(asked, measures)
+    walk = BookWalk(asked, is_watched=True)
+
+    def tables() -> Iterator[pa.Table]:
+        for exchange_us, local_us, found in tops(walk, 1):
+            columns = [pa.array(values, pa.float64()) for values in zip(*found, strict=True)]
+            best = pa.table(columns, ["ask_price", "ask_size", "bid_price", "bid_size"])
+            yield quotes(best, exchange_us, local_us, measures)
+
+    return Export(tables, lambda: walk.gaps, lambda: walk.moved)
+
+
 KINDS: Final = {
     "order_book_delta": Kind(BOOK_TYPES, DELTAS, _book),
     "trade_tick": Kind(("trade",), TRADES, _plain("trade", trades)),
-    "quote_tick": Kind(("book_ticker",), QUOTES, _plain("book_ticker", quotes)),
+    "quote_tick": Kind(("book_ticker", *BOOK_TYPES), QUOTES, _quotes),
 }
 """Their kinds, as they are named in their folders."""

@@ -227,6 +227,27 @@ def _ns(text: str) -> int:
     return time_us(text.replace("Z", "+00:00").replace(" ", "T")) * 1_000
 
 
+def test_where_no_best_prices_were_recorded_they_are_those_of_the_book(
+    tmp_path: Path, frames: list[Frame], recorded: Lines
+) -> None:
+    world = RecordedWorld(tmp_path / "data", data_types=("book_delta",))
+    world.fetch(*fetched_book(recorded))
+    world.receive([frame for frame in frames[:1_500] if b"@depth" in frame[1]])
+    world.seal()
+    world.archive()
+    assert export(world, tmp_path / "out") == 0
+    expected: list[Any] = []
+    for book in books(rows_of(tmp_path / "out", "order_book_delta")):
+        if not expected or expected[-1][1:] != (book.bids[0], book.asks[0]):
+            expected.append((book.at_ns, book.bids[0], book.asks[0]))
+    found = [
+        (row["ts_init"], *((float(row[f"{side}_price"]), float(row[f"{side}_size"])) for side in ("bid", "ask")))
+        for row in rows_of(tmp_path / "out", "quote_tick")
+    ]
+    assert len(found) > 50
+    assert found == expected
+
+
 def test_a_kind_that_cannot_be_made_is_refused_by_name(
     world: RecordedWorld, frames: list[Frame], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
