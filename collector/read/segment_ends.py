@@ -61,6 +61,13 @@ class SegmentEnds:
 
     def local(self) -> list[str]:
         """The segments that stand in the data directory, oldest first."""
+        before, found = None, self._listed()
+        while found != before:
+            # A folder that is listed while a file in it gets another name may show neither name.
+            before, found = found, self._listed()
+        return found
+
+    def _listed(self) -> list[str]:
         sealed = (segment_id_of(path) for path in readable_segments(self._data_dir / "segments"))
         return sorted({*sealed, *(folder.name for folder in set_folders(self._data_dir / "staging"))})
 
@@ -105,13 +112,17 @@ class SegmentEnds:
         with self._kept.copied() as copy:
             return self._part(copy, lambda segment, number: segment.after(number, block))
 
-    def archived(self, rows: int, without: set[str]) -> list[pa.Table]:
-        """The newest rows of the archive, but for those of some segments."""
+    def archived(self, rows: int, local: list[str]) -> tuple[list[pa.Table], str]:
+        """The newest rows of segments that are in the archive alone and older than the newest of these, and its newest segment.
+
+        Without any, of all that are there.
+        """
         # The data directory is left out of this look, which would count every message there.
         holdings = Holdings(self._store, None, None)
         holdings.look()
-        found = [one for one in holdings.pieces(self._stream) if one.host == self._host]
-        return self._ends([one for one in found if one.segment_id not in without], rows)
+        own = [one for one in holdings.pieces(self._stream) if one.host == self._host]
+        found = [one for one in own if not local or (one.segment_id < local[-1] and one.segment_id not in local)]
+        return self._ends(found, rows), max((one.segment_id for one in own), default="")
 
     @cached_property
     def _store(self) -> ObjectStore:
@@ -172,6 +183,13 @@ class SegmentEnds:
             yield from reading.tables(pieces)
 
     def _part(self, path: Path, find: Callable[[ReadableSegment, int], StreamEnd]) -> Part:
+        try:
+            return self._read(path, find)
+        except FileNotFoundError:
+            # It may have got its later name just now.
+            return self._read(path, find)
+
+    def _read(self, path: Path, find: Callable[[ReadableSegment, int], StreamEnd]) -> Part:
         with readable(path) as segment:
             number = segment.number_of(self._stream)
             if number is None:

@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 
 import pyarrow as pa
 
-from collector.read.segment_ends import SegmentEnds
+from collector.read.segment_ends import ALL, SegmentEnds
 
 
 class _Place(NamedTuple):
@@ -50,7 +50,9 @@ class Tail:
             if _count(found) >= rows:
                 break
         else:
-            found = [*self._ends.archived(rows - _count(found), set(local)), *found]
+            older, newest = self._ends.archived(rows - _count(found), local)
+            found = [*older, *found]
+            self._place = self._place if local else _Place(newest, ALL if newest else 0)
         whole = pa.concat_tables(found) if found else self.schema.empty_table()
         return whole.slice(max(0, len(whole) - rows))
 
@@ -80,7 +82,7 @@ class Tail:
         while found[0] != place.segment_id:
             previous = self._ends.previous_of(found[0])
             if not previous or previous < place.segment_id:
-                if place.block:
+                if place.block not in {0, ALL}:
                     # Only one without rows has no successor.
                     self._remark(f"segment {place.segment_id} was set aside: what it held is recorded anew")
                 break

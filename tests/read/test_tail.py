@@ -108,6 +108,40 @@ def test_a_set_that_is_archived_while_it_is_looked_for_is_read_from_the_archive(
     assert looks == ["staged", "archive"]
 
 
+def test_segments_that_are_archived_while_the_newest_rows_are_read_come_once(
+    world: RecordedWorld, tail: Tail, frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.receive(frames[:200])
+    world.commit()
+    look = SegmentEnds.archived
+
+    def meanwhile(ends: SegmentEnds, rows: int, local: list[str]) -> tuple[list[pa.Table], str]:
+        for start in (200, 400):
+            world.receive(frames[start : start + 200])
+            world.seal()
+            world.archive()
+        return look(ends, rows, local)
+
+    monkeypatch.setattr(SegmentEnds, "archived", meanwhile)
+    found = ids(tail.newest(1_000))
+    assert found == trade_ids(frames[:200])
+    assert found + ids(*tail.more()) == trade_ids(frames[:600])
+
+
+def test_what_follows_an_archive_whose_recorder_has_no_segment_left_comes_once(
+    world: RecordedWorld, tail: Tail, frames: list[Frame]
+) -> None:
+    world.receive(frames[:200])
+    world.seal()
+    world.archive()
+    for path in (world.data_dir / "segments").glob("*.open.db*"):
+        path.unlink()
+    assert ids(tail.newest(1_000)) == trade_ids(frames[:200])
+    world.receive(frames[200:400])
+    world.seal()
+    assert ids(*tail.more()) == trade_ids(frames[200:400])
+
+
 def test_a_segment_that_is_set_aside_and_recorded_anew_is_told(world: RecordedWorld, frames: list[Frame]) -> None:
     said = list[str]()
     world.receive(frames[:200])

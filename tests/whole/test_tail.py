@@ -8,8 +8,9 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
-from tests.whole.running import DEADLINE_SECS, ROOT, Exchange, Recorder, wait_for
+from tests.whole.running import DEADLINE_SECS, PATIENT, ROOT, Exchange, Recorder, wait_for
 
 COMMIT_SECS = 0.5
 NEWEST_WITHIN_SECS = COMMIT_SECS + 1.0
@@ -40,9 +41,17 @@ class Follower:
         """Press Ctrl-C; returns the exit code once all output was read."""
         self.process.send_signal(signal.SIGINT)
         self._reader.join(DEADLINE_SECS)
+        return self.process.wait(DEADLINE_SECS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait(DEADLINE_SECS)
+        self._reader.join(DEADLINE_SECS)
         assert self.process.stdout is not None
         self.process.stdout.close()
-        return self.process.wait(DEADLINE_SECS)
 
 
 def test_each_message_is_shown_once_soon_and_in_order_while_segments_come_and_go(
@@ -50,20 +59,21 @@ def test_each_message_is_shown_once_soon_and_in_order_while_segments_come_and_go
 ) -> None:
     source = exchange("--symbols", "BTCUSDT", "--rate", "200")
     feed = {"symbols": ["BTCUSDT"], "data_types": ["trade"]}
-    sections = {"feed": feed, "writer": {"batch_interval_secs": COMMIT_SECS}, "segment": {"interval_secs": 2}}
+    sections = {
+        **PATIENT,
+        "feed": feed,
+        "writer": {"batch_interval_secs": COMMIT_SECS},
+        "segment": {"interval_secs": 2},
+    }
     recorded = recorder(source.ws_url, **sections).start()
     recorded.wait_for_messages(20)
-    follower = Follower(recorded.config_path)
-
-    def archived() -> list[int]:
-        return [int(row["trade_id"]) for row in recorded.table("trade")]
-
-    wait_for(lambda: follower.ages and min(follower.ages) <= NEWEST_WITHIN_SECS)
-    seen = len(follower.ids)
-    wait_for(lambda: len(follower.ids) >= seen + 200)
-    assert recorded.stop() == 0
-    stored = archived()
-    wait_for(lambda: len(follower.ids) >= len(stored))
-    assert follower.interrupt() == 0
+    with Follower(recorded.config_path) as follower:
+        wait_for(lambda: follower.ages and min(follower.ages) <= NEWEST_WITHIN_SECS)
+        seen = len(follower.ids)
+        wait_for(lambda: len(follower.ids) >= seen + 200)
+        assert recorded.stop() == 0
+        stored = [int(row["trade_id"]) for row in recorded.table("trade")]
+        wait_for(lambda: len(follower.ids) >= len(stored))
+        assert follower.interrupt() == 0
     assert len(list((recorded.data_dir / "archive").rglob("*.parquet"))) > 2
     assert follower.ids == stored == sorted(set(stored))
