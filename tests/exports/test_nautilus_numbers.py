@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.exports.nautilus_numbers import NUMBER, Decimals
@@ -15,6 +15,7 @@ _DECIMALS = st.decimals(-(10**12), 10**12, places=None, allow_nan=False).map(lam
 _LISTS = st.lists(_DECIMALS.filter(lambda value: len(value.normalize().as_tuple().digits) <= 15), min_size=1)
 
 
+@settings(max_examples=40)
 @given(_LISTS, _LISTS)
 def test_each_number_is_the_decimal_whatever_came_before_it(first: list[Decimal], second: list[Decimal]) -> None:
     made = Decimals("price")
