@@ -29,7 +29,7 @@ def archived(world: RecordedWorld, recorded: Lines) -> RecordedWorld:
     return world
 
 
-def told_by(python: str, script: Path, *files: Path) -> dict[str, Any]:
+def told_by(python: str, script: Path, *files: Path) -> Any:
     """What a script of this folder prints."""
     # Of other projects' code encodings are not our business.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHONWARN")}
@@ -38,5 +38,4 @@ def told_by(python: str, script: Path, *files: Path) -> dict[str, Any]:
         capture_output=True, text=True, check=False, timeout=SECS, encoding="utf-8", env=environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    said: dict[str, Any] = json.loads(done.stdout)
-    return said
+    return json.loads(done.stdout)

@@ -8,16 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow import parquet as pq
 
 from collector.exports import nautilus_files
+from collector.exports.nautilus_instrument import entry
 from tests.bench.environment import make
 from tests.conftest import Lines
 from tests.exports.catalogs import export as catalog
+from tests.exports.test_nautilus_instrument import LISTED, measures
 from tests.exports.test_tardis import export, messages, rows_of
 from tests.peers.conftest import told_by
 from tests.read.recorded_world import RecordedWorld, binance_frames, fetched_book, trade_ids
 from tests.read.test_books_read import recorded_book
 from tests.read.test_reading_gaps import without
+from tests.storage.segment.segment_files import NOON_US
 
 HERE = Path(__file__).resolve().parent
 KINDS = ("incremental_book_L2", "trades", "quotes")
@@ -90,3 +94,23 @@ def test_of_a_catalog_with_a_gap_it_reads_all_that_is_left_and_no_book_beyond(
     assert 100 < len(said["best"]) <= 202
     assert None not in said["best"][-2]
     assert said["best"][-1][1:] == [None, None]
+
+
+@pytest.mark.timeout(1_200)
+def test_it_finds_each_kind_of_instrument_as_it_was_described(python: str, tmp_path: Path) -> None:
+    listed = LISTED._replace(expires_at=NOON_US)
+    for known, name in (
+        (listed._replace(kind="spot", base="PEPE", quote="USDT", settle=None, contract_size=None), "PEPEUSDT.BINANCE"),
+        (listed, "BTCUSD-PERP.BINANCE"),
+        (listed._replace(kind="future", settle="USDT", quote="USDT", contract_size=1.0), "BTCUSDT_261225.BINANCE"),
+    ):
+        made = entry(known, name, name.partition(".")[0], measures(2, 0), 5)
+        assert made is not None
+        place = tmp_path / "data" / made.folder / name
+        place.mkdir(parents=True)
+        pq.write_table(made.table, place / nautilus_files.file_name(5_000, 5_000))
+    assert told_by(python, HERE / "instruments_reads.py", tmp_path) == [
+        ["CryptoPerpetual", "BTCUSD-PERP.BINANCE", "0.10", "1", "100", "BTC", True],
+        ["CryptoFuture", "BTCUSDT_261225.BINANCE", "0.10", "1", "1", "USDT", False],
+        ["CurrencyPair", "PEPEUSDT.BINANCE", "0.10", "1", "1", "USDT", False],
+    ]
