@@ -16,3 +16,5 @@ class Export(NamedTuple):
     """Those in the stretch; asked when all rows were read."""
     moved: Callable[[], int] = lambda: 0
     """Messages that were moved by a microsecond, because the one before had the same local time."""
+    left_out: Callable[[], int] = lambda: 0
+    """Rows that the format cannot hold."""

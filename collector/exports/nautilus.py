@@ -85,7 +85,9 @@ class RowsJob:
 
     def said(self) -> str:
         """See Job."""
-        return f"{self._rows} rows{moved_text(self._export.moved())}"
+        left_out = self._export.left_out()
+        missing = f"; {left_out} without a price or a size left out" if left_out else ""
+        return f"{self._rows} rows{moved_text(self._export.moved())}{missing}"
 
 
 class InstrumentJob:
@@ -152,7 +154,16 @@ def _book(asked: Asked, measures: Measures) -> Export:
 def _plain(data_type: str, made: _Rows) -> Callable[[Asked, Measures], Export]:
     def export(asked: Asked, measures: Measures) -> Export:
         frame = asked.rows(data_type)
-        return Export(lambda: (made(*rows, measures) for rows in timed_rows(asked, data_type)), lambda: frame.gaps)
+        left_out = 0
+
+        def tables() -> Iterator[pa.Table]:
+            nonlocal left_out
+            for rows in timed_rows(asked, data_type):
+                table = made(*rows, measures)
+                left_out += len(rows[0]) - len(table)
+                yield table
+
+        return Export(tables, lambda: frame.gaps, left_out=lambda: left_out)
 
     return export
 
@@ -162,14 +173,18 @@ def _quotes(asked: Asked, measures: Measures) -> Export:
     if "book_ticker" in asked.data_types:
         return _plain("book_ticker", quotes)(asked, measures)
     walk = BookWalk(asked, is_watched=True)
+    left_out = 0
 
     def tables() -> Iterator[pa.Table]:
+        nonlocal left_out
         for exchange_us, local_us, found in tops(walk, 1):
             columns = [pa.array(values, pa.float64()) for values in zip(*found, strict=True)]
             best = pa.table(columns, ["ask_price", "ask_size", "bid_price", "bid_size"])
-            yield quotes(best, exchange_us, local_us, measures)
+            table = quotes(best, exchange_us, local_us, measures)
+            left_out += len(best) - len(table)
+            yield table
 
-    return Export(tables, lambda: walk.gaps, lambda: walk.moved)
+    return Export(tables, lambda: walk.gaps, lambda: walk.moved, lambda: left_out)
 
 
 KINDS: Final = {

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from pyarrow import parquet as pq
 
+from collector import cli
 from collector.domain.names import time_us
 from collector.exports import nautilus_files
 from collector.exports.nautilus_tables import DELTAS
+from collector.storage.store.directory import DirectoryStore
 from tests.conftest import Lines
 from tests.exports.catalogs import CLEAR, books, export, files, interval, rows_of
 from tests.exports.test_tardis import MIDNIGHT_US
@@ -19,6 +21,8 @@ from tests.exports.test_tardis import rows_of as csv_rows
 from tests.read.recorded_world import Frame, RecordedWorld, fetched_book
 from tests.read.test_books_read import recorded_book
 from tests.read.test_reading_gaps import without
+from tests.storage.archive.archive_files import archive
+from tests.storage.segment.segment_files import message, trade
 
 KINDS = ("order_book_delta", "trade_tick", "quote_tick")
 NUMBER = "fixed_size_binary[16]"
@@ -256,3 +260,20 @@ def test_a_kind_that_cannot_be_made_is_refused_by_name(
     world.archive()
     assert export(world, tmp_path / "out", "--data-type", "quote_tick") == 2
     assert "quote_tick: cannot be made of what there is of BTCUSDT: trade" in capsys.readouterr().err
+
+
+def test_what_the_catalog_cannot_hold_is_left_out_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    messages = [message(0, 1, trade(1)), message(0, 2, trade(2, size="0")), message(0, 3, trade(3, side=None))]
+    archive(DirectoryStore(tmp_path / "archive"), tmp_path / "made", messages)
+    assert (
+        cli.main(["export", "nautilus", str(tmp_path / "archive"), str(tmp_path / "out"), "--symbol", "BTC/USD"]) == 0
+    )
+    said = capsys.readouterr().out
+    assert "trade_tick: 2 rows; 1 without a price or a size left out" in said
+    assert "instrument: not written" in said
+    (path,) = (tmp_path / "out" / "data" / "trade_tick" / "BTCUSD.TOY").iterdir()
+    table = pq.ParquetFile(path).read()
+    assert table["aggressor_side"].to_pylist() == [1, 0]
+    assert table.schema.metadata[b"instrument_id"] == b"BTC/USD.TOY"
