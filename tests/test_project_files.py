@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from collector import __version__, cli
+from collector.certificates import certificate
 from collector.domain.repair_protocol import REQUEST_VERSION
-from collector.read import certificate
 from collector.storage.archive import pruned
 from collector.storage.archive.schema import SCHEMA_VERSION
 from collector.storage.journal import format as journal

@@ -12,13 +12,13 @@ from collector.domain.names import DAY_US
 from collector.domain.records import BookRow
 from collector.exports.asked import Asked
 from collector.exports.times import apart, last_said, received, said
-from collector.read.book import Applied
-from collector.read.book_course import COLUMNS, Course, begin_us, depth_of, why_unknown
-from collector.read.book_course import Step as Taken
+from collector.read.books.book import Applied
+from collector.read.books.course import COLUMNS, Course, begin_us, depth_of, why_unknown
+from collector.read.books.course import Step as Taken
 from collector.read.errors import GapError
 from collector.read.frame import Frame
-from collector.read.gaps import LedgerRow
-from collector.read.unrepaired import reaches
+from collector.read.ledger.gaps import LedgerRow
+from collector.read.ledger.unrepaired import reaches
 
 _IDS: Final = BookRow._fields[:4]
 _LEVELS: Final = BookRow._fields[4:]

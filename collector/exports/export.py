@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gaps import LedgerRow
 
 
 class Export(NamedTuple):

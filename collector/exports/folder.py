@@ -9,8 +9,8 @@ from pathlib import Path
 from pyarrow import csv
 
 from collector.domain.errors import ConfigError
-from collector.read.gaps import LedgerRow
-from collector.read.ledger_table import ledger_table
+from collector.read.ledger.gaps import LedgerRow
+from collector.read.ledger.ledger_table import ledger_table
 
 GAPS_FILE = "gaps.csv"
 

@@ -15,7 +15,7 @@ from collector.exports.events import as_received, level_events, trade_events
 from collector.exports.job import moved_text
 from collector.exports.levels import levels_of
 from collector.exports.plain_rows import timed_rows
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gaps import LedgerRow
 
 _DAY_NS = DAY_US * 1_000
 

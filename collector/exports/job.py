@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gaps import LedgerRow
 
 
 class Job(Protocol):

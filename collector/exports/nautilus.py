@@ -20,7 +20,7 @@ from collector.exports.nautilus_numbers import Decimals
 from collector.exports.nautilus_tables import DELTAS, QUOTES, TRADES, Measures, deltas, quotes, trades
 from collector.exports.plain_rows import timed_rows
 from collector.exports.tops import tops
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gaps import LedgerRow
 
 _Rows = Callable[[pa.Table, pa.Array, pa.Array, Measures], pa.Table]
 

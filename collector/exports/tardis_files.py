@@ -8,7 +8,7 @@ from collector.exports.asked import Asked
 from collector.exports.day_files import DayFiles
 from collector.exports.job import moved_text
 from collector.exports.tardis import KINDS, file_name
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gaps import LedgerRow
 
 
 class CsvJob:

@@ -13,13 +13,13 @@ from collector.domain.names import END_US
 from collector.domain.records import UNDECODED, UNKNOWN, StreamKey
 from collector.read.errors import GapError
 from collector.read.frame import Frame
-from collector.read.gaps import LedgerRow
 from collector.read.holdings import Holdings
+from collector.read.ledger.gaps import LedgerRow
+from collector.read.ledger.unrepaired import in_the_way
 from collector.read.marking import COLUMNS, Marker, Mode, mode_of
 from collector.read.pieces import ARCHIVED, Piece, schema_for
 from collector.read.question import Chosen, chosen, columns_of, of_host, stream_of
 from collector.read.reading import Reading, id_columns
-from collector.read.unrepaired import in_the_way
 from collector.read.window import Window
 from collector.storage.staging.object_messages import ObjectMessages
 from collector.storage.staging.undecodable_gaps import UndecodableGaps

@@ -9,19 +9,19 @@ from collector.domain.records import GAP_STATUSES, UNDECODED, UNKNOWN
 from collector.read.answer import MARKET_KINDS, Ask, Kinds, answer
 from collector.read.bars import COLUMNS as BAR_COLUMNS
 from collector.read.bars import bar_frame
-from collector.read.book_questions import TRADE_COLUMNS, BookQuestions, Event
-from collector.read.book_view import BookView
+from collector.read.books.questions import TRADE_COLUMNS, BookQuestions, Event
+from collector.read.books.view import BookView
 from collector.read.condition import CONDITION_SCHEMA
 from collector.read.errors import QuestionError
 from collector.read.every import every_us
 from collector.read.frame import Frame
-from collector.read.gaps import LedgerRow
 from collector.read.holdings import Holdings
-from collector.read.ledger_table import LEDGER_SCHEMA, ledger_table
+from collector.read.ledger.gaps import LedgerRow
+from collector.read.ledger.ledger_table import LEDGER_SCHEMA, ledger_table
+from collector.read.ledger.unrepaired import is_bookless, reaches
 from collector.read.marking import mode_of
 from collector.read.question import stream_of
 from collector.read.stream_table import STREAM_SCHEMA, stream_rows
-from collector.read.unrepaired import is_bookless, reaches
 from collector.read.window import Moment, Window, moment_us, window
 
 SOURCES: Final = ("trade", "agg_trade")

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.read.frame import Frame
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gaps import LedgerRow
 from collector.read.marking import COLUMNS as COLUMNS_OF_MODES
 from collector.read.marking import Mode
 from collector.read.window import Window, row_times

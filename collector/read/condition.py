@@ -8,11 +8,11 @@ import pyarrow as pa
 from collector.domain.names import DAY_US, END_US, date_of
 from collector.domain.records import StreamKey
 from collector.exchanges import registry
-from collector.read.gap_summary import CONTRADICTED, SILENCE
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gap_summary import CONTRADICTED, SILENCE
+from collector.read.ledger.gaps import LedgerRow
+from collector.read.ledger.unrepaired import REPAIRED, may_miss, reaches
 from collector.read.pieces import ARCHIVED, Piece
 from collector.read.spans import Span, clipped, secs, without
-from collector.read.unrepaired import REPAIRED, may_miss, reaches
 from collector.read.window import Window
 
 CONDITION_SCHEMA: Final = pa.schema(

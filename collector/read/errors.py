@@ -7,7 +7,7 @@ from collector.domain.errors import CollectorError
 from collector.domain.names import iso_time
 
 if TYPE_CHECKING:
-    from collector.read.gaps import LedgerRow
+    from collector.read.ledger.gaps import LedgerRow
 
 DISTRIBUTION = "market-data-collector"
 

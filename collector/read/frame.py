@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from collector.read.errors import MissingExtraError
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gaps import LedgerRow
 
 Tables = Callable[[], Iterator[pa.Table]]
 

@@ -14,11 +14,11 @@ from collector.domain.names import gap_id, parse_segment_id, time_us
 from collector.domain.records import GAP, UNDECODED, UNKNOWN, Gap, StreamKey
 from collector.read.condition import conditions
 from collector.read.day_tree import DayTree
-from collector.read.gaps import Ledger, LedgerRow, file_rows
+from collector.read.ledger.gaps import Ledger, LedgerRow, file_rows
+from collector.read.ledger.unrepaired import concerns
 from collector.read.local_parts import LocalSegment, local_segments, staged_segment
 from collector.read.manifests import THREADS, Entry, Manifests, piece_of
 from collector.read.pieces import Objects, Piece
-from collector.read.unrepaired import concerns
 from collector.read.window import Window
 from collector.storage.ordered_map import in_order
 from collector.storage.store.object_store import ObjectStore

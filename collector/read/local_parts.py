@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from collector.domain.errors import DamagedError, RetryError
 from collector.domain.names import time_us
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gaps import LedgerRow
 from collector.read.manifests import Entry, piece_of
 from collector.read.pieces import Piece
 from collector.storage.segment.readable import HeldStream, is_open, readable, readable_segments, segment_id_of

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 from collector.domain.names import gap_id
 from collector.domain.records import StreamKey
 from collector.read.errors import QuestionError
-from collector.read.gaps import LedgerRow
 from collector.read.id_order import ids_of
+from collector.read.ledger.gaps import LedgerRow
 from collector.read.window import row_times
 
 Mode = Literal["raise", "mark", "split", "ignore"]

@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 from collector.domain.names import END_US
 from collector.domain.records import GAP, StreamKey
 from collector.read.errors import QuestionError
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gaps import LedgerRow
+from collector.read.ledger.unrepaired import REPAIRED, concerns
 from collector.read.pieces import Piece
-from collector.read.unrepaired import REPAIRED, concerns
 from collector.read.window import Window
 from collector.storage.archive.schema import SCHEMA_VERSION, schema_of
 

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from collector.domain.records import IdRule, StreamKey
-from collector.read.gaps import TIMES
+from collector.read.ledger.gaps import TIMES
 from collector.read.pieces import with_schema
 from collector.reprocess.mending import MENDED_BY, Mending
 from collector.reprocess.refilled import Refilled

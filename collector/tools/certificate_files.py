@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from collector.certificates.certificate import CertificateFile, decode_certificate
 from collector.domain.errors import DamagedError
-from collector.read.certificate import CertificateFile, decode_certificate
 
 
 def put(path: Path, content: bytes) -> None:

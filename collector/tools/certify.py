@@ -20,18 +20,18 @@ from collections import Counter
 from datetime import date
 from pathlib import Path
 
+from collector.certificates.certificate import Certificate, CertificateFile, stream_key
+from collector.certificates.certify import Choice, certificates
+from collector.certificates.check import KINDS
+from collector.certificates.heatmap import Cell, svg
+from collector.certificates.heatmap_page import page
+from collector.certificates.signing import Signer
 from collector.domain.errors import ConfigError, DamagedError, RetryError
 from collector.domain.names import END_US
 from collector.domain.records import StreamKey
 from collector.domain.redact import printable
-from collector.read.certificate import Certificate, CertificateFile, stream_key
-from collector.read.certificate_check import KINDS
-from collector.read.certify import Choice, certificates
 from collector.read.errors import MissingExtraError
-from collector.read.heatmap import Cell, svg
-from collector.read.heatmap_page import page
 from collector.read.holdings import Holdings
-from collector.read.signing import Signer
 from collector.read.window import Window
 from collector.tools.archive_args import (
     STORE_HELP,

@@ -31,10 +31,10 @@ from collector.domain.names import iso_time
 from collector.domain.records import BookRow, BookTickerRow
 from collector.domain.redact import printable
 from collector.exchanges import registry
-from collector.read.book_check import BookReport, check
-from collector.read.books import BookObjects, book_objects, checksum_objects, raw_rows, rows
-from collector.read.checksum_check import ChecksumReport
-from collector.read.checksum_check import check as check_checksums
+from collector.read.books.archive_rows import BookObjects, book_objects, checksum_objects, raw_rows, rows
+from collector.read.books.check import BookReport, check
+from collector.read.books.checksum_check import ChecksumReport
+from collector.read.books.checksum_check import check as check_checksums
 from collector.storage.archive.restore import Selection, read_manifests
 from collector.storage.store.object_store import ObjectStore
 from collector.terminal.console import output_console

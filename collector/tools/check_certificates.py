@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from collector.certificates.certificate import CertificateFile, from_base64
+from collector.certificates.check import Finding, object_findings, signature_findings
+from collector.certificates.signing import fingerprint, public_key_in
 from collector.domain.errors import ConfigError
 from collector.domain.redact import printable
-from collector.read.certificate import CertificateFile, from_base64
-from collector.read.certificate_check import Finding, object_findings, signature_findings
-from collector.read.signing import fingerprint, public_key_in
 from collector.storage.store.object_store import ObjectStore
 from collector.tools.archive_args import opened
 from collector.tools.certificate_files import in_folder, read_file

@@ -38,7 +38,7 @@ from collector.exports.asked import Asked, asked_for
 from collector.exports.folder import GAPS_FILE, new_folder, write_gaps
 from collector.exports.job import Job
 from collector.read.errors import GapError, MissingExtraError, QuestionError, gap_text
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gaps import LedgerRow
 from collector.read.window import Window
 from collector.tools.archive_args import STORE_HELP, add_config, progress
 from collector.tools.moments import add_period, moment_us, require_order

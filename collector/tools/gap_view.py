@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from collector.domain.records import UNKNOWN
-from collector.read.gap_summary import RESET, StreamSummary
-from collector.read.gaps import LedgerRow
-from collector.read.incidents import LASTING, STATUSES, Incident
+from collector.read.ledger.gap_summary import RESET, StreamSummary
+from collector.read.ledger.gaps import LedgerRow
+from collector.read.ledger.incidents import LASTING, STATUSES, Incident
 from collector.terminal.tables import NOT_KNOWN, number, shown, span, table
 from collector.tools.moments import moment_text
 

@@ -16,9 +16,9 @@ from rich.console import Console, RenderableType
 from collector.domain.errors import RetryError, SetAsideError
 from collector.domain.names import iso_time
 from collector.read.archive import Archive
-from collector.read.book_view import BookView
+from collector.read.books.view import BookView
 from collector.read.errors import GapError, gap_text
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gaps import LedgerRow
 from collector.read.window import moment_us
 from collector.storage.locks import supervisor_lock
 from collector.terminal.attached import is_live

@@ -26,10 +26,10 @@ from collector.domain.errors import ConfigError
 from collector.domain.names import iso_time
 from collector.domain.records import StreamKey
 from collector.domain.redact import printable
-from collector.read.gap_summary import StreamSummary, summaries
-from collector.read.gaps import TIMES, Ledger, LedgerRow, read
-from collector.read.incidents import LASTING, Incident, incidents
-from collector.read.ledger_table import ledger_table
+from collector.read.ledger.gap_summary import StreamSummary, summaries
+from collector.read.ledger.gaps import TIMES, Ledger, LedgerRow, read
+from collector.read.ledger.incidents import LASTING, Incident, incidents
+from collector.read.ledger.ledger_table import ledger_table
 from collector.terminal.console import output_console
 from collector.tools.archive_args import (
     STORE_HELP,

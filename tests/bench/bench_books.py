@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from collector.domain.records import BookRow
-from collector.read.book_check import Stretch, check
-from collector.read.books import KeyedRow
+from collector.read.books.archive_rows import KeyedRow
+from collector.read.books.check import Stretch, check
 from tests.whole.running import Exchange, Recorder, wait_for
 
 EVENTS_A_SEC: Final = 40

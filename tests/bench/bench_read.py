@@ -28,11 +28,11 @@ import pyarrow.dataset as ds
 
 import collector.read
 from collector.domain.records import BookRow
-from collector.read import forms
 from collector.read.archive import Archive
-from collector.read.book import Book
+from collector.read.books import forms
+from collector.read.books.book import Book
+from collector.read.books.forms import Form
 from collector.read.every import every_us
-from collector.read.forms import Form
 from tests.bench.compare_read import others
 from tests.bench.recorded import FRAMES
 from tests.exchanges.recorded_markets import depth_as_subscribed
@@ -146,11 +146,11 @@ def arms(recorded: Recorded, levels: int, every: str) -> list[Arm]:
     moments = [random.Random(1).randrange(recorded.since_us, recorded.until_us) for _ in range(MOMENTS)]
 
     def depth(form: Form | None, every: str) -> int:
-        with patch("collector.read.book_depth.fastest", lambda _depth: form):
+        with patch("collector.read.books.depth.fastest", lambda _depth: form):
             return sum(batch.num_rows for batch in archive.depth(*stretch, levels=levels, every=every).batches())
 
     def at(form: Form | None) -> list[object]:
-        with patch("collector.read.book_depth.numpy_form", lambda: form):
+        with patch("collector.read.books.depth.numpy_form", lambda: form):
             return [archive.book_at(SYMBOL, at_us).last_id for at_us in moments]
 
     def arm(what: str, form: str, run: Callable[[], object]) -> Arm:

@@ -11,7 +11,7 @@ import pytest
 from collector import cli
 from collector.domain.records import BookRow
 from collector.read.archive import Archive
-from collector.read.book import Book
+from collector.read.books.book import Book
 from collector.read.window import moment_us
 from tests.conftest import Lines
 from tests.read.recorded_world import Frame, RecordedWorld, fetched_book, trade_ids

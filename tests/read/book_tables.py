@@ -7,10 +7,10 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from collector.domain.records import BookRow, Gap
-from collector.read.book_course import COLUMNS
-from collector.read.book_depth import Sampling, depth_schema
+from collector.read.books.course import COLUMNS
+from collector.read.books.depth import Sampling, depth_schema
 from collector.read.frame import Frame
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gaps import LedgerRow
 from collector.read.marking import COLUMNS as COLUMNS_OF_MODES
 from collector.read.pieces import schema_for
 from collector.read.window import Window

@@ -5,8 +5,8 @@ from typing import Final
 
 import pytest
 
-from collector.read import forms
-from collector.read.forms import Form
+from collector.read.books import forms
+from collector.read.books.forms import Form
 from tests.conftest import Lines
 from tests.read.recorded_world import Frame, RecordedWorld, binance_frames
 

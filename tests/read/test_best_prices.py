@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.domain.records import BookTickerRow
-from collector.read import book_check
-from collector.read.best_prices import FastBestPrices, PlainBestPrices
-from collector.read.book import Book
-from collector.read.books import KeyedRow
-from collector.read.forms import Form
+from collector.read.books import check as book_check
+from collector.read.books.archive_rows import KeyedRow
+from collector.read.books.best_prices import FastBestPrices, PlainBestPrices
+from collector.read.books.book import Book
+from collector.read.books.forms import Form
 from tests.read.test_book_forms import Case, cases
 
 

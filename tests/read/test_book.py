@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.records import BookRow
-from collector.read.book import NO_LEVEL, Applied, Book
+from collector.read.books.book import NO_LEVEL, Applied, Book
 
 Levels = dict[float, float]
 

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from collector.domain.records import BookRow
-from collector.read.book_columns import columns_of, rows_of
+from collector.read.books.columns import columns_of, rows_of
 from tests.read.book_tables import TimedRow as Timed
 from tests.read.book_tables import frame_of
 

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from collector.domain.errors import UndecodableError
 from collector.domain.records import BookRow, StreamKey
-from collector.read import book_depth, forms
-from collector.read.book_course import depth_of
-from collector.read.forms import Form
+from collector.read.books import depth as book_depth
+from collector.read.books import forms
+from collector.read.books.course import depth_of
+from collector.read.books.forms import Form
 from collector.read.frame import Frame
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gaps import LedgerRow
 from tests.conftest import Lines
 from tests.exchanges.recorded_markets import MARKETS, RecordedMarket, recording
 from tests.exchanges.rows import rows_of
@@ -101,8 +102,8 @@ def test_any_rows_make_the_same_book_in_every_form(form: Form, case: Case, part_
     if depth and not form.knows_depth:
         depth = None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("collector.read.book_parts.PART_ROWS", part_rows * 5)
-        patch.setattr("collector.read.depth_samples._MOST_SAMPLES", part_rows * 3)
+        patch.setattr("collector.read.books.column_parts.PART_ROWS", part_rows * 5)
+        patch.setattr("collector.read.books.depth_samples._MOST_SAMPLES", part_rows * 3)
         hold_together(form, rows, cuts, depth, levels, 7, GAPS)
 
 

@@ -12,7 +12,7 @@ import collector.read
 from collector.domain.records import BookRow, StreamKey, TradeRow
 from collector.read import GapError
 from collector.read.archive import Archive
-from collector.read.book import Book
+from collector.read.books.book import Book
 from collector.storage.store.directory import DirectoryStore
 from tests.conftest import Lines
 from tests.read.recorded_world import Frame, RecordedWorld, fetched_book, trade_ids

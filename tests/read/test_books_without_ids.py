@@ -11,7 +11,7 @@ import pytest
 from collector.domain.records import IdRule, StreamKey
 from collector.domain.text_book import TextBook
 from collector.exchanges import registry
-from collector.read.book import Level
+from collector.read.books.book import Level
 from collector.storage.segment.sealed_segment import open_sealed
 from collector.storage.store.directory import DirectoryStore
 from tests.conftest import Lines

@@ -21,9 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from collector import __version__
-from collector.domain.errors import ConfigError, DamagedError, StoreError
-from collector.domain.names import pruned_key
-from collector.read.certificate import (
+from collector.certificates.certificate import (
     Certificate,
     CertificateFile,
     Signature,
@@ -32,11 +30,13 @@ from collector.read.certificate import (
     stream_key,
     to_base64,
 )
-from collector.read.certificate_check import object_findings, signature_findings
-from collector.read.certify import Choice, certificates
+from collector.certificates.certify import Choice, certificates
+from collector.certificates.check import object_findings, signature_findings
+from collector.certificates.signing import Signer, is_valid, public_key_in
+from collector.domain.errors import ConfigError, DamagedError, StoreError
+from collector.domain.names import pruned_key
 from collector.read.errors import MissingExtraError
 from collector.read.holdings import Holdings
-from collector.read.signing import Signer, is_valid, public_key_in
 from collector.read.window import Window
 from collector.storage.archive.prune_rules import PruneSelection
 from collector.storage.store.deleting import DeletingDirectoryStore

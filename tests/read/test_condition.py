@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import collector.read
 from collector.domain.records import StreamKey
 from collector.read.condition import CONDITION_SCHEMA, conditions, day_condition, extent
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gaps import LedgerRow
 from collector.read.pieces import Piece
 from collector.read.spans import clipped, secs, union, without
 from collector.read.window import Window

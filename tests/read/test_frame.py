@@ -10,7 +10,7 @@ import pytest
 
 from collector.read import GapError, MissingExtraError
 from collector.read.frame import Frame
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gaps import LedgerRow
 from tests.storage.segment.segment_files import make_gap
 
 ROWS = pa.table({"price": [1.0, 2.0, 3.0, 4.0], "side": ["buy", "sell", None, "buy"]})

@@ -8,9 +8,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from collector.certificates.heatmap import LOOKS, Cell, length_text, svg
+from collector.certificates.heatmap_page import MOST_LISTED, page
 from collector.domain.records import StreamKey
-from collector.read.heatmap import LOOKS, Cell, length_text, svg
-from collector.read.heatmap_page import MOST_LISTED, page
 from tests.browser import Visitor, browser
 
 DAY_US = 86_400_000_000

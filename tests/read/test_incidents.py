@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.records import Gap
-from collector.read.gaps import LedgerRow
-from collector.read.incidents import ADJOINING_SECS, LASTING, SILENCE_ADMITS_SECS, STATUSES, incidents
+from collector.read.ledger.gaps import LedgerRow
+from collector.read.ledger.incidents import ADJOINING_SECS, LASTING, SILENCE_ADMITS_SECS, STATUSES, incidents
 
 SECOND = 1_000_000
 START = 1_795_435_200 * SECOND

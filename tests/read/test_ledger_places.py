@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.read.gaps import Ledger, read
+from collector.read.ledger.gaps import Ledger, read
 from collector.storage.store.directory import DirectoryStore
 from tests.read.recorded_world import Frame, RecordedWorld
 from tests.read.test_reading_gaps import without

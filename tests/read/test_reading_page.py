@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from collector.read.archive import Archive
-from collector.read.book_view import BookView
+from collector.read.books.view import BookView
 from collector.read.frame import Frame
 from collector.read.marking import MODES
 from tests.conftest import Lines

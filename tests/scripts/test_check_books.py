@@ -17,7 +17,7 @@ from collector.domain.names import MANIFEST_FOLDER, manifest_key
 from collector.domain.records import BACKFILLED_LINE, StreamKey
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
-from collector.read.checksum_check import RawRow, check
+from collector.read.books.checksum_check import RawRow, check
 from collector.storage.segment.sealed_segment import open_sealed
 from collector.storage.store.directory import DirectoryStore
 from tests.conftest import Lines
@@ -294,7 +294,7 @@ def test_a_period_that_ends_before_it_begins_is_refused(run: Run, tmp_path: Path
 
 def test_only_a_few_files_are_open_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    reading = importlib.import_module("collector.read.books")
+    reading = importlib.import_module("collector.read.books.archive_rows")
     opened: list[int] = []
 
     def file(number: int) -> Iterator[Any]:

@@ -123,7 +123,7 @@ class Run:
 
 
 def ledger() -> ModuleType:
-    return importlib.import_module("collector.read.gaps")
+    return importlib.import_module("collector.read.ledger.gaps")
 
 
 @pytest.fixture

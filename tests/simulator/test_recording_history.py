@@ -10,7 +10,7 @@ import pytest
 from collector.domain.records import BookRow, StreamKey
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
-from collector.read.book import Book
+from collector.read.books.book import Book
 from collector.simulator.recording_history import RecordingHistory
 from collector.simulator.replay import Recording, load
 from tests.conftest import Lines

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from collector.domain.records import BookRow
-from collector.read.book import Book
+from collector.read.books.book import Book
 from tests.whole.running import Exchange, Recorder, wait_for
 from tests.whole.test_repair import counted
 

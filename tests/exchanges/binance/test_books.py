@@ -10,7 +10,7 @@ import pytest
 from collector.domain.records import BookRow, BookTickerRow
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
-from collector.read.book import Applied, Book
+from collector.read.books.book import Applied, Book
 from tests.conftest import Lines
 from tests.exchanges.numbers import numbers_of
 from tests.exchanges.rows import rows_of

@@ -9,7 +9,7 @@ import pytest
 from collector.domain.errors import ConfigError
 from collector.domain.names import pruned_key
 from collector.domain.records import StreamKey
-from collector.read.gaps import read
+from collector.read.ledger.gaps import read
 from collector.storage.archive.catalog import find_whole, received_until
 from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.archive.pruned import VERSION, PrunedDay

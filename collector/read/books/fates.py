@@ -1,4 +1,4 @@
-"""What each row of a book does to it, told from ids and nulls alone: the rules of `collector.read.book` without levels.
+"""What each row of a book does to it, told from ids and nulls alone: the rules of `collector.read.books.book` without levels.
 
 `fates` is plain Python over indexable columns, and numba compiles it as it stands.
 """

@@ -7,8 +7,8 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from collector.domain.records import BookTickerRow
-from collector.read.best_prices import Best, BestPrices, best_prices
-from collector.read.books import KeyedRow
+from collector.read.books.archive_rows import KeyedRow
+from collector.read.books.best_prices import Best, BestPrices, best_prices
 
 KEPT_STRETCHES = 100
 """Stretches beyond this number are only counted."""

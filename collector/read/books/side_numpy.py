@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from collector.read import fates as plain
-from collector.read.fates import CHANGED, LOST, REPLACED, Behind, Rows
-from collector.read.side_loop import CodedLevels, CodedRows, Tops
+from collector.read.books import fates as plain
+from collector.read.books.fates import CHANGED, LOST, REPLACED, Behind, Rows
+from collector.read.books.side_loop import CodedLevels, CodedRows, Tops
 
 
 def fates(rows: Rows, behind: Behind) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from collector.domain.records import BookRow
-from collector.read.book import NO_LEVEL, Applied, Book, Level
-from collector.read.forms import Form, fastest
+from collector.read.books.book import NO_LEVEL, Applied, Book, Level
+from collector.read.books.forms import Form, fastest
 
 Best = tuple[Level, Level]
 """The best bid and ask; NO_LEVEL of a side that is empty."""
@@ -59,14 +59,14 @@ class FastBestPrices:
 
     def __init__(self, form: Form) -> None:
         """Needs NumPy, as what this class imports does."""
-        from collector.read import fast_course  # noqa: PLC0415 -- see above
+        from collector.read.books import fast_course  # noqa: PLC0415 -- see above
 
         self._course = fast_course.FastCourse(form, None)
 
     def follow(self, rows: Sequence[BookRow], asked: Sequence[int]) -> Behind:
         """See `BestPrices`."""
-        from collector.read.book_parts import part_of_rows  # noqa: PLC0415 -- see above
-        from collector.read.fates import LOST, NO_BOOK  # noqa: PLC0415 -- see above
+        from collector.read.books.column_parts import part_of_rows  # noqa: PLC0415 -- see above
+        from collector.read.books.fates import LOST, NO_BOOK  # noqa: PLC0415 -- see above
 
         behind = self._course.begin(part_of_rows(rows))
         broken, exists = (behind.fates == LOST).tolist(), (behind.known[1:] != NO_BOOK).tolist()

@@ -5,7 +5,7 @@ A price is its rank among all prices of a part of the rows, the best first, so t
 
 from typing import Any, NamedTuple
 
-from collector.read.fates import CHANGED, IGNORED, LOST
+from collector.read.books.fates import CHANGED, IGNORED, LOST
 
 
 class CodedRows(NamedTuple):

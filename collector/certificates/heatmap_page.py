@@ -6,9 +6,9 @@ from html import escape
 from typing import Final
 from urllib.parse import quote
 
+from collector.certificates.certificate import stream_key
+from collector.certificates.heatmap import LOOKS, Cell, svg
 from collector.domain.redact import printable
-from collector.read.certificate import stream_key
-from collector.read.heatmap import LOOKS, Cell, svg
 
 MOST_LISTED: Final = 500
 """Days that the table names; the others are counted."""

@@ -6,11 +6,11 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from collector.read.book_depth import Sampling
-from collector.read.book_parts import BookPart
-from collector.read.fast_course import FastCourse, Moments
-from collector.read.gaps import LedgerRow
-from collector.read.side_loop import Tops
+from collector.read.books.column_parts import BookPart
+from collector.read.books.depth import Sampling
+from collector.read.books.fast_course import FastCourse, Moments
+from collector.read.books.side_loop import Tops
+from collector.read.ledger.gaps import LedgerRow
 
 _NUMBERS: Final = 400_000
 """About as many prices are put into a table at most."""

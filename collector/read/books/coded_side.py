@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from collector.read.book_parts import Levels
-from collector.read.forms import Form
-from collector.read.side_loop import CodedLevels, CodedRows, Tops
+from collector.read.books.column_parts import Levels
+from collector.read.books.forms import Form
+from collector.read.books.side_loop import CodedLevels, CodedRows, Tops
 
 
 class CodedSide:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from collector.read.book import Level
+from collector.read.books.book import Level
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from collector.domain.names import iso_time
 from collector.domain.records import StreamKey
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gaps import LedgerRow
 
 ADJOINING_SECS: Final = 2
 """Streams notice the same trouble up to this long after one another."""

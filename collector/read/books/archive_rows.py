@@ -13,8 +13,8 @@ from pyarrow import parquet as pq
 from collector.domain.errors import StoreError
 from collector.domain.records import BookRow, BookTickerRow
 from collector.exchanges import registry
-from collector.read.book_columns import columns_of, values_of
-from collector.read.checksum_check import RawRow
+from collector.read.books.checksum_check import RawRow
+from collector.read.books.columns import columns_of, values_of
 from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.archive.restore import Selection
 from collector.storage.store.object_store import ObjectInfo, ObjectStore

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.domain.records import BookRow
-from collector.read.book import begin
-from collector.read.gaps import LedgerRow
+from collector.read.books.book import begin
+from collector.read.ledger.gaps import LedgerRow
 from collector.read.window import row_times
 
 PART_ROWS: Final = 8_192

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from collector.domain.records import BookRow, StreamKey, TradeRow
 from collector.exchanges import registry
-from collector.read.book_columns import columns_of, values_of
-from collector.read.book_course import (
+from collector.read.books.columns import columns_of, values_of
+from collector.read.books.course import (
     COLUMNS,
     AskRows,
     Followed,
@@ -23,13 +23,13 @@ from collector.read.book_course import (
     view,
     why_unknown,
 )
-from collector.read.book_depth import Sampling, depth_schema, depth_tables, followed
-from collector.read.book_view import BookView, moment
+from collector.read.books.depth import Sampling, depth_schema, depth_tables, followed
+from collector.read.books.view import BookView, moment
 from collector.read.errors import GapError, QuestionError
 from collector.read.frame import Frame
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gaps import LedgerRow
+from collector.read.ledger.unrepaired import reaches
 from collector.read.marking import Mode
-from collector.read.unrepaired import reaches
 from collector.read.window import TIME_COLUMNS, Window, row_times
 
 TRADE_COLUMNS: Final = (*TIME_COLUMNS, *TradeRow._fields)

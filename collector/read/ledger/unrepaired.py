@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from collector.domain.records import UNKNOWN, StreamKey
-from collector.read.gap_summary import CONTRADICTED, LOSSES, has_proving_ids
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gap_summary import CONTRADICTED, LOSSES, has_proving_ids
+from collector.read.ledger.gaps import LedgerRow
 from collector.read.window import Window
 
 UNDECODABLE: Final = "undecodable"

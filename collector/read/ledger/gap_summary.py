@@ -8,7 +8,7 @@ from typing import Any
 from collector.domain.errors import ConfigError
 from collector.domain.records import UNDECODED, UNKNOWN, StreamKey
 from collector.exchanges import registry
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gaps import LedgerRow
 
 LOSSES = frozenset({"sequence", "budget", "damaged", "checksum", "crossed"})
 """Kinds of gaps that prove a loss."""

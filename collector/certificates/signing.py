@@ -5,8 +5,8 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+from collector.certificates.certificate import Certificate, Signature, from_base64, to_base64
 from collector.domain.errors import ConfigError
-from collector.read.certificate import Certificate, Signature, from_base64, to_base64
 from collector.read.errors import MissingExtraError
 
 

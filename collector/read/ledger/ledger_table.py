@@ -5,7 +5,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gaps import LedgerRow
 from collector.storage.archive.schema import GAP_SCHEMA
 
 LEDGER_SCHEMA: Final = pa.schema([("exchange", pa.string()), ("symbol", pa.string()), *GAP_SCHEMA])

@@ -9,11 +9,11 @@ import pyarrow.compute as pc
 
 from collector.domain.records import BookRow, StreamKey
 from collector.exchanges import registry
-from collector.read.book import Applied, Book, Level
-from collector.read.book_columns import rows_of, values_of
-from collector.read.book_view import BookView, moment
+from collector.read.books.book import Applied, Book, Level
+from collector.read.books.columns import rows_of, values_of
+from collector.read.books.view import BookView, moment
 from collector.read.frame import Frame
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gaps import LedgerRow
 from collector.read.window import TIME_COLUMNS, row_times
 
 COLUMNS: Final = (*TIME_COLUMNS, "series", *BookRow._fields)

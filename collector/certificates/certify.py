@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from collector import __version__
+from collector.certificates.certificate import FORMAT, Certificate, CertifiedGap, CertifiedObject, Found
 from collector.domain.errors import DamagedError, StoreError
 from collector.domain.names import DAY_US, END_US, date_of, gap_id, iso_time, time_us
 from collector.domain.records import UNDECODED, Gap, StreamKey
-from collector.read.certificate import FORMAT, Certificate, CertifiedGap, CertifiedObject, Found
 from collector.read.condition import day_condition, extent
-from collector.read.gaps import TIMES, LedgerRow
 from collector.read.holdings import Holdings
+from collector.read.ledger.gaps import TIMES, LedgerRow
+from collector.read.ledger.unrepaired import reaches
 from collector.read.manifests import THREADS, Entry, piece_of
 from collector.read.pieces import ARCHIVED, Piece
-from collector.read.unrepaired import reaches
 from collector.read.window import Window
 from collector.storage.archive.pruned import read_pruned
 from collector.storage.archive.store_retry import retry_once

@@ -6,9 +6,9 @@ Nothing but the objects is needed: a copy of them in a folder, without manifests
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from collector.read.certificate import Certificate, CertificateFile, CertifiedObject, from_base64, stream_key
-from collector.read.certify import found_in
-from collector.read.signing import fingerprint, is_valid
+from collector.certificates.certificate import Certificate, CertificateFile, CertifiedObject, from_base64, stream_key
+from collector.certificates.certify import found_in
+from collector.certificates.signing import fingerprint, is_valid
 from collector.storage.archive.pruned import read_pruned
 from collector.storage.store.object_store import ObjectStore
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
-from collector.read import fates as plain_fates
-from collector.read import side_loop
+from collector.read.books import fates as plain_fates
+from collector.read.books import side_loop
 
 
 class Form(NamedTuple):
@@ -39,7 +39,7 @@ def numpy_form() -> Form | None:
     """The form without a compiler; None without NumPy."""
     if _found("numpy") is None:
         return None
-    side_numpy = importlib.import_module("collector.read.side_numpy")
+    side_numpy = importlib.import_module("collector.read.books.side_numpy")
     return Form("numpy", side_numpy.fates, side_numpy.fill, knows_depth=False)
 
 

@@ -6,11 +6,11 @@ from typing import Final, NamedTuple, Protocol
 
 import pyarrow as pa
 
-from collector.read.book import Level
-from collector.read.book_course import Course, Followed, Step, steps, why_unknown
-from collector.read.forms import Form, fastest, numpy_form
+from collector.read.books.book import Level
+from collector.read.books.course import Course, Followed, Step, steps, why_unknown
+from collector.read.books.forms import Form, fastest, numpy_form
 from collector.read.frame import Frame
-from collector.read.gaps import LedgerRow
+from collector.read.ledger.gaps import LedgerRow
 from collector.read.marking import COLUMNS as COLUMNS_OF_MODES
 from collector.read.marking import Mode
 from collector.read.window import Window
@@ -70,10 +70,10 @@ def followed(batches: Batches, gaps: list[LedgerRow], depth: int | None) -> Foll
 
 def fast_followed(form: Form, batches: Batches, gaps: list[LedgerRow], depth: int | None) -> Followed:
     """The same over columns."""
-    from collector.read import book_parts, fast_course  # noqa: PLC0415 -- they need NumPy
+    from collector.read.books import column_parts, fast_course  # noqa: PLC0415 -- they need NumPy
 
     course = fast_course.FastCourse(form, depth)
-    for part in book_parts.parts(batches, gaps):
+    for part in column_parts.parts(batches, gaps):
         course.begin(part)
         course.end()
     return course
@@ -95,10 +95,10 @@ def depth_tables(frame: Frame, depth: int | None, sampling: Sampling) -> Iterato
 
 def fast_tables(form: Form, frame: Frame, depth: int | None, sampling: Sampling) -> Iterator[pa.Table]:
     """The same over columns."""
-    from collector.read import book_parts, depth_samples, fast_course  # noqa: PLC0415 -- they need NumPy
+    from collector.read.books import column_parts, depth_samples, fast_course  # noqa: PLC0415 -- they need NumPy
 
     course = fast_course.FastCourse(form, depth)
-    parts = book_parts.parts(frame.batches(), frame.gaps)
+    parts = column_parts.parts(frame.batches(), frame.gaps)
     for moments in depth_samples.samples(course, parts, sampling):
         yield depth_samples.table_of(moments, sampling)
 

@@ -5,14 +5,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from collector.read.book import Level, Side
-from collector.read.book_course import reach
-from collector.read.book_parts import BookPart
-from collector.read.coded_side import CodedSide
-from collector.read.fates import NO_BOOK, REPLACED, WITH_ID, Behind, Rows
-from collector.read.forms import Form
-from collector.read.gaps import LedgerRow
-from collector.read.side_loop import Tops
+from collector.read.books.book import Level, Side
+from collector.read.books.coded_side import CodedSide
+from collector.read.books.column_parts import BookPart
+from collector.read.books.course import reach
+from collector.read.books.fates import NO_BOOK, REPLACED, WITH_ID, Behind, Rows
+from collector.read.books.forms import Form
+from collector.read.books.side_loop import Tops
+from collector.read.ledger.gaps import LedgerRow
 
 
 class Moments(NamedTuple):

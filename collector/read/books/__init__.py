@@ -1,0 +1,1 @@
+"""Books: rebuilt from their rows, followed in the fastest form that is installed, and checked against best prices."""
