@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -49,23 +48,3 @@ def test_the_supervisor_loads_no_package_of_the_data_path_and_none_for_people() 
         loaded & {"asyncio", "boto3", "botocore", "pyarrow", "rich", "shtab", "urllib3", "websocket", "websockets"}
         == set()
     )
-
-
-ARCHIVES_ONE = """
-import sys
-from importlib.util import find_spec
-from pathlib import Path
-from collector.processes.archiver.process import main
-from tests.processes.archiver.archiver_harness import World
-world = World(Path(sys.argv[1]))
-world.seal(0)
-main(world.context())
-print(*world.waiting(), [name for name in ("pyarrow", "pandas", "numpy") if sys.modules.get(name)])
-"""
-
-
-def test_an_archiver_does_not_load_pandas_where_it_is_installed(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", ARCHIVES_ONE, str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=60, encoding="utf-8")
-    assert find_spec("pandas") is not None
-    assert done.stdout == "['pyarrow', 'numpy']\n"

@@ -14,7 +14,6 @@ it worked on the segment included, the segment goes into quarantine, and the oth
 """
 
 import gc
-import sys
 from collections.abc import Callable
 from typing import Final
 
@@ -62,8 +61,6 @@ _COLLECT_AFTER: Final = 50_000
 def main(context: Context) -> None:
     """Archive sealed segments until told to stop, then those sealed by then. Raises StopError."""
     gc.set_threshold(_COLLECT_AFTER)
-    # Where pandas is installed, pyarrow would import it, only to learn that no list of ours is one of its Series.
-    sys.modules["pandas"] = None  # type: ignore[assignment]
     store = open_archive(context.config, lambda text: context.log.warning("store_asked_otherwise", text=text))
     Archiver(context, store, adapter).run()
 
