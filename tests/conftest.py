@@ -18,7 +18,6 @@ from hypothesis import settings
 from collector import scrub
 from tests.descriptors import open_files
 from tests.seaweed import ADMIN, ALONE, Seaweed
-from tests.shares import in_shares
 
 # How long an example takes says something about the machine, nothing about the code.
 settings.register_profile("recorder", deadline=None)
@@ -41,8 +40,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 Lines = Callable[[str], list[dict[str, Any]]]
 """Reads the lines of a recording by its name."""
 
-LONGEST = frozenset({"test_soak.py", "test_slow_disk.py", "test_bench.py"})
-"""Their tests take minutes."""
+LONG = frozenset({"test_soak.py", "test_slow_disk.py"})
 
 MOST_DESCRIPTORS = 512
 """That tests may have left open when those of a module have run: `select` takes no number above 1,023."""
@@ -51,15 +49,8 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let each of several workers begin with tests of whole recorders, which take long and mostly wait."""
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    if workers > 1:
-        items[:] = in_shares(items, slow_file_of, workers, LONGEST)
-
-
-def slow_file_of(item: pytest.Item) -> str | None:
-    """The name of its file if its tests are slow."""
-    return item.path.name if item.path.parent.name == "whole" or item.path.name in LONGEST else None
+    """Begin with the tests that take minutes, so that nobody waits for one of them alone at the end."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.fixture(scope="module", autouse=True)
