@@ -43,6 +43,13 @@ NUMBER: Final = re.compile(r'"([UuEtT])":(\d+)')
 FIRST_EVERY: Final = "1h"
 """So seldom that a book is followed and hardly shown."""
 TOP, FOLLOW, BOOK_AT, REPLAY, READ = "top", "follow", "book_at", "replay", "read"
+TITLES: Final = {
+    TOP: "top 20 each 100ms",
+    FOLLOW: "follow",
+    BOOK_AT: "book_at",
+    REPLAY: "replay, each message",
+    READ: "read the input",
+}
 MOMENTS: Final = 3
 """At so many a book is asked for."""
 
@@ -208,13 +215,13 @@ def measure(plan: Plan) -> None:
 
 def report(recorded: Recorded, spent: dict[tuple[str, str], float]) -> None:
     """A line for each thing and form, with how many times as long it takes as the fastest form of ours."""
-    for what in (TOP, FOLLOW, BOOK_AT, REPLAY, READ):
+    for what, title in TITLES.items():
         secs_of = {form: secs for (name, form), secs in spent.items() if name == what}
         fastest = next(iter(secs_of.values()), 0.0)
         for form, secs in secs_of.items():
             rates = f"{recorded.levels / secs / 1e6:6.2f} M levels/s {recorded.rows / secs / 1e3:7.1f} k messages/s"
             told = f"{secs / MOMENTS * 1e3:6.1f} ms each" if what == BOOK_AT else rates
-            print(f"{what:8} {form:22} {secs:7.3f} s  {secs / fastest:6.2f}x  {told}")
+            print(f"{title:21} {form:22} {secs:7.3f} s  {secs / fastest:6.2f}x  {told}")
 
 
 def main() -> None:
