@@ -62,7 +62,8 @@ def answer(holdings: Holdings, ask: Ask, when: Window) -> Frame:
     found = chosen(pieces, when, stream, ledger)
     found = found._replace(pieces=of_host(found.pieces, ask.host))
     absent = holdings.absent(stream, live=ask.live)
-    gaps = in_the_way([*ledger, *absent], stream, _crossed(when, found.pieces))
+    ledger_rows = [row for row in [*ledger, *absent] if not _is_behind(row, when, found.pieces)]
+    gaps = in_the_way(ledger_rows, stream, _crossed(when, found.pieces))
     names = columns_of(stream.data_type, ask.columns)
     answered = _Answer(holdings, stream, when, found, mode, names, ask.kinds, gaps)
     return Frame(" ".join(stream), answered.schema, answered.tables, [piece.name for piece in found.pieces], gaps)
@@ -137,3 +138,14 @@ def _crossed(when: Window, pieces: list[Piece]) -> Window:
     since = min(firsts, default=0) if when.since_us == 0 else when.since_us
     until = max(lasts, default=0) + 1 if when.until_us == END_US else when.until_us
     return when._replace(since_us=since, until_us=max(until, since + 1))
+
+
+def _is_behind(row: LedgerRow, when: Window, pieces: list[Piece]) -> bool:
+    """Whether a gap begins with the last row, and the end is left open.
+
+    A gap within the microsecond of the last row lies between rows that came in one message.
+    """
+    lasts = [piece.received_max for piece in pieces if piece.received_max is not None]
+    if when.until_us != END_US or not lasts:
+        return False
+    return row.gap.started_at >= max(lasts) and row.gap.ended_at != row.gap.started_at

@@ -163,6 +163,20 @@ def test_a_gap_is_in_the_way_where_rows_are_missing_or_may_be(tmp_path: Path, gi
         assert trades.arrow().num_rows == 4
 
 
+def test_a_silence_that_lasts_since_the_last_row_is_in_nobodys_way_unless_its_time_is_asked_for(tmp_path: Path) -> None:
+    found = toy(tmp_path, gap(11, None, kind="silence", expected_id=None, actual_id=None))
+    assert found.trades("BTC/USD").arrow().num_rows == 4
+    assert found.trades("BTC/USD", NOON_US).arrow().num_rows == 4
+    with pytest.raises(GapError, match="silence"):
+        found.trades("BTC/USD", end=NOON_US + 20_000_000).arrow()
+    with pytest.raises(GapError, match="silence"):
+        found.trades("BTC/USD", NOON_US + 12_000_000).arrow()
+
+
+def test_a_gap_within_the_last_message_is_in_the_way(tmp_path: Path) -> None:
+    assert len(toy(tmp_path, gap(11, 11)).trades("BTC/USD").gaps) == 1
+
+
 def test_a_gap_without_ids_is_marked_by_time_and_several_share_a_row(tmp_path: Path) -> None:
     silence = gap(3, 9, gap_id="aa", kind="silence", expected_id=None, actual_id=None)
     marks = toy(tmp_path, silence, gap(2, 10, gap_id="bb")).trades("BTC/USD", gaps="mark").arrow()["gap_id"]
