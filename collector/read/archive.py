@@ -175,14 +175,15 @@ class Archive:
         """The book as of `start`, if it is known, and then each update received before `end`, in the order of ids.
 
         `with_trades` also gives trades, each before the updates of the same time. Unless gaps are ignored there is an event
-        where one is passed, behind which there is no book until the next whole one; `raise` refuses at once.
+        where one is passed. Its row's `gap.stream_type` says of what: behind a gap of trades the book goes on, behind any
+        other there is no book until the next whole one. `raise` refuses at once.
         """
         questions, when = self._books(symbol, exchange, gaps, live, host), window(start, end)
         trades = None
         if with_trades:
             trades = self.trades(
                 symbol, start, end, exchange=exchange, columns=TRADE_COLUMNS,
-                gaps="raise" if gaps == "raise" else "ignore", live=live, host=host,
+                gaps="mark" if gaps == "split" else gaps, live=live, host=host,
             )  # fmt: skip
         return questions.events(when, trades)
 

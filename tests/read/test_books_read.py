@@ -13,6 +13,7 @@ from collector.domain.records import BookRow, StreamKey, TradeRow
 from collector.read import GapError
 from collector.read.archive import Archive
 from collector.read.books.book import Book
+from collector.read.ledger.gaps import LedgerRow
 from collector.storage.store.directory import DirectoryStore
 from tests.conftest import Lines
 from tests.read.recorded_world import Frame, RecordedWorld, fetched_book, trade_ids
@@ -159,6 +160,29 @@ def test_a_replay_refuses_a_hole_or_tells_where_it_is(holed: Archive) -> None:
     assert isinstance(behind, BookRow)
     assert str(behind.first_id) == gap.actual_id
     assert "gap" not in {event.kind for event in holed.replay("BTCUSDT", start, end, gaps="ignore")}
+
+
+def test_a_replay_tells_where_trades_are_missing_and_its_book_goes_on(
+    world: RecordedWorld, frames: list[Frame]
+) -> None:
+    ids = trade_ids(frames)
+    trades = [frame for frame in frames if b"@trade" in frame[1]]
+    world.receive([frame for frame in frames if frame not in trades[100:110]])
+    world.seal()
+    world.archive()
+    found = collector.read.open(world.data_dir / "archive")
+    start, end = trades[90][0] // 1_000, trades[120][0] // 1_000
+    with pytest.raises(GapError, match="trade"):
+        next(found.replay("BTCUSDT", start, end, with_trades=True))
+    for mode in ("mark", "split"):
+        events = list(found.replay("BTCUSDT", start, end, with_trades=True, gaps=mode))
+        (place,) = [number for number, event in enumerate(events) if event.kind == "gap"]
+        gap, behind = events[place].row, events[place + 1].row
+        assert isinstance(gap, LedgerRow)
+        assert isinstance(behind, TradeRow)
+        assert (gap.gap.stream_type, gap.gap.missing, behind.trade_id) == ("trade", 10, ids[110])
+    ignored = found.replay("BTCUSDT", start, end, with_trades=True, gaps="ignore")
+    assert "gap" not in {event.kind for event in ignored}
 
 
 def test_before_the_first_whole_book_there_is_none(world: RecordedWorld, frames: list[Frame]) -> None:

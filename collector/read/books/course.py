@@ -65,11 +65,11 @@ def steps(
     for table in _small(batches):
         times = values_of(pc.cumulative_max(row_times(table, "received"), start=latest_us))
         latest_us = times[-1]
-        yield from zip(times, rows_of(table), _gaps(table, known), strict=False)
+        yield from zip(times, rows_of(table), gaps_of(table, known), strict=False)
 
 
-def _gaps(table: pa.Table, known: dict[str, LedgerRow]) -> Iterator[Sequence[LedgerRow]]:
-    """The gaps before each row."""
+def gaps_of(table: pa.Table, known: dict[str, LedgerRow]) -> Iterator[Sequence[LedgerRow]]:
+    """The gaps before each row of a table; without end if there are none."""
     if "gap_id" not in table.column_names or table["gap_id"].null_count == table.num_rows:
         return repeat(())
     marks = table["gap_id"].to_pylist()

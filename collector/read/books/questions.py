@@ -19,6 +19,7 @@ from collector.read.books.course import (
     Followed,
     begin_us,
     depth_of,
+    gaps_of,
     steps,
     view,
     why_unknown,
@@ -41,7 +42,7 @@ class Event(NamedTuple):
     at_us: int
     """When it was received, or an event before it in the order of ids, if that came later; µs since the epoch."""
     kind: str
-    """`book` (the whole book as of the start), `snapshot`, `delta`, `trade`, or `gap` (behind which there is no book)."""
+    """`book` (the whole book as of the start), `snapshot`, `delta`, `trade`, or `gap` (of what its `gap.stream_type` says)."""
     row: BookRow | TradeRow | LedgerRow
 
 
@@ -134,12 +135,17 @@ def _before(start_us: int, batches: Iterator[pa.RecordBatch], rest: list[pa.Reco
 
 
 def _trade_events(trades: Frame) -> Iterator[Event]:
+    known = {row.gap.gap_id: row for row in trades.gaps}
     at_us = 0
     for batch in trades.batches():
         table = pa.Table.from_batches([batch])
         rows = zip(*columns_of(table, TradeRow._fields), strict=True)
-        for time_us, row in zip(values_of(row_times(table, "received")), rows, strict=True):
+        for time_us, row, passed in zip(
+            values_of(row_times(table, "received")), rows, gaps_of(table, known), strict=False
+        ):
             at_us = max(at_us, time_us)
+            for gap in passed:
+                yield Event(at_us, "gap", gap)
             yield Event(at_us, "trade", TradeRow(*row))
 
 
