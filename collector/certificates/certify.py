@@ -16,6 +16,7 @@ from collector.read.ledger.unrepaired import reaches
 from collector.read.manifests import THREADS, Entry, piece_of
 from collector.read.pieces import ARCHIVED, Piece
 from collector.read.window import Window
+from collector.storage.archive.days import manifest_name
 from collector.storage.archive.pruned import read_pruned
 from collector.storage.archive.store_retry import retry_once
 from collector.storage.ordered_map import in_order
@@ -190,13 +191,15 @@ def _gap(row: LedgerRow) -> CertifiedGap:
 
 def _object(held: _Held) -> CertifiedObject:
     one, segment = held.entry.object, held.entry.segment
+    # A day file that had nothing to be changed keeps the id of the generation that it was made in.
+    host, segment_id = manifest_name(one.key)
     return CertifiedObject(
         key=one.key,
         rows=one.rows,
         bytes=one.bytes,
         sha256=one.sha256,
-        host=segment.host,
-        segment_id=segment.segment_id,
+        host=host,
+        segment_id=segment_id,
         schema_version=segment.schema_version,
         collector_version=segment.collector_version,
         received_min=one.received_min,

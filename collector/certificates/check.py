@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from collector.certificates.certificate import Certificate, CertificateFile, CertifiedObject, from_base64, stream_key
 from collector.certificates.certify import found_in
 from collector.certificates.signing import fingerprint, is_valid
+from collector.storage.archive.days import is_day_id, is_earlier_generation, manifest_name
 from collector.storage.archive.pruned import read_pruned
 from collector.storage.store.object_store import ObjectStore
 
@@ -55,8 +56,19 @@ def object_findings(certificate: Certificate, store: ObjectStore) -> Iterator[Fi
         yield from _of_object(certificate, one, store)
     named = {one.key for one in certificate.objects}
     for key in store.keys(stream_key(certificate.stream, certificate.date) + "/"):
-        if key not in named:
+        if key not in named and not _is_superseded(key, certificate):
             yield Finding("newer", key, "it is not in the certificate")
+
+
+def _is_superseded(key: str, certificate: Certificate) -> bool:
+    """Whether it is a day file of which the certificate names a later generation; of a host's day there is one file."""
+    host, segment_id = manifest_name(key)
+    of_host = [one.segment_id for one in certificate.objects if one.host == host]
+    return (
+        len(of_host) == 1
+        and all(map(is_day_id, (segment_id, *of_host)))
+        and is_earlier_generation(segment_id, *of_host)
+    )
 
 
 def _of_object(certificate: Certificate, one: CertifiedObject, store: ObjectStore) -> Iterator[Finding]:

@@ -195,8 +195,9 @@ def test_day_files_are_certified_as_an_archive_of_their_own(
     two_generations: Trees, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "certificates"
-    assert cli.main(["certify", two_generations.daily.url, "--out", str(out), "--data-type", "trade"]) == 0
-    (path,) = out.rglob(f"*date={FIRST}.json")
+    assert cli.main(["certify", two_generations.daily.url, "--out", str(out)]) == 0
+    assert cli.main(["certify", "--check", str(out), two_generations.daily.url]) == 0, "also files that were kept"
+    (path,) = out.glob(f"*/data_type=trade/*/date={FIRST}.json")
     found = json.loads(path.read_text("utf-8"))["certificate"]
     assert [(one["host"], one["rows"], one["found"]) for one in found["objects"]] == [
         ("host-1", 9, "whole"), ("host-2", 2, "whole"),

@@ -298,6 +298,15 @@ def test_a_copy_of_the_objects_alone_is_checked(old_store: DeletingDirectoryStor
     ]  # fmt: skip
 
 
+def test_another_segment_of_a_day_is_newer_also_if_it_begins_earlier(old_store: DeletingDirectoryStore) -> None:
+    one = one_of(old_store)
+    first, second, third = one.objects
+    alone = msgspec.structs.replace(one, objects=[third], messages=third.rows)
+    assert [(found.kind, found.key) for found in object_findings(alone, old_store)] == [
+        ("newer", first.key), ("newer", second.key),
+    ]  # fmt: skip
+
+
 def test_what_was_pruned_later_is_named_as_pruned(old_store: DeletingDirectoryStore) -> None:
     before = one_of(old_store)
     old_archive.pruned(old_store)

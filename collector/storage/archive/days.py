@@ -25,6 +25,17 @@ def day_id(date: str, generation: int, suffix: str) -> str:
     return str(SegmentId(begin + timedelta(seconds=generation), suffix))
 
 
+def is_day_id(segment_id: str) -> bool:
+    """Whether an id, by its form alone, may be of one of a day's first 59 generations.
+
+    A segment that begins in the first minute of a day has this form too; the manifest tells them apart for sure.
+    """
+    if not is_segment_id(segment_id):
+        return False
+    time = parse_segment_id(segment_id).time
+    return (time.hour, time.minute) == (0, 0) and time.second > 0
+
+
 def counting(keys: Iterable[str]) -> dict[HostDate, str]:
     """Of keys of day files' manifests, the one that counts for each host and date."""
     found: dict[HostDate, str] = {}

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from collector.domain.names import is_segment_id, manifest_key, object_key
-from collector.storage.archive.days import HostDate, counting, day_id, is_earlier_generation, manifest_name
+from collector.storage.archive.days import HostDate, counting, day_id, is_day_id, is_earlier_generation, manifest_name
 from collector.storage.archive.lenient_manifest import read_manifest
 from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.store.directory import DirectoryStore
@@ -41,6 +41,12 @@ def test_only_ids_of_the_same_day_are_earlier_generations() -> None:
     assert not is_earlier_generation(SECOND, FIRST)
     assert not is_earlier_generation(day_id("2026-11-22", 1, "000000"), FIRST)
     assert not is_earlier_generation("nothing", FIRST)
+
+
+def test_an_id_of_the_first_minute_of_a_day_may_be_of_a_generation() -> None:
+    assert is_day_id(FIRST)
+    assert is_day_id(day_id(DATE, 59, "4f2a9c"))
+    assert not any(map(is_day_id, ("20261123T000000Z-4f2a9c", "20261123T010001Z-4f2a9c", "nothing")))
 
 
 @pytest.mark.parametrize(
