@@ -206,7 +206,7 @@ class Archive:
             symbol, start, end, exchange=exchange, source=source, kinds=kinds, columns=BAR_COLUMNS, clock="exchange",
             gaps="ignore" if mode == "mark" else mode, live=live, host=host,
         )  # fmt: skip
-        return bar_frame(trades, mode, length_us, when)
+        return bar_frame(trades, mode, length_us, when, self._holdings.now_us)
 
     def condition(
         self, start: Moment | None = None, end: Moment | None = None, *, symbol: str | None = None,

@@ -6,8 +6,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collector.read.bar_gaps import reaches_of, with_gaps
 from collector.read.frame import Frame
-from collector.read.ledger.gaps import LedgerRow
 from collector.read.marking import COLUMNS as COLUMNS_OF_MODES
 from collector.read.marking import Mode
 from collector.read.window import Window, row_times
@@ -51,13 +51,17 @@ _OF_BARS: Final = {
 """How bars of parts become bars of all."""
 
 
-def bar_frame(trades: Frame, mode: Mode, length_us: int, window: Window) -> Frame:
+def bar_frame(trades: Frame, mode: Mode, length_us: int, window: Window, now_us: int) -> Frame:
     """The bars of trades, which were asked for in the same mode, but for `mark`, which marks bars."""
     extra = ["piece"] if mode == "split" else []
 
     def tables() -> Iterator[pa.Table]:
         made = bars((pa.Table.from_batches([batch]) for batch in trades.batches()), length_us, extra)
-        yield (with_gaps(made, trades.gaps, length_us, window) if mode == "mark" else made).select(schema.names)
+        if mode == "mark":
+            reaches = reaches_of(trades.gaps, made, length_us, window, now_us)
+            yield from with_gaps(made, reaches, length_us)
+        else:
+            yield made.select(schema.names)
 
     schema = pa.schema([*BAR_SCHEMA, *([COLUMNS_OF_MODES[mode]] if mode in COLUMNS_OF_MODES else [])])
     return Frame(f"bars of {trades.name}", schema, tables, trades.files, trades.gaps)
@@ -75,25 +79,6 @@ def bars(tables: Iterable[pa.Table], length_us: int, extra: Sequence[str] = ()) 
         return pa.table({name: pa.array([], pa.int32()) for name in extra} | _columns(BAR_SCHEMA.empty_table()))
     made = _grouped(pa.concat_tables(parts), keys, _OF_BARS)
     return made.sort_by([(key, "ascending") for key in keys])
-
-
-def with_gaps(made: pa.Table, gaps: Iterable[LedgerRow], length_us: int, window: Window) -> pa.Table:
-    """Bars with one more column, `gap_id`: the gaps that reach into each, with spaces between, or null.
-
-    A bar without trades that a gap reaches into has a row of nulls: nobody knows whether there were any.
-    """
-    reached: dict[int, list[str]] = {}
-    for gap in (row.gap for row in gaps):
-        first = max(gap.started_at, window.since_us)
-        last = min(window.until_us if gap.ended_at is None else max(gap.ended_at, first + 1), window.until_us)
-        for start in range(first - first % length_us, last, length_us):
-            reached.setdefault(start, []).append(gap.gap_id)
-    there = made["start"].cast(pa.int64()).to_pylist()
-    absent = pa.table({"start": pa.array(sorted(reached.keys() - set(there)), pa.int64()).cast(_TIME)})
-    whole = pa.concat_tables([made, absent], promote_options="default").sort_by("start")
-    marks = (reached.get(start) for start in whole["start"].cast(pa.int64()).to_pylist())
-    column = pa.array([None if ids is None else " ".join(ids) for ids in marks], pa.string())
-    return whole.append_column("gap_id", column)
 
 
 def _with_start(table: pa.Table, length_us: int) -> pa.Table:

@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import collector.read
+from collector.read.bar_gaps import reaches_of, with_gaps
 from collector.read.bars import BAR_SCHEMA, bars
 from collector.read.every import every_us
+from collector.read.ledger.gaps import LedgerRow
+from collector.read.window import Window
 from tests.read.recorded_world import Frame, RecordedWorld
 from tests.read.test_reading_gaps import gap, recorded_with_holes, toy
 from tests.storage.segment.segment_files import NOON_US
@@ -100,8 +103,44 @@ def test_bars_refuse_mark_and_split_as_rows_do(world: RecordedWorld, frames: lis
 def test_a_bar_of_a_gap_without_trades_is_unknown_and_not_empty(tmp_path: Path) -> None:
     found = toy(tmp_path, gap(3, 8, kind="silence", expected_id=None, actual_id=None), numbers=(1, 20))
     rows = found.bars("BTC/USD", every="2s").arrow().to_pylist()
-    starts = [(row["start"].timestamp() - NOON_US / 1e6, row["trades"], row["gap_id"] is not None) for row in rows]
+    starts = [(second_of(row), row["trades"], row["gap_id"] is not None) for row in rows]
     assert starts == [(0, 1, False), (2, None, True), (4, None, True), (6, None, True), (18, 1, False)]
+
+
+def test_a_gap_that_lasts_reaches_to_the_last_bar_or_to_the_end_asked_for(tmp_path: Path) -> None:
+    lasting = gap(3, None, kind="silence", expected_id=None, actual_id=None)
+    found = toy(tmp_path, lasting, numbers=(1, 9))
+    rows = found.bars("BTC/USD", every="2s").arrow().to_pylist()
+    assert [(second_of(row), row["trades"]) for row in rows] == [(0, 1), (2, None), (4, None), (6, None), (8, 1)]
+    assert [row["gap_id"] for row in rows] == [None, *[lasting.gap_id] * 4]
+    longer = found.bars("BTC/USD", end=NOON_US + 13_000_000, every="2s").arrow().to_pylist()
+    assert [second_of(row) for row in longer] == [0, 2, 4, 6, 8, 10, 12]
+
+
+def test_a_gap_that_lasts_reaches_no_farther_than_now() -> None:
+    lasting = LedgerRow("toy", "BTC/USD", gap(3, None))
+    made = bars([table([(NOON_US, 1, 1, None)])], 1_000_000)
+    window = Window(0, NOON_US + 10**12)
+    (reach,) = reaches_of([lasting], made, 1_000_000, window, NOON_US + 5_500_000)
+    assert (reach.first_us, reach.until_us) == (NOON_US + 3_000_000, NOON_US + 6_000_000)
+
+
+def test_bars_of_a_long_gap_are_made_some_thousand_at_a_time() -> None:
+    """Of these gaps the first has 2.6 million bars, and the second lies within it."""
+    gaps = [LedgerRow("toy", "BTC/USD", one) for one in (gap(0, 259_200, gap_id="a"), gap(1, 2, gap_id="b"))]
+    made = bars([table([(NOON_US, 1, 1, None), (NOON_US + 1_500_000, 1, 1, None)])], 100_000)
+    found = with_gaps(made, reaches_of(gaps, made, 100_000, Window(), NOON_US), 100_000)
+    first, second = next(found), next(found)
+    assert first.num_rows == second.num_rows < 20_000
+    assert first["gap_id"].to_pylist()[:21] == ["a"] * 10 + ["a b"] * 10 + ["a"]
+    assert [row for row, count in enumerate(first["trades"].to_pylist()) if count] == [0, 15]
+    starts = pa.concat_tables([first, second])["start"].cast(pa.int64()).to_pylist()
+    assert starts == list(range(NOON_US, NOON_US + 100_000 * len(starts), 100_000))
+
+
+def second_of(row: dict[str, Any]) -> float:
+    """When a bar starts, in seconds after noon."""
+    return float(row["start"].timestamp() - NOON_US / 1e6)
 
 
 @pytest.mark.parametrize(("text", "length"), [("100ms", 100_000), ("1m", 60_000_000), ("2d", 172_800_000_000)])
