@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
+from collector.compaction.foreign import require_day_files, require_segment
 from collector.compaction.plan import Found
 from collector.domain.errors import DamagedError
 from collector.domain.names import MANIFEST_FOLDER, manifest_key, parse_segment_id
@@ -47,7 +48,10 @@ class Survey:
         self._keys = frozenset[str]()
 
     def look(self, tick: Callable[[int], None]) -> None:
-        """Read the manifests; `tick` is called after each of the archive's, with the number of all. Raises StoreError."""
+        """Read the manifests; `tick` is called after each of the archive's, with the number of all.
+
+        Raises StoreError, ConfigError for a tree that is not what it is named as.
+        """
         keys = manifest_keys(self._archive)
         self._keys = frozenset(keys)
         self._counting = counting(manifest_keys(self._daily))
@@ -99,6 +103,7 @@ class Survey:
                 self.damage[day.date].append(f"{key}: {reason}")
                 continue
             manifest = read.manifest
+            require_day_files(self._daily, manifest)
             self._note_names(manifest)
             by_day[day] = frozenset(one.segment_id for one in manifest.segments)
             standing |= {one.segment_id: (host, frozenset(one.dates)) for one in manifest.segments}
@@ -113,6 +118,7 @@ class Survey:
             self._note_damage([_date_of(key)], f"{key}: {read}")
             return
         manifest = read.manifest
+        require_segment(self._archive, manifest)
         self._note_names(manifest)
         dates = {entry.date for entry in manifest.objects if self._dates.has(entry.date)}
         for date in dates:

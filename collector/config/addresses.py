@@ -4,6 +4,7 @@ Each check is a pure function that returns the normalized address, or raises Val
 the address, which may contain a secret.
 """
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -68,18 +69,32 @@ def archive_url(url: str) -> str:
 def daily_of(url: str) -> str:
     """Where the day files of an archive are unless a configuration says otherwise; empty where the archive is a whole bucket."""
     scheme, _, rest = url.partition("://")
-    return "" if scheme == "s3" and "/" not in rest else f"{url}{DAILY_SUFFIX}"
+    return "" if scheme == "s3" and "/" not in rest else f"{resolved(url)}{DAILY_SUFFIX}"
 
 
 def archive_of(daily_url: str) -> str:
     """The archive whose day files are there by default; empty if there is none."""
-    return daily_url.removesuffix(DAILY_SUFFIX) if daily_of(daily_url.removesuffix(DAILY_SUFFIX)) == daily_url else ""
+    url = resolved(daily_url)
+    archive = url.removesuffix(DAILY_SUFFIX)
+    return archive if daily_of(archive) == url else ""
+
+
+def resolved(url: str) -> str:
+    """One spelling of an archive's address: that of a folder without `..` and symbolic links. Nothing has to be there."""
+    if not url.startswith("file:///"):
+        return url.rstrip("/")
+    return Path(os.path.realpath(unquote(url.removeprefix("file://")))).as_uri()
+
+
+def lie_in_one_another(one: str, other: str) -> bool:
+    """Whether two archives are the same, or one lies in the other."""
+    inner, outer = sorted((f"{resolved(one)}/", f"{resolved(other)}/"), key=len, reverse=True)
+    return inner.startswith(outer)
 
 
 def daily_problem(archive: str, daily: str) -> str:
     """Why an archive cannot have its day files there, as one line; empty if it can."""
-    inner, outer = sorted((f"{archive}/", f"{daily}/"), key=len, reverse=True)
-    if not daily or not inner.startswith(outer):
+    if not daily or not lie_in_one_another(archive, daily):
         return ""
     return f"archive.daily_url: {daily} must lie beside the archive ({archive}): readers of one tree would find both"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from collector.config import Config
-from collector.config.addresses import archive_url, daily_of
+from collector.config.addresses import archive_url, daily_of, daily_problem, resolved
 from collector.config.load import load
 from collector.domain.errors import ConfigError
 from collector.domain.names import MANIFEST_FOLDER
@@ -53,13 +53,18 @@ def _day_tree(
     archive: str, daily: str | Path | None, loaded: Config | None, storage: Mapping[str, str], asof_us: int | None
 ) -> DayTree | None:
     """The day files beside an archive: where they are named, else where they are by default. None where they cannot be."""
-    is_configured = loaded is not None and loaded.archive_url == archive
+    is_configured = loaded is not None and resolved(loaded.archive_url) == resolved(archive)
     if daily is None:
         daily = loaded.daily_url if loaded is not None and is_configured else daily_of(archive)
         is_named = loaded is not None and is_configured and bool(loaded.archive.daily_url)
     else:
         is_named = True
-    return DayTree(_store(str(daily), loaded, storage), asof_us, is_named=is_named) if daily else None
+    if not daily:
+        return None
+    store = _store(str(daily), loaded, storage)
+    if problem := daily_problem(archive, store.url):
+        raise QuestionError(problem)
+    return DayTree(store, asof_us, is_named=is_named)
 
 
 def _loaded(config: Path | None) -> Config:

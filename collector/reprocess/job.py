@@ -168,10 +168,22 @@ class Job:
         return self._exchanges[name]
 
     def _look_at_target(self) -> None:
-        """Raises ConfigError if the target has what another version wrote."""
+        """Raises ConfigError if the target has what another version wrote, or what is not from this archive."""
         if self._target is not None:
-            for key in manifest_keys(self._target):
+            keys = manifest_keys(self._target)
+            self._require_own(self._target, keys)
+            for key in keys:
                 self._know(_written_by_this_version(self._target, key))
+
+    def _require_own(self, target: ObjectStore, keys: list[str]) -> None:
+        """Raise ConfigError if the target is another archive, or somebody's folder."""
+        if others := sorted(set(keys) - set(manifest_keys(self._store))):
+            raise ConfigError(
+                [f"{target.url} has {others[0]}, which is not from {self._store.url}: name another TARGET"]
+            )
+        # A pass that was killed leaves objects without a manifest.
+        if not keys and (other := next((one for one in target.keys("") if not one.startswith("exchange=")), None)):
+            raise ConfigError([f"{target.url} has {other}: name another TARGET"])
 
     def _look_at_ledger(self, key: str, exchanges: set[str]) -> None:
         """Note holes that were filled, in whichever segment that is told."""

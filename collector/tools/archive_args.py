@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from collector import scrub
 from collector.config import Config
-from collector.config.addresses import archive_of, archive_url, daily_of, daily_problem
+from collector.config.addresses import archive_of, archive_url, daily_of, daily_problem, resolved
 from collector.config.display import display, shown_name
 from collector.config.load import load
 from collector.domain.errors import ConfigError
@@ -63,7 +63,8 @@ def opened_trees(store: str | None, daily: str | None, config: Path | None) -> t
 def archive_beside(daily_url: str, config: Path | None) -> ObjectStore | None:
     """The archive whose day files stand there, by the configuration or by its name; None if there is none. Raises ConfigError."""
     loaded = _config_for(None, config)
-    url = loaded.archive_url if loaded.daily_url == daily_url else archive_of(daily_url)
+    is_configured = bool(loaded.daily_url) and resolved(loaded.daily_url) == resolved(daily_url)
+    url = loaded.archive_url if is_configured else archive_of(daily_url)
     if not url:
         return None
     archive = open_archive(replace(loaded, archive=replace(loaded.archive, url=url)))
@@ -85,7 +86,7 @@ def _config_for(store: str | None, config: Path | None) -> Config:
     loaded = load(config, os.environ, registry.data_types())
     url = _url(store) if store else loaded.archive_url
     # The configured tree of day files is the configured archive's.
-    daily = loaded.daily_url if url == loaded.archive_url else daily_of(url)
+    daily = loaded.daily_url if resolved(url) == resolved(loaded.archive_url) else daily_of(url)
     # A tool must not create a bucket.
     return replace(loaded, archive=replace(loaded.archive, url=url, daily_url=daily, create_bucket=False))
 

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 from collector.compaction.compaction import DayResult, How, Ticks, alone, compacted
 from collector.compaction.day import Trees
+from collector.compaction.foreign import require_own_places
 from collector.compaction.survey import Dates, Survey
 from collector.domain.errors import ConfigError, DamagedError
 from collector.domain.names import DAY_US, date_of, iso_time
@@ -79,6 +80,7 @@ class Choice(NamedTuple):
 def compact(trees: Trees, dates: Dates, how: How, choice: Choice, *, as_json: bool = False) -> int:
     """Compact and print a line a day, then the totals; returns the exit code. Raises ConfigError or StoreError."""
     require_archive(trees.archive)
+    require_own_places(trees)
     if how.dry:
         results = _results(trees, dates, how, choice, as_json=as_json)
     else:

@@ -24,6 +24,7 @@ import json
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from collector.config.addresses import lie_in_one_another, resolved
 from collector.config.display import display, shown_name
 from collector.domain.errors import ConfigError, StoreError
 from collector.domain.records import ROW_TYPES, UNDECODED
@@ -191,13 +192,12 @@ def _beside(store: ObjectStore) -> str:
     found = bucket_of(store.url)
     if found is not None and not found[1]:
         raise ConfigError([f"{display(store.url)} has no prefix to put {SUFFIX} behind: name a TARGET"])
-    return store.url.rstrip("/") + SUFFIX
+    return resolved(store.url) + SUFFIX
 
 
 def _require_outside(store: ObjectStore, target: ObjectStore) -> None:
     """Raise ConfigError if one of the archives is, or lies in, the other one."""
-    inner, outer = f"{target.url.rstrip('/')}/", f"{store.url.rstrip('/')}/"
-    if inner.startswith(outer) or outer.startswith(inner):
+    if lie_in_one_another(store.url, target.url):
         raise ConfigError([f"{display(target.url)} and {display(store.url)} lie in one another: name another TARGET"])
 
 

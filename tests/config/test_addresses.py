@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -140,3 +141,15 @@ def test_day_files_are_beside_the_archive_by_default() -> None:
 def test_one_tree_never_lies_in_the_other(daily: str) -> None:
     assert "beside" in daily_problem("s3://b/x", daily)
     assert daily_problem("s3://b/x", "s3://b/x-daily") == ""
+
+
+def test_a_folder_is_the_same_however_it_is_spelled(tmp_path: Path) -> None:
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "link").symlink_to("archive")
+    url = (tmp_path / "archive").as_uri()
+    for other in ("link", "archive/_manifest/..", "none/../archive"):
+        spelled = f"{tmp_path.as_uri()}/{other}"
+        assert "beside" in daily_problem(url, spelled)
+        assert "beside" in daily_problem(spelled, url)
+        assert daily_of(spelled) == f"{url}-daily"
+    assert archive_of(f"{tmp_path.as_uri()}/archive/../archive-daily") == url

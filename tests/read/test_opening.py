@@ -48,6 +48,12 @@ def test_what_is_no_archive_is_told(folder: Path, tmp_path: Path) -> None:
         collector.read.open("s3://bucket/archive", storage={"key": "x"})
 
 
+def test_an_archive_is_not_read_as_its_own_day_files(folder: Path) -> None:
+    for daily in (folder, f"{folder}/../archive"):
+        with pytest.raises(collector.read.QuestionError, match="must lie beside the archive"):
+            collector.read.open(folder, daily=daily)
+
+
 def test_a_recorder_that_has_archived_nothing_yet_can_be_opened(tmp_path: Path) -> None:
     found = collector.read.open(tmp_path / "archive", data_dir=tmp_path)
     assert found.streams().num_rows == found.gaps().arrow().num_rows == 0

@@ -102,3 +102,49 @@ def test_days_that_were_pruned_before_are_told_in_one_line(
     assert compact(tmp_path, "--json") == 0
     reasons = [line for day in json.loads(capsys.readouterr().out)["days"] for line in day["left"]]
     assert "binance BTCUSDT trade: objects of it were pruned" in reasons
+
+
+def test_an_archive_is_never_the_place_of_its_own_day_files_however_it_is_spelled(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = sorted(archive.rglob("*"))
+    assert compact(tmp_path, "--daily", f"{tmp_path}/made/../archive") == 2
+    Path(f"{archive}-daily").symlink_to(archive)
+    assert compact(tmp_path) == 2
+    assert [line.count("must lie beside the archive") for line in capsys.readouterr().err.splitlines()] == [1, 1]
+    assert sorted(archive.rglob("*")) == files
+
+
+def test_the_configured_archive_has_its_configured_tree_however_it_is_spelled(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLLECTOR_ARCHIVE__URL", archive.as_uri())
+    monkeypatch.setenv("COLLECTOR_ARCHIVE__DAILY_URL", (tmp_path / "days").as_uri())
+    assert cli.main(["compact", f"{archive}/_manifest/.."]) == 0
+    assert len(list((tmp_path / "days").rglob("*.parquet"))) == 7
+
+
+def test_what_is_no_tree_of_day_files_is_left_alone(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(DirectoryStore(tmp_path / "other"), tmp_path / "made-other")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/todo.txt").write_text("buy milk", "utf-8")
+    before = sorted(tmp_path.rglob("*"))
+    for daily in ("other", "notes"):
+        assert compact(tmp_path, "--daily", str(tmp_path / daily)) == 2
+        assert "day files need a place of their own" in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+    assert compact(tmp_path) == 0
+    assert cli.main(["compact", f"{archive}-daily"]) == 2
+    assert "has day files: name the archive that they were made of" in capsys.readouterr().err
+
+
+def test_an_archive_with_some_day_files_in_it_is_refused_whichever_it_is_named_as(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compact(tmp_path) == 0
+    (manifest,) = Path(f"{archive}-daily/_manifest/date={SECOND}").iterdir()
+    (archive / f"_manifest/date={SECOND}" / manifest.name).write_bytes(manifest.read_bytes())
+    assert compact(tmp_path, "--daily", str(tmp_path / "new")) == 2
+    assert "has day files: name the archive" in capsys.readouterr().err

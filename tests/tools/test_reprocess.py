@@ -52,10 +52,11 @@ def test_a_target_and_a_part_can_be_named(archive: Path, tmp_path: Path, capsys:
     assert "0 segments, 0 objects" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("target", ["archive", "archive/below", "."])
+@pytest.mark.parametrize("target", ["archive", "archive/below", ".", "archive/../archive", "link"])
 def test_a_target_in_the_archive_or_around_it_is_refused(
     archive: Path, target: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (archive.parent / "link").symlink_to("archive")
     assert main(["reprocess", str(archive), str(archive.parent / target)]) == 2
     assert "lie in one another: name another TARGET" in capsys.readouterr().err
 
@@ -79,3 +80,16 @@ def test_a_part_that_cannot_be_is_refused(
     assert main(["reprocess", str(archive), "--to", "2026-12-01", option, value]) == 2
     assert capsys.readouterr().err == f"error: {said}\n"
     assert not Path(f"{archive}-reprocessed").exists()
+
+
+def test_a_target_that_is_another_archive_or_somebodys_folder_is_refused(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other/_manifest/date=2026-11-22"
+    other.mkdir(parents=True)
+    (other / "host-9-20261122T120000Z-4f2a9c.json").write_text("{}", "utf-8")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/todo.txt").write_text("buy milk", "utf-8")
+    for target in ("other", "notes"):
+        assert main(["reprocess", str(archive), str(tmp_path / target)]) == 2
+        assert "name another TARGET" in capsys.readouterr().err
