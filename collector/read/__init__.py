@@ -35,10 +35,10 @@ def open(  # noqa: A001 -- the name that outsiders were promised
     """Open an archive: a folder, `file:///folder` or `s3://bucket/prefix`. Nothing is read yet.
 
     With `data_dir`, a recorder's folder, what is not archived yet belongs to it: staged sets, sealed segments and the open
-    one, up to the last commit. `config` is a recorder's configuration, which says how to reach a bucket; it also names archive
-    and data directory, unless they are given. `storage` says how to reach a bucket, too: `region`, `endpoint_url`,
-    `addressing`. Credentials come from where boto3 looks for them. `asof` reads the archive as it was then: of what was
-    sealed by that time, and known of gaps.
+    one, up to the last commit. An archive that is not named is then the one in that folder, if there is one. `config` is a
+    recorder's configuration, which says how to reach a bucket; it also names archive and data directory, unless they are
+    given. `storage` says how to reach a bucket, too: `region`, `endpoint_url`, `addressing`. Credentials come from where
+    boto3 looks for them. `asof` reads the archive as it was then: of what was sealed by that time, and known of gaps.
 
     Day files are read in the place of what they replace: those of `daily`, by default those that `collector compact` puts beside
     the archive; `daily=""` reads none.

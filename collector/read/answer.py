@@ -63,7 +63,8 @@ def answer(holdings: Holdings, ask: Ask, when: Window) -> Frame:
     found = found._replace(pieces=of_host(found.pieces, ask.host))
     absent = holdings.absent(stream, live=ask.live)
     ledger_rows = [row for row in [*ledger, *absent] if not _is_behind(row, when, found.pieces)]
-    gaps = in_the_way(ledger_rows, stream, _crossed(when, found.pieces))
+    crossed = _crossed(when, found.pieces, holdings.lost_since_us(stream, live=ask.live))
+    gaps = in_the_way(ledger_rows, stream, crossed)
     names = columns_of(stream.data_type, ask.columns)
     answered = _Answer(holdings, stream, when, found, mode, names, ask.kinds, gaps)
     return Frame(" ".join(stream), answered.schema, answered.tables, [piece.name for piece in found.pieces], gaps)
@@ -131,11 +132,11 @@ class _Answer:
         marker.add(found)
 
 
-def _crossed(when: Window, pieces: list[Piece]) -> Window:
-    """The time that is read across: an end that is left open is that of the rows."""
+def _crossed(when: Window, pieces: list[Piece], lost_since_us: int) -> Window:
+    """The time that is read across: an end that is left open is that of the rows, or of lost ones before them."""
     firsts = [piece.received_min for piece in pieces if piece.received_min is not None]
     lasts = [piece.received_max for piece in pieces if piece.received_max is not None]
-    since = min(firsts, default=0) if when.since_us == 0 else when.since_us
+    since = min(lost_since_us, min(firsts, default=0)) if when.since_us == 0 else when.since_us
     until = max(lasts, default=0) + 1 if when.until_us == END_US else when.until_us
     return when._replace(since_us=since, until_us=max(until, since + 1))
 

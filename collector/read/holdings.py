@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from time import time_ns
-from typing import Any
+from typing import Any, TypeGuard
 
 import pyarrow as pa
 
 from collector.domain.errors import StoreError
-from collector.domain.names import gap_id, parse_segment_id, time_us
+from collector.domain.names import END_US, gap_id, parse_segment_id, time_us
 from collector.domain.records import GAP, UNDECODED, UNKNOWN, Gap, StreamKey
 from collector.read.condition import conditions
 from collector.read.day_tree import DayTree
@@ -99,8 +99,23 @@ class Holdings:
             if self._is_pruned(entry) and entry.object.received_min and entry.object.received_max:
                 first, last = time_us(entry.object.received_min), time_us(entry.object.received_max)
                 yield _absent(stream, PRUNED, entry.object.rows, first, last)
-        hosts = {entry.segment.host for entry in entries}
-        yield from self._unarchived(stream, hosts, live=live)
+        local = self._local if live else []
+        hosts = {entry.segment.host for entry in entries} | _hosts(local, stream)
+        links = {(one.host, one.previous_segment, time_us(one.opened_at)) for one in self._manifests.links()}
+        for host, previous, opened_us in links | _links(local):
+            if host in hosts and self._is_nowhere(previous, local):
+                begun_us = _begun_us(previous)
+                yield _absent(stream, NOT_ARCHIVED, None, begun_us, max(begun_us, opened_us))
+
+    def lost_since_us(self, stream: StreamKey, *, live: bool) -> int:
+        """When the first segment began that is nowhere although one of the data directory follows it; END_US without any.
+
+        It had rows: a wrong archive, or none, has only such gaps before its first row.
+        """
+        local = self._local if live else []
+        hosts = _hosts(local, stream)
+        lost = (previous for host, previous, _ in _links(local) if host in hosts)
+        return min((_begun_us(previous) for previous in lost if self._is_nowhere(previous, local)), default=END_US)
 
     def conditions(self, streams: Iterable[StreamKey], when: Window) -> Iterator[dict[str, Any]]:
         """The rows of `condition.conditions` for these streams. Raises StoreError."""
@@ -129,14 +144,9 @@ class Holdings:
         """The moment that is asked about, in microseconds since the epoch."""
         return time_ns() // 1_000 if self._asof_us is None else self._asof_us
 
-    def _unarchived(self, stream: StreamKey, hosts: set[str], *, live: bool) -> Iterator[LedgerRow]:
-        there = {*self._manifests.ids, *(segment.segment_id for segment in (self._local if live else ()))}
-        for host, previous, opened_at in {
-            (one.host, one.previous_segment, one.opened_at) for one in self._manifests.links()
-        }:
-            if host in hosts and previous is not None and previous not in there:
-                begun = int(parse_segment_id(previous).time.timestamp()) * 1_000_000
-                yield _absent(stream, NOT_ARCHIVED, None, begun, max(begun, time_us(opened_at)))
+    def _is_nowhere(self, segment_id: str | None, local: list[LocalSegment]) -> TypeGuard[str]:
+        is_there = segment_id in self._manifests.ids or any(one.segment_id == segment_id for one in local)
+        return segment_id is not None and not is_there
 
     def _is_pruned(self, entry: Entry) -> bool:
         return self._manifests.pruned_at(entry) is not None
@@ -195,6 +205,24 @@ def _is_of(stream: StreamKey, exchange: str | None, symbol: str | None) -> bool:
     return (exchange is None or stream.exchange in {exchange, UNKNOWN}) and (
         symbol is None or stream.symbol in {symbol, UNKNOWN}
     )
+
+
+def _hosts(local: list[LocalSegment], stream: StreamKey) -> set[str]:
+    return {segment.host for segment in local if any(piece.stream == stream for piece in segment.pieces)}
+
+
+def _links(local: list[LocalSegment]) -> set[tuple[str, str | None, int]]:
+    """Hosts, the segments that are followed, and when those that follow begin: journals are read later than received."""
+    return {(segment.host, segment.previous_segment, _first_us(segment)) for segment in local}
+
+
+def _first_us(segment: LocalSegment) -> int:
+    firsts = (piece.received_min for piece in segment.pieces if piece.received_min is not None)
+    return min([segment.opened_us, *firsts])
+
+
+def _begun_us(segment_id: str) -> int:
+    return int(parse_segment_id(segment_id).time.timestamp()) * 1_000_000
 
 
 def _absent(stream: StreamKey, kind: str, missing: int | None, first_us: int, last_us: int) -> LedgerRow:

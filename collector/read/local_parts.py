@@ -23,6 +23,9 @@ class LocalSegment(NamedTuple):
     pieces: list[Piece]
     gaps: list[LedgerRow]
     """Its part of the ledger; a set's stands in pieces of the type `gap`."""
+    previous_segment: str | None
+    """The one before it that had rows; None for a recorder's first."""
+    opened_us: int
 
 
 def local_segments(data_dir: Path) -> list[LocalSegment]:
@@ -54,7 +57,8 @@ def staged_segment(folder: Path) -> LocalSegment | None:
         piece_of(Entry(entry, manifest, "staged"))._replace(path=folder / object_file_name(entry.key))
         for entry in manifest.objects
     ]
-    return LocalSegment(manifest.host, manifest.segment_id, time_us(manifest.sealed_at), pieces, [])
+    sealed_us, opened_us = time_us(manifest.sealed_at), time_us(manifest.opened_at)
+    return LocalSegment(manifest.host, manifest.segment_id, sealed_us, pieces, [], manifest.previous_segment, opened_us)
 
 
 def _segment(path: Path) -> LocalSegment | None:
@@ -66,10 +70,14 @@ def _segment(path: Path) -> LocalSegment | None:
                 sealed = None if is_written else int(segment.meta.get("sealed_at", "0"))
                 pieces = [_piece(held, host, path, is_written=is_written) for held in segment.streams()]
                 gaps = [LedgerRow(*row) for row in segment.gaps()]
+                previous, opened_us = (
+                    segment.meta.get("previous_segment") or None,
+                    int(segment.meta.get("opened_at", "0")),
+                )
         except FileNotFoundError:
             # An open one may have been sealed just now: then it has another name.
             continue
-        return LocalSegment(host, segment_id_of(path), sealed, pieces, gaps)
+        return LocalSegment(host, segment_id_of(path), sealed, pieces, gaps, previous, opened_us)
     return None
 
 

@@ -38,6 +38,8 @@ def open_archive(
     if loaded is not None and str(archive) == DEFAULT_ARCHIVE:
         archive = loaded.archive_url
         data_dir = loaded.data_dir if data_dir is None else data_dir
+    elif data_dir is not None and str(archive) == DEFAULT_ARCHIVE and (Path(data_dir) / "archive").is_dir():
+        archive = Path(data_dir) / "archive"
     if data_dir is not None and not Path(data_dir).is_dir():
         raise QuestionError(f"{data_dir} is not a folder: data_dir is where a recorder keeps its segments")
     store = _store(str(archive), loaded, storage or {})

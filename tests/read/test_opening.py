@@ -59,6 +59,15 @@ def test_a_recorder_that_has_archived_nothing_yet_can_be_opened(tmp_path: Path) 
     assert found.streams().num_rows == found.gaps().arrow().num_rows == 0
 
 
+def test_a_data_directory_names_the_archive_in_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path / "made")
+    assert collector.read.open(data_dir=folder.parent).url == folder.as_uri()
+    (tmp_path / "empty").mkdir()
+    assert collector.read.open(data_dir=tmp_path / "empty").url == (tmp_path / "made/data/archive").as_uri()
+
+
 def test_arrow_comes_only_once_an_archive_is_opened() -> None:
     program = "import sys, collector.read, collector.read.demo_mark; sys.exit('pyarrow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

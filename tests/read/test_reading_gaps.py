@@ -247,3 +247,26 @@ def test_messages_that_have_no_row_are_a_gap_before_the_archiver_has_seen_them(
     assert found.undecoded("BTCUSDT").arrow().to_pylist() == before
     with pytest.raises(GapError, match="undecodable, cause parse"):
         found.trades("BTCUSDT").arrow()
+
+
+@pytest.mark.parametrize("step", ["seal", "commit", "stage_only"])
+def test_what_a_data_directory_goes_on_from_is_missed_where_the_archive_is_another(
+    world: RecordedWorld, frames: list[Frame], tmp_path: Path, step: str
+) -> None:
+    """No row is before the gap, but rows were: those of the first segment, which stand in the right archive."""
+    world.receive(frames[:1_000])
+    world.seal()
+    world.archive()
+    world.receive(frames[1_000:2_000])
+    world.commit() if step == "commit" else world.seal()
+    if step == "stage_only":
+        world.stage_only()
+    assert collector.read.open(data_dir=world.data_dir).trades("BTCUSDT").gaps == []
+    found = collector.read.open(tmp_path / "elsewhere", data_dir=world.data_dir)
+    with pytest.raises(GapError, match="not_archived"):
+        found.trades("BTCUSDT").arrow()
+    marked = found.trades("BTCUSDT", gaps="mark").arrow()
+    assert marked["trade_id"].to_pylist() == trade_ids(frames[1_000:2_000])
+    assert [row["trade_id"] for row in marked.to_pylist() if row["gap_id"]] == trade_ids(frames[1_000:2_000])[:1]
+    (first,) = marked["received_at"][:1].to_pylist()
+    assert found.trades("BTCUSDT", first).gaps == []
