@@ -119,8 +119,8 @@ class Archive:
         exchange's; `clock="exchange"` takes the exchange's, or the other where the message has none.
 
         `gaps` is what happens where rows are missing, or may be: `raise` refuses with a GapError; `mark` adds a column
-        `gap_id`, which has at the first row behind a gap its id (of several with spaces between), else null; `split` adds
-        a column `piece` that counts from 0 and changes behind each gap; `ignore` reads across.
+        `gap_id`, which has at each row before which a gap is, or may be, its id (of several with spaces between), else null;
+        `split` adds a column `piece` that counts from 0 and changes at each such row; `ignore` reads across.
 
         `live=False` reads the archive alone. `host` chooses among recorders of the same stream; without it, several that
         recorded at the same time are an error.

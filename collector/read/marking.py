@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from collector.domain.names import gap_id
 from collector.domain.records import StreamKey
 from collector.read.errors import QuestionError
+from collector.read.gap_places import PlacedByTime
 from collector.read.id_order import ids_of
 from collector.read.ledger.gaps import LedgerRow
 from collector.read.window import row_times
@@ -34,7 +35,8 @@ def mode_of(text: str) -> Mode:
 
 class _Gap(NamedTuple):
     row: LedgerRow
-    series: int | None
+    by_time: PlacedByTime
+    series: int | None = None
     """The series that it is in, once rows of that were met."""
 
 
@@ -49,8 +51,8 @@ class Marker:
         self._piece = 0
 
     def add(self, gaps: Iterable[LedgerRow]) -> None:
-        """Look for these gaps, too. Behind one that lasts there is no row to mark."""
-        self._waiting += [_Gap(row, None) for row in gaps if row.gap.ended_at is not None]
+        """Look for these gaps, too."""
+        self._waiting += [_Gap(row, PlacedByTime(row.gap)) for row in gaps]
 
     def marked(self, table: pa.Table) -> pa.Table:
         """The rows with the column; without one if the mode has none."""
@@ -74,10 +76,11 @@ class Marker:
         waiting = []
         for gap in self._waiting:
             placed = gap if gap.series is not None else gap._replace(series=self._series(gap.row, columns))
-            index = columns.first_behind(placed)
-            if index < 0:
+            indexes = columns.places(placed)
+            # A row that was received before the gap may still come: only ids tell that there is none.
+            if not (indexes and columns.has_ids_of(placed)):
                 waiting.append(placed)
-            else:
+            for index in indexes:
                 found.setdefault(index, []).append(gap.row.gap.gap_id)
         self._waiting = waiting
         return {index: " ".join(ids) for index, ids in found.items()}
@@ -103,23 +106,30 @@ class _Columns:
     """The columns of a table that gaps are placed by."""
 
     def __init__(self, table: pa.Table, id_columns: Sequence[str]) -> None:
-        self._times = row_times(table, "received")
+        self._times = row_times(table, "received").combine_chunks()
+        span = pc.min_max(self._times).as_py()
+        self._span = span["min"], span["max"]
         self._series = table["series"]
         self._ids = ids_of(table, id_columns) if id_columns else None
 
     def all_series(self) -> list[int]:
         return sorted(series for series in pc.unique(self._series).to_pylist() if series is not None)
 
-    def first_behind(self, gap: _Gap) -> int:
-        """The index of the first row behind a gap, by ids where these tell; -1 if there is none yet."""
+    def has_ids_of(self, gap: _Gap) -> bool:
+        """Whether ids tell where the gap is."""
         ledger = gap.row.gap
-        is_numbered = ledger.kind == "sequence" and (ledger.actual_id or "").isdecimal()
-        if self._ids is not None and is_numbered and gap.series is not None:
-            behind = pc.or_(
-                pc.greater(self._series, gap.series),
-                pc.and_(pc.equal(self._series, gap.series), pc.greater_equal(self._ids, int(ledger.actual_id or 0))),
-            )
-        else:
-            behind = pc.greater_equal(self._times, ledger.ended_at)
-        index: int = pc.index(behind, True).as_py()
+        is_numbered = ledger.kind == "sequence" and (ledger.actual_id or "").isdecimal() and ledger.ended_at is not None
+        return self._ids is not None and is_numbered and gap.series is not None
+
+    def places(self, gap: _Gap) -> list[int]:
+        """The indexes of the rows before which a gap may lie."""
+        if self.has_ids_of(gap):
+            index = self._first_behind(gap.series, int(gap.row.gap.actual_id or 0))
+            return [] if index < 0 else [index]
+        return [] if gap.by_time.is_far(*self._span) else gap.by_time.among(self._times)
+
+    def _first_behind(self, series: int | None, next_id: int) -> int:
+        """The index of the first row of the series from an id on; -1 if there is none yet."""
+        own = pc.and_(pc.equal(self._series, series), pc.greater_equal(self._ids, next_id))
+        index: int = pc.index(pc.or_(pc.greater(self._series, series), own), True).as_py()
         return index

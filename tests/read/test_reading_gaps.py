@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import collector.read
-from collector.domain.records import Gap
+from collector.domain.records import Gap, StreamKey
 from collector.read import GapError
 from collector.read.archive import Archive
 from collector.storage.store.deleting import DeletingDirectoryStore
@@ -181,6 +181,42 @@ def test_a_gap_without_ids_is_marked_by_time_and_several_share_a_row(tmp_path: P
     silence = gap(3, 9, gap_id="aa", kind="silence", expected_id=None, actual_id=None)
     marks = toy(tmp_path, silence, gap(2, 10, gap_id="bb")).trades("BTC/USD", gaps="mark").arrow()["gap_id"]
     assert marks.to_pylist() == [None, None, "bb aa", None]
+
+
+def received_at(seconds: dict[int, float], folder: Path, *gaps: Gap) -> Archive:
+    """An archive of trades by id, and when each was received, in seconds after noon."""
+    messages = [message(0, id_, trade(id_), received_us=NOON_US + int(at * 1_000_000)) for id_, at in seconds.items()]
+    store = DirectoryStore(folder / "archive")
+    stream = StreamKey("binance", "BTCUSDT", "trade")
+    archive(store, folder / "a", messages, (stream,), [("binance", "BTCUSDT", gap) for gap in gaps])
+    return collector.read.open(folder / "archive")
+
+
+def pieces(found: Archive) -> list[tuple[int, int]]:
+    """The id of each trade, and its piece."""
+    table = found.trades("BTCUSDT", gaps="split", kinds=None, columns=["trade_id"]).arrow()
+    return [(int(row["trade_id"]), row["piece"]) for row in table.to_pylist()]
+
+
+def test_a_gap_placed_by_time_is_marked_where_it_is_though_a_row_came_late(tmp_path: Path) -> None:
+    """Trades 6 and 7 are missing; 3 came by a slower line, after the gap."""
+    budget = gap(0, 0, kind="budget", expected_id=None, actual_id=None)._replace(
+        started_at=NOON_US + 5_500_000, ended_at=NOON_US + 7_500_000
+    )
+    found = received_at({1: 1, 2: 2, 3: 8.5, 4: 4, 5: 5, 8: 8, 9: 9}, tmp_path, budget)
+    assert pieces(found) == [(1, 0), (2, 0), (3, 1), (4, 2), (5, 2), (8, 3), (9, 3)]
+
+
+def test_each_row_within_a_gap_that_no_ids_place_is_marked(tmp_path: Path) -> None:
+    damaged = gap(2, 6, kind="damaged", expected_id=None, actual_id=None)
+    found = received_at({1: 1, 2: 2, 4: 4, 5: 5, 6: 6, 7: 7}, tmp_path, damaged)
+    assert pieces(found) == [(1, 0), (2, 0), (4, 1), (5, 2), (6, 3), (7, 3)]
+
+
+def test_each_row_since_a_gap_that_lasts_is_marked(tmp_path: Path) -> None:
+    lasting = gap(2, None, kind="damaged", expected_id=None, actual_id=None)
+    found = received_at({1: 1, 2: 2, 4: 4, 5: 5}, tmp_path, lasting)
+    assert pieces(found) == [(1, 0), (2, 0), (4, 1), (5, 2)]
 
 
 def test_what_repaired_a_gap_stands_in_its_place(tmp_path: Path) -> None:
