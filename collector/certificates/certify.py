@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from collector import __version__
 from collector.certificates.certificate import FORMAT, Certificate, CertifiedGap, CertifiedObject, Found
 from collector.domain.errors import DamagedError, StoreError
-from collector.domain.names import DAY_US, END_US, date_of, gap_id, iso_time, time_us
+from collector.domain.names import DAY_US, date_of, gap_id, iso_time, time_us
 from collector.domain.records import UNDECODED, Gap, StreamKey
 from collector.read.condition import day_condition, extent
 from collector.read.holdings import Holdings
@@ -51,8 +51,8 @@ def certificates(
 ) -> Iterator[Certificate]:
     """A certificate for each day that the window touches, by stream and date.
 
-    An end of the window that is open is that of the stream's rows, pruned ones included; days are judged whole. `tick` is
-    called after each stream, with the number of all. Raises StoreError, and DamagedError if a manifest or a record of what
+    An open start is the stream's first row, pruned ones included. An open end is its last one, but now for a window with a
+    start: there a stream that ended is missing. Days are judged whole. `tick` is called after each stream, with the number of all. Raises StoreError, and DamagedError if a manifest or a record of what
     was pruned cannot be read: then nobody knows what is missing.
     """
     holdings.look()
@@ -107,9 +107,11 @@ def _days(archived: Iterable[Piece], local: Iterable[Piece], when: Window, now_u
         touched += [time // DAY_US for time in (piece.received_min, piece.received_max) if time is not None]
     if not touched:
         return range(0)
+    today = (now_us - 1) // DAY_US
+    if when == Window():
+        return range(min(touched), min(max(touched), today) + 1)
     first = min(touched) if when.since_us == 0 else when.since_us // DAY_US
-    last = max(touched) if when.until_us == END_US else (when.until_us - 1) // DAY_US
-    return range(first, min(last, (now_us - 1) // DAY_US) + 1)
+    return range(first, min((when.until_us - 1) // DAY_US, today) + 1)
 
 
 def _held(store: ObjectStore, entry: Entry, pruned_at: str | None) -> _Held:

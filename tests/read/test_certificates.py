@@ -139,6 +139,22 @@ def test_days_are_those_of_the_rows_or_of_the_window(old_store: DeletingDirector
     assert {day: one.state for (_, day), one in asked.items()} == {"2026-11-21": "missing", "2026-11-22": "missing"}
 
 
+def test_with_a_start_alone_a_stream_that_ended_is_missing_until_now(
+    old_store: DeletingDirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.read.holdings.time_ns", lambda: (NOON_US + 4 * DAY_US) * 1_000)
+    folder = Path(old_store.url.removeprefix("file://"))
+    for manifest in folder.glob(f"_manifest/date={old_archive.THIRD}/*.json"):
+        manifest.unlink()
+    assert [day for _, day in certified(old_store, data_types="trade")] == [old_archive.FIRST, old_archive.SECOND]
+    for since, days in (
+        (1, {"2026-11-24": "degraded", "2026-11-25": "missing", "2026-11-26": "missing", "2026-11-27": "missing"}),
+        (3, {"2026-11-26": "missing", "2026-11-27": "missing"}),
+    ):
+        found = certified(old_store, when=Window(NOON_US + since * DAY_US), data_types="trade")
+        assert {day: one.state for (_, day), one in found.items()} == days
+
+
 def test_what_was_pruned_stands_in_the_certificate(old_store: DeletingDirectoryStore) -> None:
     before = one_of(old_store)
     old_archive.pruned(old_store)
