@@ -20,7 +20,7 @@ from collector.read.ledger.gaps import LedgerRow
 from collector.read.ledger.ledger_table import LEDGER_SCHEMA, ledger_table
 from collector.read.ledger.unrepaired import is_bookless, reaches
 from collector.read.marking import mode_of
-from collector.read.question import stream_of
+from collector.read.question import require_list, stream_of
 from collector.read.stream_table import STREAM_SCHEMA, stream_rows
 from collector.read.window import Moment, Window, moment_us, window
 
@@ -72,6 +72,7 @@ class Archive:
         """
         if source not in SOURCES:
             raise QuestionError(f"source = {source!r}: must be one of {', '.join(map(repr, SOURCES))}")
+        require_list("kinds", kinds)
         ask = Ask(source, symbol, exchange, columns, gaps, live, host, kinds if source == "trade" else None)
         return self._frame(ask, window(start, end, clock))
 

@@ -9,8 +9,6 @@ from collector.domain.names import iso_time
 if TYPE_CHECKING:
     from collector.read.ledger.gaps import LedgerRow
 
-DISTRIBUTION = "market-data-collector"
-
 _WAYS_ON = (
     'Three ways on: gaps="mark" adds a column that names the gap before a row, gaps="split" numbers the pieces between gaps,'
     ' gaps="ignore" reads across them.'
@@ -49,7 +47,9 @@ class MissingExtraError(ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         """`extra` is the optional dependency that brings the package."""
-        super().__init__(f"{package} is not installed: pip install '{DISTRIBUTION}[{extra}]'", name=package)
+        super().__init__(
+            f"{package} is not installed: pip install {package} (the extra {extra!r} brings it)", name=package
+        )
 
 
 def gap_text(row: "LedgerRow") -> str:

@@ -11,7 +11,7 @@ _LENGTH: Final = re.compile(r"([1-9][0-9]{0,9})(us|ms|s|m|h|d)")
 
 def every_us(text: str) -> int:
     """Microseconds of a length. Raises QuestionError for anything else."""
-    match = _LENGTH.fullmatch(text)
+    match = _LENGTH.fullmatch(str(text))
     if match is None:
         raise QuestionError(
             f"every = {text!r}: must be a number and one of {', '.join(_UNITS_US)}, such as 100ms or 1m"

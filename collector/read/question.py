@@ -27,27 +27,42 @@ def stream_of(streams: Iterable[StreamKey], data_type: str, symbol: str, exchang
     """The stream that is meant: of the only exchange that has the symbol unless one is named. Raises QuestionError."""
     if schema_of(data_type, SCHEMA_VERSION) is None or data_type == GAP:
         raise QuestionError(f"{data_type!r} is no data type with rows")
-    known = sorted(stream for stream in streams if exchange in {None, stream.exchange})
+    streams = sorted(streams)
+    known = [stream for stream in streams if exchange in {None, stream.exchange}]
     found = [stream for stream in known if stream.symbol == symbol and stream.data_type == data_type]
     if len(found) == 1:
         return found[0]
     if found:
         names = ", ".join(stream.exchange for stream in found)
         raise QuestionError(f"{symbol} {data_type} was recorded from {names}: choose one with exchange=")
-    others = [stream for stream in known if stream.symbol == symbol] or known
+    others = [stream for stream in known if stream.symbol == symbol] or known or streams
     listed = ", ".join(" ".join(stream) for stream in others[:_NAMED])
     more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
-    raise QuestionError(f"there is no {data_type} of {symbol}; there is {listed or 'nothing'}{more}")
+    whose = symbol if exchange is None else f"{exchange} {symbol}"
+    raise QuestionError(f"there is no {data_type} of {whose}; there is {listed or 'nothing'}{more}")
 
 
 def columns_of(data_type: str, columns: Sequence[str] | None) -> list[str]:
     """The columns asked for, in that order; None means all. Raises QuestionError for one that the data type does not have."""
+    require_list("columns", columns)
     schema = schema_of(data_type, SCHEMA_VERSION)
     names: list[str] = [] if schema is None else schema.names
     unknown = [name for name in columns or () if name not in names]
     if unknown:
         raise QuestionError(f"{data_type} has no column {', '.join(unknown)}; it has {', '.join(names)}")
     return names if columns is None else list(columns)
+
+
+def require_list(name: str, value: object) -> None:
+    """Refuse one text where several are meant: it would be taken for its letters. Raises QuestionError."""
+    if isinstance(value, str):
+        raise QuestionError(f"{name} = {value!r}: must be a list, such as [{value!r}]")
+
+
+def require_count(name: str, value: object) -> None:
+    """Raises QuestionError for anything but a whole number from 1 on."""
+    if not isinstance(value, int) or value < 1:
+        raise QuestionError(f"{name} = {value!r}: must be a whole number from 1 on")
 
 
 def chosen(pieces: Iterable[Piece], window: Window, stream: StreamKey, ledger: Iterable[LedgerRow]) -> Chosen:

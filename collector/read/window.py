@@ -1,8 +1,10 @@
 """The stretch of time a question is about, and the time of a row in it."""
 
 from datetime import UTC, date, datetime
+from numbers import Integral
+from operator import index
 from time import time_ns
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, SupportsIndex
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +22,11 @@ Moment = str | date | int
 
 TIME_COLUMNS: Final = ("received_at", "exchange_at", "line")
 """What the time of a row follows from."""
+
+_EARLIEST_US: Final = 100_000_000_000_000
+"""In 1973. A number below it is a time of today in seconds or milliseconds, and 0 is the beginning of all."""
+
+_EXAMPLE_US: Final = 1_795_442_400_000_000
 
 EXCHANGE_SLACK_US: Final = 3_600_000_000
 """By the exchange's clock, rows are found that were received up to an hour before or after."""
@@ -61,14 +68,14 @@ def window(start: Moment | None, end: Moment | None, clock: str = "received") ->
     since = 0 if start is None else moment_us(start)
     until = END_US if end is None else moment_us(end)
     if since >= until:
-        raise QuestionError(f"start must be before end: {start} and {end}")
+        raise QuestionError(f"start must be before end: {_named(since)} and {_named(until)}")
     return Window(since, until, "exchange" if clock == "exchange" else "received")
 
 
 def moment_us(moment: Moment) -> int:
     """Microseconds since the epoch. Raises QuestionError for anything that is no moment."""
-    if isinstance(moment, int):
-        return moment
+    if isinstance(moment, (int, Integral)):
+        return _whole_us(moment)
     if moment == "now":
         return time_ns() // 1_000
     try:
@@ -79,6 +86,18 @@ def moment_us(moment: Moment) -> int:
         return time_us((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat())
     except (ValueError, TypeError) as error:
         raise QuestionError(f"{moment!r} is no time such as 2026-11-23T14:00 (UTC unless it says otherwise)") from error
+
+
+def _named(at_us: int) -> str:
+    return iso_time(at_us) if at_us < END_US else "the end of all time"
+
+
+def _whole_us(moment: SupportsIndex) -> int:
+    """The microseconds that a number says. Raises QuestionError where it can only be seconds, milliseconds or nanoseconds."""
+    found = index(moment)
+    if isinstance(moment, bool) or (found != 0 and not _EARLIEST_US <= found <= END_US):
+        raise QuestionError(f"{moment!r} is no time in microseconds since the epoch, such as {_EXAMPLE_US}")
+    return found
 
 
 def row_times(table: pa.Table, clock: Clock) -> pa.ChunkedArray:

@@ -101,7 +101,8 @@ def _jobs(name: str, asked: Asked, wanted: list[str]) -> list[Job]:
 
 
 def _gaps(jobs: list[Job]) -> list[LedgerRow]:
-    return [row for job in jobs for row in job.gaps]
+    found = {row.gap.gap_id: row for job in jobs for row in job.gaps}
+    return sorted(found.values(), key=lambda row: (row.gap.started_at, row.gap.gap_id))
 
 
 def _refuse_gaps(asked: Asked, jobs: list[Job]) -> None:

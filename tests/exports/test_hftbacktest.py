@@ -96,7 +96,7 @@ def test_without_numpy_the_command_names_what_to_install(whole: RecordedWorld, t
         capture_output=True, text=True, check=False, timeout=120, encoding="utf-8",
     )  # fmt: skip
     assert done.returncode == 2
-    assert done.stderr == "error: numpy is not installed: pip install 'market-data-collector[read]'\n"
+    assert done.stderr == "error: numpy is not installed: pip install numpy (the extra 'read' brings it)\n"
 
 
 def test_gaps_are_refused_or_told(

@@ -108,6 +108,6 @@ def test_what_is_not_installed_is_named_with_its_install_line(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError) as missing:
         getattr(counted.frame, call)()
-    assert str(missing.value) == f"{package} is not installed: pip install 'market-data-collector[{package}]'"
+    assert str(missing.value) == f"{package} is not installed: pip install {package} (the extra {package!r} brings it)"
     assert isinstance(missing.value, ImportError)
     assert counted.read == 0

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -14,6 +15,7 @@ import pytest
 import collector.read
 from collector.domain.errors import DamagedError, StoreError
 from collector.read.archive import Archive
+from collector.read.window import window
 from collector.storage.store.directory import DirectoryStore
 from tests.read.recorded_world import Frame, RecordedWorld, data_of, trade_ids
 from tests.seaweed import Seaweed
@@ -356,6 +358,30 @@ def test_a_stream_is_found_by_its_symbol_alone_or_the_choice_is_named(tmp_path: 
     assert ids(found.trades("BTC/USD", exchange="other")) == ["7"]
     with pytest.raises(collector.read.QuestionError, match=r"no book_delta of BTC/USD; there is other BTC/USD trade"):
         found.deltas("BTC/USD")
+    with pytest.raises(collector.read.QuestionError, match=r"no trade of othr BTC/USD; there is other BTC/USD trade"):
+        found.trades("BTC/USD", exchange="othr")
     for wrong in ({"source": "trades"}, {"gaps": "skip"}, {"clock": "mine"}, {"columns": ["prise"]}, {"start": "noon"}):
         with pytest.raises(collector.read.QuestionError):
             found.trades("BTC/USD", exchange="toy", **wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"kinds": "market"}, {"columns": "price"}])
+def test_one_text_is_not_taken_for_a_list_of_letters(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    found = toy(tmp_path, [message(0, 1, trade(1))])
+    with pytest.raises(collector.read.QuestionError, match=r"must be a list, such as \['"):
+        found.trades("BTC/USD", **wrong)
+
+
+@pytest.mark.parametrize("at", [NOON_US // 1_000_000, NOON_US // 1_000, NOON_US * 1_000, 10**30, -1, True])
+def test_a_number_in_another_unit_is_no_moment(at: int) -> None:
+    with pytest.raises(collector.read.QuestionError, match="no time in microseconds since the epoch"):
+        window(at, None)
+
+
+def test_a_number_of_any_kind_is_a_moment_and_an_end_before_its_start_is_named_as_people_write_it() -> None:
+    of_numpy: Any = np.int64(NOON_US)
+    assert window(of_numpy, None).since_us == NOON_US
+    with pytest.raises(
+        collector.read.QuestionError, match=r"must be before end: 2026-11-23T12:00:00\.000000Z and 2026"
+    ):
+        window(NOON_US, NOON_US)

@@ -160,7 +160,7 @@ def test_depth_ends_with_the_recording_and_has_a_level_at_least(archive: Archive
     begin = (last - timedelta(seconds=1)).isoformat()
     out = said(capsys, "depth", "BTCUSDT", "--from", begin, "--json")[1]
     assert 5 <= len(out.splitlines()) <= 11
-    with pytest.raises(QuestionError, match="levels = 0: must be at least 1"):
+    with pytest.raises(QuestionError, match="levels = 0: must be a whole number from 1 on"):
         archive.depth("BTCUSDT", begin, last, levels=0)
 
 

@@ -26,11 +26,12 @@ from collector.read.books.course import (
 )
 from collector.read.books.depth import Sampling, depth_schema, depth_tables, followed
 from collector.read.books.view import BookView, moment
-from collector.read.errors import GapError, QuestionError
+from collector.read.errors import GapError
 from collector.read.frame import Frame
 from collector.read.ledger.gaps import LedgerRow
 from collector.read.ledger.unrepaired import reaches
 from collector.read.marking import Mode
+from collector.read.question import require_count
 from collector.read.window import TIME_COLUMNS, Window, row_times
 
 TRADE_COLUMNS: Final = (*TIME_COLUMNS, *TradeRow._fields)
@@ -61,6 +62,8 @@ class BookQuestions:
 
     def at(self, at_us: int, depth: int | None) -> BookView:
         """The book at a moment."""
+        if depth is not None:
+            require_count("depth", depth)
         frame, gaps = self._rows(Window(at_us, at_us + 1))
         book = followed(frame.batches(), frame.gaps, depth_of(self._stream))
         why = why_unknown(book, gaps, at_us)
@@ -72,8 +75,7 @@ class BookQuestions:
 
     def depth(self, when: Window, levels: int, every_us: int) -> Frame:
         """The best levels at each multiple of `every_us` in the window."""
-        if levels < 1:
-            raise QuestionError(f"levels = {levels}: must be at least 1")
+        require_count("levels", levels)
         frame, _ = self._rows(when)
         gaps = [row for row in frame.gaps if reaches(row, when)]
         schema = depth_schema(self._mode)
