@@ -84,6 +84,8 @@ def _exported(arguments: argparse.Namespace) -> int:
     with new_folder(arguments.dest) as folder:
         for job in jobs:
             _write(asked, job, folder)
+        if not any(folder.iterdir()):
+            raise QuestionError("nothing was recorded in that time")
         if arguments.gaps == "mark":
             print(f"{write_gaps(folder, _gaps(jobs))} gaps in {GAPS_FILE}")
     return 0

@@ -3,12 +3,14 @@
 import hashlib
 import os
 import signal
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import collector.read
 from collector import cli
 from collector.exports.day_files import DayFiles
 from collector.exports.event_file import EventFile
@@ -80,3 +82,24 @@ def test_from_a_bucket_an_export_is_the_same(
         files = contents(tmp_path / form / "folder")
         assert len(files) > 1
         assert contents(tmp_path / form / "bucket") == files
+
+
+def test_a_stretch_in_which_no_row_falls_leaves_no_folder(
+    whole: RecordedWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (first,) = {
+        row["first"]
+        for row in collector.read.open(whole.data_dir / "archive").streams().to_pylist()
+        if row["data_type"] == "trade"
+    }
+    times = ["--from", first.isoformat(), "--to", (first + timedelta(microseconds=1)).isoformat()]
+    dest = tmp_path / "csv"
+    arguments = ["export", "tardis", str(whole.data_dir / "archive"), str(dest), "--symbol", "BTCUSDT", *times]
+    assert cli.main([*arguments, "--data-type", "trades", "--gaps", "mark"]) == 0
+    assert any("_trades_" in path.name for path in dest.iterdir())
+    assert (
+        cli.main([*arguments[:3], str(tmp_path / "quotes"), *arguments[4:], "--data-type", "quotes", "--gaps", "mark"])
+        == 2
+    )
+    assert "nothing was recorded in that time" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["csv"]
