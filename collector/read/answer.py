@@ -132,13 +132,25 @@ class _Answer:
         marker.add(found)
 
 
+def ends_of_rows(holdings: Holdings, stream: StreamKey, when: Window, *, live: bool, host: str | None) -> Window:
+    """The window, in which the ends that are left open are those of the stream's rows; empty if it has none."""
+    pieces = [piece for piece in holdings.pieces(stream) if live or piece.place in ARCHIVED]
+    return _with_ends(when, of_host(pieces, host))
+
+
 def _crossed(when: Window, pieces: list[Piece], lost_since_us: int) -> Window:
     """The time that is read across: an end that is left open is that of the rows, or of lost ones before them."""
+    found = _with_ends(when, pieces)
+    since = min(lost_since_us, found.since_us) if when.since_us == 0 else when.since_us
+    return found._replace(since_us=since, until_us=max(found.until_us, since + 1))
+
+
+def _with_ends(when: Window, pieces: list[Piece]) -> Window:
     firsts = [piece.received_min for piece in pieces if piece.received_min is not None]
     lasts = [piece.received_max for piece in pieces if piece.received_max is not None]
-    since = min(lost_since_us, min(firsts, default=0)) if when.since_us == 0 else when.since_us
-    until = max(lasts, default=0) + 1 if when.until_us == END_US else when.until_us
-    return when._replace(since_us=since, until_us=max(until, since + 1))
+    since = min(firsts, default=0) if when.since_us == 0 else when.since_us
+    until = max(lasts, default=-1) + 1 if when.until_us == END_US else when.until_us
+    return when._replace(since_us=since, until_us=max(since, until))
 
 
 def _is_behind(row: LedgerRow, when: Window, pieces: list[Piece]) -> bool:

@@ -6,7 +6,7 @@ from typing import Final
 import pyarrow as pa
 
 from collector.domain.records import GAP_STATUSES, UNDECODED, UNKNOWN
-from collector.read.answer import MARKET_KINDS, Ask, Kinds, answer
+from collector.read.answer import MARKET_KINDS, Ask, Kinds, answer, ends_of_rows
 from collector.read.bars import COLUMNS as BAR_COLUMNS
 from collector.read.bars import bar_frame
 from collector.read.books.questions import TRADE_COLUMNS, BookQuestions, Event
@@ -157,11 +157,12 @@ class Archive:
         return self._books(symbol, exchange, gaps, live, host).at(moment_us(at), depth)
 
     def depth(
-        self, symbol: str, start: Moment, end: Moment, *, levels: int = 20, every: str = "100ms",
-        exchange: str | None = None, gaps: str = "raise", live: bool = True, host: str | None = None,
+        self, symbol: str, start: Moment | None = None, end: Moment | None = None, *, levels: int = 20,
+        every: str = "100ms", exchange: str | None = None, gaps: str = "raise", live: bool = True, host: str | None = None,
     ) -> Frame:  # fmt: skip
         """The best `levels` of the book at each multiple of `every` (since the epoch) from `start` to before `end`.
 
+        An end that is left open is that of the rows. The columns are
         `at`, `last_id`, `bid_prices`, `bid_sizes`, `ask_prices`, `ask_sizes`, best first; all but `at` are null where the book
         is not known: behind a gap until the next whole book. With `mark`, `gap_id` names the gap it is unknown for; with
         `split`, `piece` changes behind each gap.
@@ -170,14 +171,14 @@ class Archive:
         return questions.depth(window(start, end), levels, every_us(every))
 
     def replay(
-        self, symbol: str, start: Moment, end: Moment, *, with_trades: bool = False, exchange: str | None = None,
-        gaps: str = "raise", live: bool = True, host: str | None = None,
+        self, symbol: str, start: Moment | None = None, end: Moment | None = None, *,
+        with_trades: bool = False, exchange: str | None = None, gaps: str = "raise", live: bool = True, host: str | None = None,
     ) -> Iterator[Event]:  # fmt: skip
         """The book as of `start`, if it is known, and then each update received before `end`, in the order of ids.
 
         `with_trades` also gives trades, each before the updates of the same time. Unless gaps are ignored there is an event
         where one is passed. Its row's `gap.stream_type` says of what: behind a gap of trades the book goes on, behind any
-        other there is no book until the next whole one. `raise` refuses at once.
+        other there is no book until the next whole one. `raise` refuses at once. An end that is left open is that of the rows.
         """
         questions, when = self._books(symbol, exchange, gaps, live, host), window(start, end)
         trades = None
@@ -248,7 +249,10 @@ class Archive:
             ledger = self._holdings.ledger(stream.exchange, symbol)
             return [row for row in ledger if is_bookless(row, stream, at_us)]
 
-        return BookQuestions(stream, mode, ask, bookless)
+        def ends(when: Window) -> Window:
+            return ends_of_rows(self._holdings, stream, when, live=live, host=host)
+
+        return BookQuestions(stream, mode, ask, bookless, ends)
 
     def _frame(self, ask: Ask, when: Window) -> Frame:
         self._holdings.look()

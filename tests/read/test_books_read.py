@@ -19,7 +19,7 @@ from tests.conftest import Lines
 from tests.read.recorded_world import Frame, RecordedWorld, fetched_book, trade_ids
 from tests.read.test_reading_gaps import without
 from tests.storage.archive.archive_files import archive
-from tests.storage.segment.segment_files import NOON_US, message
+from tests.storage.segment.segment_files import NOON_US, make_gap, message
 
 Top = dict[int, tuple[list[tuple[float, float]], list[tuple[float, float]]]]
 
@@ -98,6 +98,32 @@ def test_samples_of_the_depth_are_the_books_of_their_moments(whole: Archive, top
         bids = list(zip(row["bid_prices"], row["bid_sizes"], strict=True))
         asks = list(zip(row["ask_prices"], row["ask_sizes"], strict=True))
         assert (bids, asks) == tops[last_id]
+
+
+def test_ends_that_are_left_open_are_those_of_the_rows(whole: Archive) -> None:
+    table = whole.deltas("BTCUSDT", columns=["received_at", "last_id"], gaps="ignore").arrow()
+    times = table["received_at"].cast(pa.int64()).to_pylist()
+    found = whole.depth("BTCUSDT", every="100ms", levels=1, gaps="ignore").arrow()["at"].cast(pa.int64()).to_pylist()
+    assert found == list(range(-(-min(times) // 100_000) * 100_000, max(times) + 1, 100_000))
+    later = whole.depth("BTCUSDT", max(times) - 200_000, every="100ms", levels=1).arrow()["at"].cast(pa.int64())
+    assert later.to_pylist() == found[-len(later) :]
+    rows = [event.row for event in whole.replay("BTCUSDT", gaps="ignore")]
+    assert [row.last_id for row in rows if isinstance(row, BookRow)] == table["last_id"].to_pylist()
+
+
+def test_a_silence_behind_the_last_book_is_in_the_way_of_no_sample(tmp_path: Path) -> None:
+    stream = StreamKey("toy", "BTC/USD", "book_snapshot")
+    silence = make_gap(
+        stream_type="book_snapshot", kind="silence", expected_id=None, actual_id=None, started_at=NOON_US + 2_000_000,
+        ended_at=None,
+    )  # fmt: skip
+    book = json.dumps({"U": 1, "u": 1, "b": [["1", "1"]], "a": []}).encode()
+    messages = [message(0, id_, book) for id_ in (1, 2)]
+    archive(DirectoryStore(tmp_path / "archive"), tmp_path / "a", messages, (stream,), [("toy", "BTC/USD", silence)])
+    found = collector.read.open(tmp_path / "archive")
+    assert found.depth("BTC/USD", every="1s").arrow().num_rows == 2
+    with pytest.raises(GapError, match="silence"):
+        found.depth("BTC/USD", end=NOON_US + 3_000_000, every="1s").arrow()
 
 
 @pytest.mark.parametrize("place", [100, 250])

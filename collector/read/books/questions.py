@@ -53,12 +53,23 @@ _event: Final[Callable[[tuple[int, str, BookRow]], Event]] = partial(tuple.__new
 class BookQuestions:
     """Books of one stream, in one mode for gaps. Methods raise GapError, and as reading does."""
 
-    def __init__(self, stream: StreamKey, mode: Mode, ask: AskRows, bookless: Callable[[int], list[LedgerRow]]) -> None:
-        """`bookless` returns the rows of the ledger that say of a time that there was no book to apply updates to."""
+    def __init__(
+        self,
+        stream: StreamKey,
+        mode: Mode,
+        ask: AskRows,
+        bookless: Callable[[int], list[LedgerRow]],
+        ends: Callable[[Window], Window],
+    ) -> None:
+        """`bookless` returns the rows of the ledger that say of a time that there was no book to apply updates to.
+
+        `ends` puts the ends of the rows in place of those that a window leaves open.
+        """
         self._stream = stream
         self._mode = mode
         self._ask = ask
         self._bookless = bookless
+        self._ends = ends
 
     def at(self, at_us: int, depth: int | None) -> BookView:
         """The book at a moment."""
@@ -83,7 +94,7 @@ class BookQuestions:
         def tables() -> Iterator[pa.Table]:
             self._refuse(gaps)
             frame, course_gaps = self._rows(when)
-            sampling = Sampling(when, levels, every_us, course_gaps, schema, self._require_known)
+            sampling = Sampling(self._ends(when), levels, every_us, course_gaps, schema, self._require_known)
             yield from depth_tables(frame, depth_of(self._stream), sampling)
 
         return Frame(f"depth of {frame.name}", schema, tables, frame.files, gaps)
