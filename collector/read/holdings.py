@@ -90,7 +90,8 @@ class Holdings:
         return ledger.rows()
 
     def absent(self, stream: StreamKey, *, live: bool) -> Iterator[LedgerRow]:
-        """Gaps that no ledger has: what was pruned of the stream, and segments of its hosts that are not there.
+        """Gaps that no ledger has: what was pruned of the stream, segments of its hosts that are not there, and holes
+        that may still fill.
 
         With `live=False`, those that only the data directory has are not there either.
         """
@@ -100,6 +101,7 @@ class Holdings:
                 first, last = time_us(entry.object.received_min), time_us(entry.object.received_max)
                 yield _absent(stream, PRUNED, entry.object.rows, first, last)
         local = self._local if live else []
+        yield from (row for segment in local for row in segment.pending if row.stream == stream)
         hosts = {entry.segment.host for entry in entries} | _hosts(local, stream)
         links = {(one.host, one.previous_segment, time_us(one.opened_at)) for one in self._manifests.links()}
         for host, previous, opened_us in links | _links(local):

@@ -6,9 +6,17 @@ from typing import NamedTuple
 from collector.domain.errors import DamagedError, RetryError
 from collector.domain.names import time_us
 from collector.read.ledger.gaps import LedgerRow
+from collector.read.ledger.pending_holes import pending_holes
 from collector.read.manifests import Entry, piece_of
 from collector.read.pieces import Piece
-from collector.storage.segment.readable import HeldStream, is_open, readable, readable_segments, segment_id_of
+from collector.storage.segment.readable import (
+    HeldStream,
+    ReadableSegment,
+    is_open,
+    readable,
+    readable_segments,
+    segment_id_of,
+)
 from collector.storage.staging.file_names import object_file_name
 from collector.storage.staging.staged_set import read_manifest, set_folders
 
@@ -26,6 +34,8 @@ class LocalSegment(NamedTuple):
     previous_segment: str | None
     """The one before it that had rows; None for a recorder's first."""
     opened_us: int
+    pending: list[LedgerRow]
+    """Of the open one: holes in ids that have no row in the ledger yet."""
 
 
 def local_segments(data_dir: Path) -> list[LocalSegment]:
@@ -58,7 +68,9 @@ def staged_segment(folder: Path) -> LocalSegment | None:
         for entry in manifest.objects
     ]
     sealed_us, opened_us = time_us(manifest.sealed_at), time_us(manifest.opened_at)
-    return LocalSegment(manifest.host, manifest.segment_id, sealed_us, pieces, [], manifest.previous_segment, opened_us)
+    return LocalSegment(
+        manifest.host, manifest.segment_id, sealed_us, pieces, [], manifest.previous_segment, opened_us, []
+    )
 
 
 def _segment(path: Path) -> LocalSegment | None:
@@ -69,6 +81,8 @@ def _segment(path: Path) -> LocalSegment | None:
                 host, is_written = segment.meta.get("host", ""), is_open(segment.path)
                 sealed = None if is_written else int(segment.meta.get("sealed_at", "0"))
                 pieces = [_piece(held, host, path, is_written=is_written) for held in segment.streams()]
+                # First, because a hole may get its row meanwhile.
+                pending = _pending(segment) if is_written else []
                 gaps = [LedgerRow(*row) for row in segment.gaps()]
                 previous, opened_us = (
                     segment.meta.get("previous_segment") or None,
@@ -77,8 +91,19 @@ def _segment(path: Path) -> LocalSegment | None:
         except FileNotFoundError:
             # An open one may have been sealed just now: then it has another name.
             continue
-        return LocalSegment(host, segment_id_of(path), sealed, pieces, gaps, previous, opened_us)
+        return LocalSegment(
+            host, segment_id_of(path), sealed, pieces, gaps, previous, opened_us, _without(pending, gaps)
+        )
     return None
+
+
+def _pending(segment: ReadableSegment) -> list[LedgerRow]:
+    return [row for stream in segment.states() for row in pending_holes(*stream)]
+
+
+def _without(rows: list[LedgerRow], known: list[LedgerRow]) -> list[LedgerRow]:
+    ids = {row.gap.gap_id for row in known} if rows else set()
+    return [row for row in rows if row.gap.gap_id not in ids]
 
 
 def _piece(held: HeldStream, host: str, path: Path, *, is_written: bool) -> Piece:

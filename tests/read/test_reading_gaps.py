@@ -306,3 +306,26 @@ def test_what_a_data_directory_goes_on_from_is_missed_where_the_archive_is_anoth
     assert [row["trade_id"] for row in marked.to_pylist() if row["gap_id"]] == trade_ids(frames[1_000:2_000])[:1]
     (first,) = marked["received_at"][:1].to_pylist()
     assert found.trades("BTCUSDT", first).gaps == []
+
+
+def test_a_hole_of_the_last_seconds_is_a_gap_before_the_ledger_has_it(
+    world: RecordedWorld, frames: list[Frame]
+) -> None:
+    trades = [frame for frame in frames if b"@trade" in frame[1]]
+    ids = trade_ids(trades)
+    world.receive(trades[:10] + trades[20:60])
+    with pytest.raises(KeyboardInterrupt):
+        world.run_until_commit()
+    found = collector.read.open(data_dir=world.data_dir)
+    assert found.gaps("BTCUSDT", status="open").arrow().num_rows == 0
+    (pending,) = found.trades("BTCUSDT").gaps
+    assert (pending.gap.kind, pending.gap.status, pending.gap.missing) == ("sequence", "open", 10)
+    with pytest.raises(GapError, match="sequence, cause exchange, 10 missing"):
+        found.trades("BTCUSDT").arrow()
+    marked = found.trades("BTCUSDT", gaps="mark").arrow().to_pylist()
+    assert [(row["trade_id"], row["gap_id"]) for row in marked if row["gap_id"]] == [(ids[20], pending.gap.gap_id)]
+    assert found.trades("BTCUSDT", gaps="split").arrow()["piece"].to_pylist() == [0] * 10 + [1] * (len(marked) - 10)
+    world.commit()
+    (written,) = found.trades("BTCUSDT").gaps
+    assert written.gap.gap_id == pending.gap.gap_id
+    assert found.gaps("BTCUSDT", status="open").arrow().num_rows == 1

@@ -20,6 +20,9 @@ has them."""
 REFUSED: Final = "disk_budget"
 """Cause of a hole that only refused frames explain. It gets no row of its own, because a `budget` row covers it."""
 
+PENDING: Final = "pending"
+"""State of a hole that may still fill: it has no row yet."""
+
 _ROWLESS: Final = frozenset({REFUSED, LEFT})
 
 
@@ -37,7 +40,7 @@ class Hole(msgspec.Struct, array_like=True):
     cause: str
     parts: list[tuple[int, int]]
     """The ids still missing, as ascending ranges (first, last)."""
-    state: str = "pending"
+    state: str = PENDING
     """pending: may still fill, no row yet; reported: has a row; changed: its row is out of date; ending: nothing more
     will be requested, but no row says so yet; ended: a row says so; lasting: a stretch that other holes may still join."""
     by_rest: bool = False

@@ -56,6 +56,10 @@ class StreamProgress(msgspec.Struct, array_like=True):
     """Set while updates have no book to apply them to."""
 
 
+decode_progress = msgspec.msgpack.Decoder(StreamProgress).decode
+"""Raises ValueError or TypeError for what is no stored state."""
+
+
 def next_series(ended: StreamProgress, first: int, last: int, sent_us: int | None, received_us: int) -> StreamProgress:
     """The progress of a series that begins now, with a message that covers the ids `first` to `last`."""
     return StreamProgress(

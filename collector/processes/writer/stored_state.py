@@ -7,11 +7,10 @@ import msgspec
 from collector.domain.counts import RunCounts
 from collector.domain.errors import DamagedError
 from collector.domain.records import INT64_MAX, IdRule
-from collector.domain.sequence.stream_progress import StreamProgress
+from collector.domain.sequence.stream_progress import decode_progress
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.storage.segment.state import SegmentState
 
-decode_progress = msgspec.msgpack.Decoder(StreamProgress).decode
 _Id = Annotated[int, msgspec.Meta(le=INT64_MAX)]
 _Value = Annotated[int, msgspec.Meta(ge=0)]
 """MessagePack has no integers beyond 64 bits, with or without a sign."""

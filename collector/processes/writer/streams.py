@@ -13,10 +13,10 @@ from collector.domain.errors import DamagedError
 from collector.domain.records import BACKFILLED_LINE, IdRule, StreamKey
 from collector.domain.sequence.dedup import DuplicateFilter
 from collector.domain.sequence.line_places import LinePlaces
-from collector.domain.sequence.stream_progress import StreamProgress
+from collector.domain.sequence.stream_progress import StreamProgress, decode_progress
 from collector.domain.sequence.verdict import Verdict
 from collector.domain.silence import Bounds, SilenceLimit, StreamActivity
-from collector.processes.writer.stored_state import decode_progress, decode_recent
+from collector.processes.writer.stored_state import decode_recent
 from collector.reports import StreamNumbers
 from collector.storage.segment.blocks import Messages
 from collector.storage.segment.newest import IsEnough

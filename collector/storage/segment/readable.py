@@ -146,6 +146,11 @@ class ReadableSegment:
             return []
         return [(exchange, symbol, Gap(*row)) for exchange, symbol, *row in self._db.execute(_GAPS)]
 
+    def states(self) -> list[tuple[StreamKey, str, bytes]]:
+        """The id rule of every stream, and what the writer needs to go on with it, as of the last commit."""
+        found = self._db.execute("SELECT exchange, symbol, data_type, id_rule, state FROM streams")
+        return [(StreamKey(*key), rule, state) for *key, rule, state in found]
+
     def reasons(self) -> dict[int, str]:
         """Why messages could not be decoded, by their rows."""
         return dict(self._db.execute(_REASONS)) if has_table("reasons", self._version) else {}
