@@ -115,7 +115,7 @@ def _suffix(plan: DayPlan, compression_level: int) -> str:
     """Six hex digits that follow from everything the files are made of, and made with."""
     sources = [[entry.sha256 for entry in (file.before, *file.sources) if entry] for file in plan.files]
     made_of = [
-        *(plan.day, plan.generation, plan.replaces, [file.partition for file in plan.files], sources),
+        *(plan.day, plan.generation, plan.replaces, plan.digests, [file.partition for file in plan.files], sources),
         *([entry.key for entry in plan.kept], compression_level, __version__, pa.__version__),
     ]
     return hashlib.blake2b(msgspec.json.encode(made_of), digest_size=3).hexdigest()
@@ -137,4 +137,5 @@ def _manifest(plan: DayPlan, named: Named, objects: Sequence[ManifestObject]) ->
         generation=plan.generation,
         replaces=plan.replaces,
         segments=plan.segments,
+        digests=plan.digests,
     )

@@ -8,10 +8,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from collector.domain.errors import DamagedError
 from collector.domain.names import ObjectPartition
 from collector.domain.records import StreamKey
 from collector.storage.archive.days import HostDate
-from collector.storage.archive.manifest import Manifest, ManifestObject, ReplacedSegment
+from collector.storage.archive.manifest import Manifest, ManifestObject, ReplacedSegment, digest_of
 from collector.storage.archive.schema import SCHEMA_VERSION
 
 
@@ -47,6 +48,7 @@ class DayPlan(NamedTuple):
     """Day files that nothing has to be added to."""
     replaces: list[str]
     segments: list[ReplacedSegment]
+    digests: dict[str, str]
     opened_at: str
     sealed_at: str
 
@@ -59,7 +61,12 @@ class DayChoice(NamedTuple):
 
 
 def planned(found: Found, wants: Callable[[StreamKey], bool]) -> DayChoice:
-    """What to do for a day. A stream that has a day file gets the rows that came late, whether it is wanted now or not."""
+    """What to do for a day. A stream that has a day file gets the rows that came late, whether it is wanted now or not.
+
+    Raises DamagedError where day files must be made anew, and not all they were made of is there.
+    """
+    if found.counting is not None and (changed := _changed(found, found.counting)):
+        return _anew(found, found.counting, wants, changed)
     day = _Day(found)
     fresh, left = day.fresh(wants)
     late, also_left = day.late()
@@ -67,6 +74,34 @@ def planned(found: Found, wants: Callable[[StreamKey], bool]) -> DayChoice:
     if not fresh and not day.adds_to_files(late):
         return DayChoice(None, left)
     return DayChoice(day.plan(fresh, late), left)
+
+
+def _changed(found: Found, counting: Manifest) -> list[str]:
+    """The segments that have other objects now than those that the day files were made of."""
+    date, digests = found.day.date, counting.digests
+    return [
+        one.segment_id
+        for one in found.segments
+        if digests.get(one.segment_id, "") not in {"", digest_of(one.objects, date)}
+    ]
+
+
+def _anew(found: Found, counting: Manifest, wants: Callable[[StreamKey], bool], changed: list[str]) -> DayChoice:
+    """All the day's files from the segments as they are now: nothing of the files before is right any more."""
+    held = {entry.partition for entry in counting.objects}
+    ids = {one.segment_id for one in found.segments}
+    replaced = [one for one in found.segments if one.segment_id in counting.replaces]
+    sources = [entry for one in replaced for entry in _of_date(one, found.day) if entry.partition in held]
+    if not ids.issuperset(counting.replaces) or any(map(found.is_pruned, sources)):
+        reason = "has other files now than its day files were made of, and not all others of these are there"
+        raise DamagedError(f"segment {changed[0]} {reason}")
+    streams = {StreamKey(one.exchange, one.symbol, one.data_type) for one in held}
+    plan, left = planned(found._replace(counting=None), lambda stream: stream in streams or wants(stream))
+    if plan is None:
+        raise DamagedError(
+            f"segment {changed[0]} has other files now, and no day file can be made: remove those there are"
+        )
+    return DayChoice(plan._replace(generation=counting.generation + 1), left)
 
 
 class _Day:
@@ -138,7 +173,10 @@ class _Day:
             whole += [one for one in counting.segments if one.segment_id not in self._ids]
         whole.sort(key=lambda one: one.segment_id)
         generation = 1 if counting is None else counting.generation + 1
-        return DayPlan(self._found.day, generation, files, kept, sorted(replaces), whole, *self._times(replaces))
+        digests = self._digests(replaces)
+        return DayPlan(
+            self._found.day, generation, files, kept, sorted(replaces), whole, digests, *self._times(replaces)
+        )
 
     def _file(
         self,
@@ -152,6 +190,13 @@ class _Day:
         if held is None or is_all_there:
             return DayFile(partition, None, entries)
         return DayFile(partition, held, [of_segments[one] for one in sorted(late & of_segments.keys())])
+
+    def _digests(self, replaces: set[str]) -> dict[str, str]:
+        """What the objects of the replaced segments are; of those whose manifests are gone what it was."""
+        before = {} if self._found.counting is None else self._found.counting.digests
+        date = self._found.day.date
+        now = {one.segment_id: digest_of(one.objects, date) for one in self._found.segments}
+        return {name: digest for name, digest in sorted((before | now).items()) if name in replaces}
 
     def _times(self, replaces: set[str]) -> tuple[str, str]:
         """When the first of the replaced segments was opened, and when the last was sealed."""

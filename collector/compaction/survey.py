@@ -11,7 +11,7 @@ from collector.domain.names import MANIFEST_FOLDER, manifest_key, parse_segment_
 from collector.storage.archive.catalog import manifest_keys
 from collector.storage.archive.days import HostDate, counting, manifest_name
 from collector.storage.archive.lenient_manifest import ManifestReport, read_manifest
-from collector.storage.archive.manifest import Manifest
+from collector.storage.archive.manifest import Manifest, digest_of
 from collector.storage.archive.pruned import pruned_objects
 from collector.storage.ordered_map import in_order
 from collector.storage.store.object_store import ObjectStore
@@ -39,10 +39,11 @@ class Survey:
         self._dates = dates
         self._counting: dict[HostDate, str] = {}
         self._segments: dict[HostDate, set[str]] = defaultdict(set)
+        self._digests: dict[HostDate, dict[str, str]] = {}
         self.damage: dict[str, list[str]] = defaultdict(list)
         """By date, why nothing can be done for it."""
         self.manifests = 0
-        """Those of the archive that had to be read: no day's manifest stands for them."""
+        """Those of the archive that had to be read: of the dates asked for, and those that no day's manifest stands for."""
         self.exchanges = set[str]()
         self.symbols = set[str]()
         self._keys = frozenset[str]()
@@ -55,11 +56,13 @@ class Survey:
         keys = manifest_keys(self._archive)
         self._keys = frozenset(keys)
         self._counting = counting(manifest_keys(self._daily))
-        whole = self._look_at_days()
-        unread = [key for key in keys if manifest_name(key)[1] not in whole]
+        known = self._look_at_days()
+        names = {key: manifest_name(key)[1] for key in keys}
+        # Segments that day files stand for may have been replaced by others of the same name.
+        unread = [key for key, name in names.items() if name not in known or any(map(self._dates.has, known[name]))]
         self.manifests = len(unread)
         for key, read in in_order(self._read(self._archive), unread, THREADS):
-            self._note(key, read)
+            self._note(key, read, is_new=names[key] not in known)
             tick(len(unread))
         self._pruned = pruned_objects(self._archive)
 
@@ -91,8 +94,8 @@ class Survey:
         keys = [key for name in sorted(names) if (key := manifest_key(day.host, name)) in self._keys]
         return list(in_order(lambda key: _sound(key, read_manifest(self._archive, key)), keys, THREADS))
 
-    def _look_at_days(self) -> set[str]:
-        """The segments that are replaced whole, in every date that they have objects of."""
+    def _look_at_days(self) -> dict[str, frozenset[str]]:
+        """The segments that are replaced whole, with every date that they have objects of."""
         standing: dict[str, tuple[str, frozenset[str]]] = {}
         by_day: dict[HostDate, frozenset[str]] = {}
         for key, read in in_order(self._read(self._daily), self._counting.values(), THREADS):
@@ -105,15 +108,16 @@ class Survey:
             manifest = read.manifest
             require_day_files(self._daily, manifest)
             self._note_names(manifest)
+            self._digests[day] = manifest.digests
             by_day[day] = frozenset(one.segment_id for one in manifest.segments)
             standing |= {one.segment_id: (host, frozenset(one.dates)) for one in manifest.segments}
         return {
-            name
+            name: dates
             for name, (host, dates) in standing.items()
             if all(name in by_day.get(HostDate(host, date), ()) for date in dates)
         }
 
-    def _note(self, key: str, read: ManifestReport | str) -> None:
+    def _note(self, key: str, read: ManifestReport | str, *, is_new: bool) -> None:
         if isinstance(read, str):
             self._note_damage([_date_of(key)], f"{key}: {read}")
             return
@@ -121,8 +125,10 @@ class Survey:
         require_segment(self._archive, manifest)
         self._note_names(manifest)
         dates = {entry.date for entry in manifest.objects if self._dates.has(entry.date)}
-        for date in dates:
-            self._segments[HostDate(manifest.host, date)].add(manifest.segment_id)
+        for day in (HostDate(manifest.host, date) for date in dates):
+            before = self._digests.get(day, {}).get(manifest.segment_id, "")
+            if is_new or before not in {"", digest_of(manifest.objects, day.date)}:
+                self._segments[day].add(manifest.segment_id)
         for fault in read.faults:
             self._note_damage([*dates, _date_of(key)], f"{fault.key}: {fault.text} (in {key})")
 

@@ -56,6 +56,11 @@ class DayFiles:
         day = self._days.get(HostDate(host, entry.date))
         return None if day is None or segment_id not in day.replaces else day.entries.get(entry.partition)
 
+    def digest_for(self, host: str, segment_id: str, date: str) -> str:
+        """What the segment's objects of the date were when the day files were made; empty if it is not known."""
+        day = self._days.get(HostDate(host, date))
+        return "" if day is None else day.manifest.digests.get(segment_id, "")
+
     def are_whole(self, segment_id: str) -> bool:
         """Whether every object of a segment is in a day file: its manifest need not be read."""
         return segment_id in self._whole

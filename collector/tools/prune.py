@@ -85,9 +85,9 @@ def _anything(_: ManifestObject) -> bool:
 def _in_day_files(arguments: argparse.Namespace) -> MayGo:
     from collector.compaction.cover import Cover  # noqa: PLC0415 -- pyarrow, for this option only
 
-    _, daily, _ = opened_trees(arguments.store, None, arguments.config)
+    archive, daily, _ = opened_trees(arguments.store, None, arguments.config)
     try:
-        return Cover(daily).has
+        return Cover(archive, daily).has
     except DamagedError as error:
         raise ConfigError(str(error).splitlines()) from error
 

@@ -9,6 +9,7 @@ from pyarrow import parquet as pq
 from collector.compaction.compaction import DayResult, How, Ticks, compacted
 from collector.compaction.day import Trees
 from collector.compaction.survey import Dates, Survey
+from collector.domain.names import manifest_key
 from collector.domain.records import Gap, StreamKey
 from collector.storage.archive.days import counting
 from collector.storage.archive.manifest import Manifest, ManifestObject, decode_manifest
@@ -17,6 +18,7 @@ from collector.storage.archive.prune import Prune
 from collector.storage.archive.prune_rules import PruneSelection
 from collector.storage.store.deleting import DeletingDirectoryStore
 from collector.storage.store.object_store import ObjectStore
+from collector.storage.store.open import folder_of
 from tests.storage.archive.archive_files import archive
 from tests.storage.archive.old_archive import book
 from tests.storage.segment.segment_files import DAY_US, NOON_US, Message, make_gap, message, trade
@@ -71,6 +73,14 @@ def add_late(store: ObjectStore, folder: Path) -> Manifest:
     """A segment of the second day with a trade that was fetched for the first day, between two that it has."""
     late = message(0, 4, trade(4), received_us=NOON_US + DAY_US + HOUR_US, exchange_us=NOON_US + 30_000_000, line=-1)
     return _segment(store, folder, LATE_ID, [late], [], IDS[-1])
+
+
+def replace_first(store: ObjectStore, folder: Path) -> None:
+    """The first segment again under its name, as another version reads it: a trade more, and no updates of the book."""
+    trades = [message(0, id_, trade(id_), received_us=NOON_US + id_ * 1_000_000) for id_ in (1, 2, 4, 5)]
+    for entry in decode_manifest(store.read(manifest_key("host-1", IDS[0])) or b"").objects:
+        DeletingDirectoryStore(folder_of(store.url) or folder).delete(entry.key)
+    _segment(store, folder / "again", IDS[0], trades, [], "")
 
 
 def add_turns(store: ObjectStore, folder: Path) -> None:

@@ -8,10 +8,13 @@ import pytest
 import collector.read
 from collector import cli
 from collector.compaction.day import Trees
+from collector.compaction.survey import Dates
+from collector.storage.archive.object_check import differences
 from collector.storage.archive.verify import Verification
 from collector.storage.store.deleting import DeletingDirectoryStore
 from collector.storage.store.directory import DirectoryStore
 from tests.compaction.compaction_archive import (
+    BOOK,
     FIRST,
     IDS,
     SECOND,
@@ -21,6 +24,8 @@ from tests.compaction.compaction_archive import (
     counting_manifests,
     day_objects,
     fill,
+    prune,
+    replace_first,
 )
 
 
@@ -205,3 +210,44 @@ def test_day_files_are_certified_as_an_archive_of_their_own(
     capsys.readouterr()
     assert cli.main(["compact", str(tmp_path / "archive"), "--remove-superseded"]) == 0
     assert cli.main(["certify", "--check", str(out), two_generations.daily.url]) == 0
+
+
+def test_a_day_is_made_anew_from_hour_files_that_were_replaced(trees: Trees, tmp_path: Path) -> None:
+    replace_first(trees.archive, tmp_path)
+    (result,) = compact(trees, Dates(FIRST, FIRST))
+    assert (result.host, result.generation, result.refused) == ("host-1", 2, [])
+    assert ids(tmp_path) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 20, 21]
+    (book,) = day_objects(trees.daily, BOOK, FIRST)
+    assert book.rows == 5
+    assert list(Verification(trees.daily, differences).findings()) == []
+    assert compact(trees) == []
+
+
+def test_a_replaced_segment_of_a_day_that_is_not_asked_for_is_left(trees: Trees, tmp_path: Path) -> None:
+    replace_first(trees.archive, tmp_path)
+    assert compact(trees, Dates(SECOND, SECOND)) == []
+
+
+def test_a_day_stays_if_hour_files_were_replaced_and_others_are_gone(trees: Trees, tmp_path: Path) -> None:
+    prune(tmp_path / "archive", SECOND)
+    replace_first(trees.archive, tmp_path)
+    (result,) = compact(trees)
+    (reason,) = result.refused
+    assert reason.startswith(f"segment {IDS[0]} has other files now than its day files were made of, and not all")
+
+
+@pytest.mark.usefixtures("later")
+def test_replaced_hour_files_are_not_pruned_as_if_day_files_had_their_rows(trees: Trees, tmp_path: Path) -> None:
+    replace_first(trees.archive, tmp_path)
+    assert prune_compacted(tmp_path) == 0
+    kept = [key for key in trees.archive.keys("exchange=") if "data_type=gap" not in key]
+    assert [key.rpartition("/")[2] for key in kept] == [f"host-1-{IDS[0]}.parquet"]
+
+
+def test_verify_says_if_hour_files_were_replaced(
+    trees: Trees, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replace_first(trees.archive, tmp_path)
+    code, lines = verify(tmp_path, capsys)
+    assert code == 1
+    assert any(f"segment {IDS[0]} has other files now than those it was made of" in line for line in lines)

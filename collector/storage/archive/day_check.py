@@ -8,7 +8,7 @@ from collector.domain.names import ObjectPartition, manifest_key, parse_segment_
 from collector.storage.archive.catalog import manifest_keys
 from collector.storage.archive.days import counting
 from collector.storage.archive.lenient_manifest import read_manifest
-from collector.storage.archive.manifest import Manifest
+from collector.storage.archive.manifest import Manifest, digest_of
 from collector.storage.archive.verify import THREADS, Finding
 from collector.storage.ordered_map import in_order
 from collector.storage.store.object_store import ObjectStore
@@ -43,6 +43,9 @@ def _differences(key: str, day: Manifest, date: str, segments: list[Manifest]) -
             yield Finding("rows", entry.key, f"it has {entry.rows} rows, but those it replaces {replaced[partition]}")
     whole = {segment.segment_id: segment.dates for segment in day.segments}
     for segment in segments:
+        if day.digests.get(segment.segment_id, "") not in {"", digest_of(segment.objects, date)}:
+            text = f"segment {segment.segment_id} has other files now than those it was made of"
+            yield Finding("rows", key, f"{text}: `collector compact` makes the day again")
         dates = sorted({entry.date for entry in segment.objects})
         missed = [entry.key for entry in segment.objects if entry.date == date and entry.partition not in held]
         if segment.segment_id in whole and (missed or whole[segment.segment_id] != dates):

@@ -5,6 +5,8 @@ and `gaps` the rows of the ledger; an object's `rows` counts either. `received_*
 `id_*`, which belong to the last series of the object, where the stream has no ids.
 """
 
+import hashlib
+from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
@@ -54,7 +56,7 @@ class ReplacedSegment(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The facts of a segment and all its objects, sorted by key. One of day files also has the last three fields."""
+    """The facts of a segment and all its objects, sorted by key. One of day files also has the last four fields."""
 
     schema_version: Int64
     collector_version: str
@@ -72,6 +74,8 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     """Segments whose objects of the date are in the day files, as far as they are of streams that have day files here."""
     segments: list[ReplacedSegment] = []
     """Those of them that are replaced whole."""
+    digests: dict[str, str] = {}
+    """Of the segments in `replaces` what `digest_of` said of their objects of the date. Day files of older versions lack it."""
 
     def encode(self) -> bytes:
         """The bytes of the manifest's file, always the same for the same manifest."""
@@ -90,3 +94,9 @@ def counted(objects: list[ManifestObject]) -> tuple[int, int]:
     """The number of messages and of gap rows in the objects: a manifest's `rows` and `gaps`."""
     gaps = sum(entry.rows for entry in objects if entry.data_type == GAP)
     return sum(entry.rows for entry in objects) - gaps, gaps
+
+
+def digest_of(objects: Iterable[ManifestObject], date: str) -> str:
+    """A short text that changes if a segment's objects of a date are others, whatever else of its manifest changes."""
+    found = sorted((entry.key, entry.sha256) for entry in objects if entry.date == date)
+    return hashlib.blake2b(msgspec.json.encode(found), digest_size=8).hexdigest()
