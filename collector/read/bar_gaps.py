@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 
 from collector.domain.names import END_US
+from collector.read.clock_skew import ClockSkew
 from collector.read.ledger.gaps import LedgerRow
 from collector.read.marking import COLUMNS
 from collector.read.window import Window
@@ -25,18 +26,22 @@ class Reach(NamedTuple):
     gap_id: str
 
 
-def reaches_of(gaps: Iterable[LedgerRow], made: pa.Table, length_us: int, window: Window, now_us: int) -> list[Reach]:
+def reaches_of(
+    gaps: Iterable[LedgerRow], skew: ClockSkew, made: pa.Table, length_us: int, window: Window, now_us: int
+) -> list[Reach]:
     """Which bars each gap reaches into, by the first of them.
 
-    One that lasts reaches up to the end, or to now, if that is earlier. An end that is left open is that of the bars.
+    Bars are of the exchange's time and gaps of the recorder's, so a gap reaches as much farther as the clocks differ around
+    it. One that lasts reaches up to the end, or to now, if that is earlier. An end that is left open is that of the bars.
     """
     starts = _starts(made)
     bars_end_us = starts[-1] + length_us if starts else 0
     end_us = bars_end_us if window.until_us == END_US else min(window.until_us, now_us)
     found = []
     for gap in (row.gap for row in gaps):
-        first_us = max(gap.started_at, window.since_us)
-        until_us = max(end_us if gap.ended_at is None else gap.ended_at, first_us + 1)
+        sides = skew.around(gap)
+        first_us = max(gap.started_at + min(0, *sides), window.since_us)
+        until_us = max(end_us if gap.ended_at is None else gap.ended_at + max(0, *sides), first_us + 1)
         until_us = min(until_us, window.until_us)
         found.append(Reach(first_us - first_us % length_us, until_us + -until_us % length_us, gap.gap_id))
     return sorted(found, key=lambda reach: reach.first_us)

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.read.bar_gaps import reaches_of, with_gaps
+from collector.read.clock_skew import ClockSkew
 from collector.read.frame import Frame
 from collector.read.marking import COLUMNS as COLUMNS_OF_MODES
 from collector.read.marking import Mode
@@ -56,9 +57,11 @@ def bar_frame(trades: Frame, mode: Mode, length_us: int, window: Window, now_us:
     extra = ["piece"] if mode == "split" else []
 
     def tables() -> Iterator[pa.Table]:
-        made = bars((pa.Table.from_batches([batch]) for batch in trades.batches()), length_us, extra)
+        skew = ClockSkew(trades.gaps if mode == "mark" else ())
+        parts = (pa.Table.from_batches([batch]) for batch in trades.batches())
+        made = bars(skew.watched(parts), length_us, extra)
         if mode == "mark":
-            reaches = reaches_of(trades.gaps, made, length_us, window, now_us)
+            reaches = reaches_of(trades.gaps, skew, made, length_us, window, now_us)
             yield from with_gaps(made, reaches, length_us)
         else:
             yield made.select(schema.names)

@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 import collector.read
 from collector.read.bar_gaps import reaches_of, with_gaps
 from collector.read.bars import BAR_SCHEMA, bars
+from collector.read.clock_skew import ClockSkew
 from collector.read.every import every_us
 from collector.read.ledger.gaps import LedgerRow
 from collector.read.window import Window
+from collector.storage.store.directory import DirectoryStore
 from tests.read.recorded_world import Frame, RecordedWorld
 from tests.read.test_reading_gaps import gap, recorded_with_holes, toy
-from tests.storage.segment.segment_files import NOON_US
+from tests.storage.archive.archive_files import archive
+from tests.storage.segment.segment_files import NOON_US, message, trade
 
 TRADES = st.lists(
     st.tuples(st.integers(0, 50), st.integers(1, 9), st.integers(1, 9), st.sampled_from(["buy", "sell", None])),
@@ -41,8 +44,8 @@ def table(trades: list[tuple[int, int, int, str | None]]) -> pa.Table:
 
 def expected(trades: list[tuple[int, int, int, str | None]], length: int) -> list[dict[str, Any]]:
     found: dict[int, list[tuple[int, int, int, str | None]]] = {}
-    for trade in trades:
-        found.setdefault(trade[0] // length * length, []).append(trade)
+    for one in trades:
+        found.setdefault(one[0] // length * length, []).append(one)
     return [
         {
             "start": start,
@@ -121,7 +124,7 @@ def test_a_gap_that_lasts_reaches_no_farther_than_now() -> None:
     lasting = LedgerRow("toy", "BTC/USD", gap(3, None))
     made = bars([table([(NOON_US, 1, 1, None)])], 1_000_000)
     window = Window(0, NOON_US + 10**12)
-    (reach,) = reaches_of([lasting], made, 1_000_000, window, NOON_US + 5_500_000)
+    (reach,) = reaches_of([lasting], ClockSkew([]), made, 1_000_000, window, NOON_US + 5_500_000)
     assert (reach.first_us, reach.until_us) == (NOON_US + 3_000_000, NOON_US + 6_000_000)
 
 
@@ -129,13 +132,25 @@ def test_bars_of_a_long_gap_are_made_some_thousand_at_a_time() -> None:
     """Of these gaps the first has 2.6 million bars, and the second lies within it."""
     gaps = [LedgerRow("toy", "BTC/USD", one) for one in (gap(0, 259_200, gap_id="a"), gap(1, 2, gap_id="b"))]
     made = bars([table([(NOON_US, 1, 1, None), (NOON_US + 1_500_000, 1, 1, None)])], 100_000)
-    found = with_gaps(made, reaches_of(gaps, made, 100_000, Window(), NOON_US), 100_000)
+    found = with_gaps(made, reaches_of(gaps, ClockSkew([]), made, 100_000, Window(), NOON_US), 100_000)
     first, second = next(found), next(found)
     assert first.num_rows == second.num_rows < 20_000
     assert first["gap_id"].to_pylist()[:21] == ["a"] * 10 + ["a b"] * 10 + ["a"]
     assert [row for row, count in enumerate(first["trades"].to_pylist()) if count] == [0, 15]
     starts = pa.concat_tables([first, second])["start"].cast(pa.int64()).to_pylist()
     assert starts == list(range(NOON_US, NOON_US + 100_000 * len(starts), 100_000))
+
+
+@pytest.mark.parametrize(("ahead_us", "marked"), [(1_270_000, [3, 4, 5, 6]), (-1_270_000, [1, 2, 3, 4]), (0, [3, 4])])
+def test_a_gap_reaches_farther_where_the_clocks_differ(tmp_path: Path, ahead_us: int, marked: list[int]) -> None:
+    """What was fetched later tells nothing of the clocks."""
+    times = [(id_, NOON_US + id_ * 1_000_000) for id_ in (1, 2, 3, 5, 6, 7)]
+    messages = [message(0, id_, trade(id_), exchange_us=at_us + ahead_us) for id_, at_us in times]
+    late = message(0, 4, trade(4), line=-1, received_us=NOON_US + 20_000_000, exchange_us=NOON_US + 4_500_000)
+    between = gap(3, 5, missing=1, expected_id="4", actual_id="5")
+    archive(DirectoryStore(tmp_path / "archive"), tmp_path / "a", [*messages, late], gaps=[("toy", "BTC/USD", between)])
+    rows = collector.read.open(tmp_path / "archive").bars("BTC/USD", every="1s").arrow().to_pylist()
+    assert [second_of(row) for row in rows if row["gap_id"]] == marked
 
 
 def second_of(row: dict[str, Any]) -> float:
