@@ -13,6 +13,7 @@ from collector.domain.names import END_US
 from collector.domain.records import UNDECODED, UNKNOWN, StreamKey
 from collector.read.errors import GapError
 from collector.read.frame import Frame
+from collector.read.gap_places import BEGINS
 from collector.read.holdings import Holdings
 from collector.read.ledger.gaps import LedgerRow
 from collector.read.ledger.unrepaired import in_the_way
@@ -91,7 +92,7 @@ class _Answer:
         self._mode = mode
         self._kinds = kinds
         self._gaps = gaps
-        self._needed = names if kinds is None else [*names, "kind"]
+        self._needed = [*names, *([] if kinds is None else ["kind"]), *(BEGINS if gaps and mode in COLUMNS else [])]
         whole = schema_for(stream.data_type, names)
         added = [COLUMNS[mode]] if mode in COLUMNS else []
         self.schema = pa.schema([*(whole.field(name) for name in names), *added])
@@ -113,13 +114,11 @@ class _Answer:
                 self._found.received,
             )
             for table in reading.tables(self._found.pieces):
-                marked = marker.marked(self._of_kinds(table))
-                yield marked.select(self.schema.names)
+                yield marker.marked(table, self._of_kinds(table)).select(self.schema.names)
 
-    def _of_kinds(self, table: pa.Table) -> pa.Table:
-        if self._kinds is None:
-            return table
-        return table.filter(pc.is_in(table["kind"], pa.array(self._kinds, pa.string())))
+    def _of_kinds(self, table: pa.Table) -> pa.ChunkedArray | None:
+        """Which rows are of the kinds asked for; None if all are."""
+        return None if self._kinds is None else pc.is_in(table["kind"], pa.array(self._kinds, pa.string()))
 
     def _note_untyped(self, marker: Marker, stream: StreamKey, messages: ObjectMessages) -> None:
         """Messages that have no row and no ledger row either, because the archiver has not seen them yet."""

@@ -1,14 +1,18 @@
 """Tells between which rows a gap may lie, table by table."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.domain.records import INT64_MAX, Gap
+from collector.read.id_order import Key
 
 _TIMES_OF_THE_MISSING: Final = frozenset({"budget", "pruned", "undecodable"})
 """Kinds whose times are those of the missing messages; those of the others are times of rows before and behind."""
+
+BEGINS: Final = ("previous_id", "first_id")
+"""Columns that tell with which id a row begins, where it covers several: behind the first, else with the second."""
 
 
 class PlacedByTime:
@@ -41,6 +45,48 @@ class PlacedByTime:
         return (self._was_before and last_us <= self._before_us) or (self._was_behind and first_us >= self._behind_us)
 
 
-def _shifted(values: pa.Array, *, first: bool) -> pa.Array:
+class IdSteps:
+    """What lies between each row and the one before, of a stream whose ids show what is missing."""
+
+    def __init__(self, table: pa.Table, ids: pa.ChunkedArray, before: Key) -> None:
+        """`before` is the key of the row before the table's first."""
+        ends = pc.fill_null(pc.fill_null_forward(ids), before[1]).combine_chunks()
+        begins = []
+        if set(BEGINS) <= set(table.column_names):
+            begins = [pc.add(table["previous_id"], 1), table["first_id"]]
+        self.series = pc.fill_null(table["series"].cast(pa.int64()), 0).combine_chunks()
+        self.series_before = _shifted(self.series, first=before[0])
+        self.first_missing = pc.add(_shifted(ends, first=before[1]), 1)
+        self.last_missing = pc.subtract(pc.coalesce(*begins, pa.chunked_array([ends])).combine_chunks(), 1)
+        self.end: Key = self.series[-1].as_py(), ends[-1].as_py()
+        """The key of the last row."""
+
+
+class PlacedById(NamedTuple):
+    """Ids of a series of which some are missing, maybe in many places: it lies where ids jump."""
+
+    series: int
+    first: int
+    last: int
+
+    def among(self, steps: IdSteps) -> list[int]:
+        """The indexes of the rows before which some of the ids are missing. Between series, any id may be."""
+        if steps.end < (self.series, self.first):
+            return []
+        is_from = pc.less(steps.series_before, self.series)
+        is_to = pc.greater(steps.series, self.series)
+        low = pc.if_else(is_from, self.first, steps.first_missing)
+        high = pc.if_else(is_to, self.last, steps.last_missing)
+        is_in = pc.and_(pc.less_equal(steps.series_before, self.series), pc.greater_equal(steps.series, self.series))
+        reaches = pc.and_(pc.less_equal(low, self.last), pc.greater_equal(high, self.first))
+        found: list[int] = pc.indices_nonzero(pc.and_(is_in, pc.and_(reaches, pc.less_equal(low, high)))).to_pylist()
+        return found
+
+    def is_passed(self, end: Key) -> bool:
+        """Whether it lies before no row behind this key."""
+        return end >= (self.series, self.last)
+
+
+def _shifted(values: pa.Array, *, first: int) -> pa.Array:
     """The value of the row before each."""
-    return pa.concat_arrays([pa.array([first]), values.slice(0, len(values) - 1)])
+    return pa.concat_arrays([pa.array([first], values.type), values.slice(0, len(values) - 1)])

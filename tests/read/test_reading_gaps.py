@@ -4,12 +4,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 import collector.read
+from collector.domain.names import gap_id
 from collector.domain.records import Gap, StreamKey
 from collector.read import GapError
 from collector.read.archive import Archive
+from collector.read.ledger.gaps import LedgerRow
+from collector.read.marking import Marker
 from collector.storage.store.deleting import DeletingDirectoryStore
 from collector.storage.store.directory import DirectoryStore
 from tests.read.recorded_world import Frame, RecordedWorld, data_of, trade_ids
@@ -217,6 +222,38 @@ def test_each_row_since_a_gap_that_lasts_is_marked(tmp_path: Path) -> None:
     lasting = gap(2, None, kind="damaged", expected_id=None, actual_id=None)
     found = received_at({1: 1, 2: 2, 4: 4, 5: 5}, tmp_path, lasting)
     assert pieces(found) == [(1, 0), (2, 0), (4, 1), (5, 2)]
+
+
+def stretch(first: int, behind: int, ended_s: int | None, series: int = 0) -> Gap:
+    """The row of many holes: the first missing id, and the one behind the last of those it tells of."""
+    made = gap(first - 1, ended_s, expected_id=str(first), actual_id=str(behind), missing=None)
+    stream = StreamKey("binance", "BTCUSDT", "trade")
+    return made._replace(gap_id=gap_id(stream, series, "sequence", str(first), made.started_at))
+
+
+def test_every_hole_of_a_gap_of_many_is_marked(tmp_path: Path) -> None:
+    """3, 4, 7 and 8 are missing."""
+    found = received_at({id_: id_ for id_ in (1, 2, 5, 6, 9, 10, 12)}, tmp_path, stretch(3, 9, 9))
+    assert pieces(found) == [(1, 0), (2, 0), (5, 1), (6, 1), (9, 2), (10, 2), (12, 2)]
+
+
+def test_every_hole_since_a_gap_that_lasts_is_marked(tmp_path: Path) -> None:
+    """Holes behind the row's last id have joined it since it was written."""
+    found = received_at({id_: id_ for id_ in (1, 2, 5, 6, 9, 10, 12)}, tmp_path, stretch(3, 9, None))
+    assert pieces(found) == [(1, 0), (2, 0), (5, 1), (6, 1), (9, 2), (10, 2), (12, 3)]
+
+
+def test_a_mark_at_a_trade_that_is_left_out_is_at_the_next_one(tmp_path: Path) -> None:
+    kinds = {1: "market", 2: "market", 5: "block", 6: "market", 7: "block", 9: "market"}
+    table = pa.table({"received_at": pa.array([NOON_US + id_ * 1_000_000 for id_ in kinds]), "line": [0] * 6,
+                      "series": [0] * 6, "trade_id": [str(id_) for id_ in kinds], "kind": list(kinds.values())})  # fmt: skip
+    marker = Marker("split", StreamKey("binance", "BTCUSDT", "trade"), ("trade_id",))
+    marker.add([LedgerRow("binance", "BTCUSDT", stretch(3, 9, 9))])
+    parts = [table.slice(0, 3), table.slice(3)]
+    found = pa.concat_tables([marker.marked(part, pc.equal(part["kind"], "market")) for part in parts])
+    assert list(zip(found["trade_id"].to_pylist(), found["piece"].to_pylist(), strict=True)) == [
+        ("1", 0), ("2", 0), ("6", 1), ("9", 2),
+    ]  # fmt: skip
 
 
 def test_what_repaired_a_gap_stands_in_its_place(tmp_path: Path) -> None:
