@@ -71,7 +71,7 @@ def planned(found: Found, wants: Callable[[StreamKey], bool]) -> DayChoice:
     fresh, left = day.fresh(wants)
     late, also_left = day.late()
     left += also_left
-    if not fresh and not day.adds_to_files(late):
+    if not fresh and not day.dropped and not day.adds_to_files(late):
         return DayChoice(None, left)
     return DayChoice(day.plan(fresh, late), left)
 
@@ -116,10 +116,24 @@ class _Day:
         for entry in found.elsewhere:
             self._elsewhere[entry.partition].append(entry)
         self._ids = {segment.segment_id for segment in found.segments}
+        self._turned = {one for one in self._held if self._took_turns(one)}
+        self.dropped = {one for one in self._turned if self._has_all_sources(one)}
+        """Streams that are read from the segments' files again, because another host's hours came between theirs."""
+        for partition in self.dropped:
+            del self._held[partition]
+
+    def _took_turns(self, partition: ObjectPartition) -> bool:
+        return took_turns(self._objects.get(partition, {}).values(), self._elsewhere.get(partition, ()))
+
+    def _has_all_sources(self, partition: ObjectPartition) -> bool:
+        """Whether everything that the stream's day file was made of is there."""
+        sources = self._objects.get(partition, {}).values()
+        return self._before <= self._ids and not any(map(self._found.is_pruned, sources))
 
     def fresh(self, wants: Callable[[StreamKey], bool]) -> tuple[set[ObjectPartition], list[str]]:
         """The wanted streams that have no day file yet and can have one, and why the others cannot."""
-        found, left = set(), []
+        gone = "another host's hours are between those in its day file, and these are gone"
+        found, left = set(), [f"{_name(one)}: {gone}" for one in sorted(self._turned - self.dropped)]
         for partition, entries in self._objects.items():
             if partition in self._held or not wants(
                 StreamKey(partition.exchange, partition.symbol, partition.data_type)
@@ -127,7 +141,7 @@ class _Day:
                 continue
             if any(map(self._found.is_pruned, entries.values())):
                 left.append(f"{_name(partition)}: objects of it were pruned")
-            elif took_turns(entries.values(), self._elsewhere.get(partition, ())):
+            elif self._took_turns(partition):
                 left.append(f"{_name(partition)}: this host and another took turns at recording it")
             elif not self._before <= self._ids:
                 left.append(f"{_name(partition)}: manifests of segments that are in day files are not there any more")

@@ -67,8 +67,14 @@ class Survey:
         self._pruned = pruned_objects(self._archive)
 
     def days(self) -> list[HostDate]:
-        """The days that may need a new generation, oldest first."""
-        return sorted(self._segments, key=lambda day: (day.date, day.host))
+        """The days that may need a new generation, oldest first.
+
+        Rows of one host may show that another's day files cannot stay: its day comes first, so that a run that is killed
+        finds both again.
+        """
+        dates = {day.date for day in self._segments}
+        days = {*self._segments, *(day for day in self._counting if day.date in dates)}
+        return sorted(days, key=lambda day: (day.date, day in self._segments, day.host))
 
     def found(self, day: HostDate) -> Found:
         """All that there is of a day. Raises DamagedError if a part of it cannot be read, StoreError."""

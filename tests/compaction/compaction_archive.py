@@ -83,15 +83,16 @@ def replace_first(store: ObjectStore, folder: Path) -> None:
     _segment(store, folder / "again", IDS[0], trades, [], "")
 
 
-def add_turns(store: ObjectStore, folder: Path) -> None:
-    """A host that records for an hour between two hours of another."""
+def add_turns(store: ObjectStore, folder: Path, hosts: str = "ab") -> None:
+    """A host that records for an hour between two hours of another; only the hours of `hosts`."""
     for host, segment_id, ids, hour in (
         ("a", "20261122T010000Z-4f2a9c", [1, 2], 0),
         ("b", "20261122T020000Z-4f2a9c", [3, 4], 1),
         ("a", "20261122T030000Z-4f2a9c", [5, 6], 2),
     ):
         messages = of_each(ids, NOON_US - DAY_US + hour * HOUR_US)
-        _segment(store, folder, segment_id, messages, [], "", host)
+        if host in hosts:
+            _segment(store, folder, segment_id, messages, [], "", host)
 
 
 def _segment(

@@ -16,6 +16,7 @@ from collector.read.archive import Archive
 from collector.read.day_tree import DayTree
 from collector.read.errors import GapError
 from collector.read.holdings import Holdings
+from collector.storage.archive.verify import Verification
 from collector.storage.store.directory import DirectoryStore
 from collector.storage.store.s3 import S3Store
 from tests.compaction.compaction_archive import (
@@ -151,6 +152,29 @@ def test_hosts_that_took_turns_within_a_day_are_read_one_after_another(tmp_path:
     assert [len(results[host].left) for host in ("a", "b")] == [2, 0]
     table = archive(tmp_path).trades("BTCUSDT", gaps="ignore", kinds=None).arrow()
     assert table["trade_id"].to_pylist() == list("123456")
+
+
+def test_a_host_whose_hours_come_late_between_those_of_another_takes_its_day_files_away(tmp_path: Path) -> None:
+    found = Trees(DirectoryStore(tmp_path / "archive"), DirectoryStore(tmp_path / "archive-daily"))
+    add_turns(found.archive, tmp_path / "made", "a")
+    compact(found)
+    add_turns(found.archive, tmp_path / "made", "b")
+    results = [(one.host, one.generation, len(one.left)) for one in compact(found)]
+    assert results == [("a", 2, 2), ("b", 1, 0)]
+    table = archive(tmp_path).trades("BTCUSDT", gaps="ignore", kinds=None).arrow()
+    assert table["trade_id"].to_pylist() == list("123456")
+    assert list(Verification(found.daily).findings()) == []
+    assert [one.generation for one in compact(found)] == [0]
+
+
+def test_a_day_file_whose_hours_are_gone_stays_whoever_took_turns(tmp_path: Path) -> None:
+    found = Trees(DirectoryStore(tmp_path / "archive"), DirectoryStore(tmp_path / "archive-daily"))
+    add_turns(found.archive, tmp_path / "made", "a")
+    compact(found)
+    prune(tmp_path / "archive", FIRST)
+    add_turns(found.archive, tmp_path / "made", "b")
+    results = [(one.host, one.generation, len(one.left)) for one in compact(found)]
+    assert results == [("a", 0, 2), ("b", 1, 0)]
 
 
 def test_as_of_a_moment_before_one_of_its_segments_was_sealed_a_day_file_counts_for_nothing(
