@@ -38,12 +38,19 @@ def without_a_trade(frames: list[Frame]) -> list[Frame]:
     return frames[:lost] + frames[lost + 1 :]
 
 
+def shallow_book(recorded: Lines) -> tuple[int, bytes]:
+    """The whole book that was fetched, with so few levels that a picture shows where they end."""
+    at_ns, content = fetched_book(recorded)
+    said = json.loads(content)
+    return at_ns, json.dumps({**said, **{side: said[side][:40] for side in ("bids", "asks")}}).encode()
+
+
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory: pytest.TempPathFactory, frames: list[Frame], recorded: Lines) -> Iterator[list[Figure]]:
     """What the tutorial draws of an archive with the demo's streams, in which a trade and a moment of all are missing."""
     folder = tmp_path_factory.mktemp("tutorial")
     world = RecordedWorld(folder / "data-demo", data_types=DATA_TYPES)
-    world.fetch(*fetched_book(recorded))
+    world.fetch(*shallow_book(recorded))
     for part in (without_a_trade(with_books(frames[:800])), with_books(frames[900:1_000])):
         world.receive(with_aggregates(part))
         world.seal()
@@ -89,6 +96,19 @@ def test_what_is_not_known_is_grey_and_no_line_crosses_it(figures: list[Figure])
     assert not unknown[:, unknown.shape[1] // 2].all()
     (line, _) = spread.lines
     assert np.isnan(line.get_ydata()).sum() == 1
+
+
+def test_no_colour_is_beyond_the_prices_of_the_last_whole_book(figures: list[Figure], recorded: Lines) -> None:
+    (book,) = (drawn for drawn in figures[0].axes[0].collections if isinstance(drawn, QuadMesh))
+    corners = np.asarray(book.get_coordinates(), np.float64)[:, 0, 1]
+    sizes = book.get_array()
+    assert sizes is not None
+    coloured = ~np.isnan(np.ma.filled(sizes, np.nan)).all(axis=1)
+    said = json.loads(shallow_book(recorded)[1])
+    lowest, highest = float(said["bids"][-1][0]), float(said["asks"][-1][0])
+    assert coloured.any()
+    assert not coloured.all()
+    assert (coloured <= ((corners[:-1] >= lowest) & (corners[1:] <= highest))).all()
 
 
 def test_the_picture_of_everything_can_be_saved(figures: list[Figure]) -> None:
