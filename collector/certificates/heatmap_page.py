@@ -25,7 +25,7 @@ p { margin: .3rem 0 0; color: #5d6863; }
 .tiles div { background: #fffefa; border: 1px solid #e1dfd5; border-radius: 12px; padding: .7rem 1.1rem; min-width: 7.5rem; }
 .tiles b { display: block; font-size: 1.5rem; font-weight: 650; }
 .card { background: #fffefa; border: 1px solid #e1dfd5; border-radius: 12px; overflow-x: auto; }
-.card svg { display: block; }
+.card svg { display: block; direction: ltr; } .newest { direction: rtl; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .35rem 1rem; margin: 0; }
 dt { font-weight: 600; } dt i { display: inline-block; width: .85rem; height: .85rem; margin-right: .55rem; vertical-align: -1px; }
 dd { margin: 0; color: #5d6863; }
@@ -36,7 +36,10 @@ a { color: #2c6e8f; }
 
 
 def page(cells: Sequence[Cell]) -> str:
-    """The page, which needs no other file; of the same cells always the same text. Its links lead to certificates below it."""
+    """The page, which needs no other file; of the same cells always the same text. Its links lead to certificates below it.
+
+    A heatmap that is wider than the window shows its newest days first: what is written from right to left begins there.
+    """
     states = Counter(cell.state for cell in cells)
     trouble = sorted(
         (cell for cell in cells if cell.state in {"degraded", "missing"}),
@@ -62,7 +65,7 @@ def page(cells: Sequence[Cell]) -> str:
 {"".join(f"<div><b>{states[state]:,}</b>{state}</div>" for state in ("available", "degraded", "pending", "missing"))}
 </div>
 <h2>Each day of each stream</h2>
-<div class="card">
+<div class="card newest">
 {svg(cells)}</div>
 <h2>Colours</h2>
 <dl>

@@ -105,15 +105,21 @@ def test_without_certificates_there_is_a_page_that_says_so() -> None:
 
 
 def test_a_browser_shows_it_without_asking_for_anything_else(tmp_path: Path) -> None:
-    (tmp_path / "index.html").write_text(page([cell(0), cell(1, state="missing"), cell(2, state="pending")]), "utf-8")
+    (tmp_path / "index.html").write_text(
+        page([cell(-900), cell(0), cell(1, state="missing"), cell(2, state="pending")]), "utf-8"
+    )
     with browser() as running:
         visitor = Visitor(running)
         shown = visitor.open((tmp_path / "index.html").as_uri())
         boxes = [one.bounding_box() for one in shown.locator("svg line").all()]
+        width = shown.evaluate("innerWidth")
         asked = shown.evaluate("performance.getEntriesByType('resource').length")
         words = shown.locator("body").inner_text()
         visitor.leave()
     assert (visitor.said, asked) == ([], 0)
-    assert len(boxes) == 3
+    assert len(boxes) == 4
     assert all(box is not None and box["width"] > 0 for box in boxes)
+    oldest, *newest = [box["x"] for box in boxes if box is not None]
+    assert oldest < 0, "it opens at the newest days"
+    assert all(0 < left < width for left in newest)
     assert re.search(r"binance BTCUSDT trade\s+2026-11-24: missing", words)
