@@ -5,12 +5,13 @@ has one spelling everywhere. No time of making is in it: the same archive gives 
 """
 
 import base64
+from datetime import date
 from typing import Final, Literal
 
 import msgspec
 
 from collector.domain.errors import DamagedError
-from collector.domain.names import ObjectPartition, object_key
+from collector.domain.names import DAY_US, ObjectPartition, object_key, time_us
 from collector.domain.records import StreamKey
 from collector.storage.archive.manifest import Int64
 
@@ -112,6 +113,23 @@ class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return [
             *([f"it says {self.messages} messages, but its objects have {rows}"] if rows != self.messages else []),
             *(f"{key} is no object of this stream and day" for key in strange),
+            *self._strange_lengths(),
+        ]
+
+    def _strange_lengths(self) -> list[str]:
+        """How the lengths contradict the time that was judged."""
+        begin = time_us(f"{self.date}T00:00:00Z")
+        try:
+            judged = time_us(self.judged_until) - begin
+        except (ValueError, TypeError, OverflowError):
+            return [f"it was judged until {self.judged_until!r}, which is no time"]
+        if not 0 < judged <= DAY_US:
+            return [f"it was judged until {self.judged_until}, which is not in its day"]
+        lengths = self.verified_us, self.unverifiable_us, self.broken_us, self.absent_us
+        counts = [*lengths, self.unrepaired_gaps]
+        return [
+            *(["a length or a count of it is below 0"] if min(counts) < 0 else []),
+            *([f"its lengths are {sum(lengths)} us, but {judged} us were judged"] if sum(lengths) != judged else []),
         ]
 
 
@@ -156,6 +174,7 @@ def decode_certificate(content: bytes) -> CertificateFile:
         found = msgspec.json.decode(content, type=CertificateFile)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DamagedError(f"not a certificate: {error}") from error
+    _require_date(found.certificate.date)
     if found.signature is not None:
         _require_signature(found.signature)
     if found.encode() != content:
@@ -171,6 +190,15 @@ def to_base64(content: bytes) -> str:
 def from_base64(text: str) -> bytes:
     """The bytes of a signature's text. Raises ValueError."""
     return base64.b64decode(text, validate=True)
+
+
+def _require_date(text: str) -> None:
+    try:
+        is_date = date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        is_date = False
+    if not is_date:
+        raise DamagedError(f"not a certificate: its date is {text!r}")
 
 
 def _require_signature(signature: Signature) -> None:

@@ -16,7 +16,7 @@ from collector.storage.store.object_store import ObjectStore
 KINDS: Final = {
     "unsigned": "a key is given, and the certificate has no signature",
     "forged": "the signature is not of this certificate, or not by the key given",
-    "false": "the certificate contradicts itself",
+    "false": "the certificate contradicts itself, or stands in another's place",
     "missing": "an object that it names is not in the store",
     "differs": "an object has other bytes than it says",
     "pruned": "an object was pruned after the certificate was made",

@@ -20,7 +20,7 @@ from collections import Counter
 from datetime import date
 from pathlib import Path
 
-from collector.certificates.certificate import Certificate, CertificateFile, stream_key
+from collector.certificates.certificate import CertificateFile, stream_key
 from collector.certificates.certify import Choice, certificates
 from collector.certificates.check import KINDS
 from collector.certificates.heatmap import Cell, svg
@@ -43,7 +43,7 @@ from collector.tools.archive_args import (
     require_archive,
     require_known,
 )
-from collector.tools.certificate_files import in_folder, put, read_file
+from collector.tools.certificate_files import in_folder, is_in_anothers_place, put, read_file
 from collector.tools.check_certificates import check
 from collector.tools.moments import add_period, moment_us, require_order
 
@@ -85,7 +85,7 @@ def _certify(arguments: argparse.Namespace) -> int:
             states.setdefault(one.stream, Counter())[one.state] += 1
     if not states:
         _refuse(holdings, choice)
-    cells = sorted(_cell(read_file(path).certificate) for path in in_folder(out))
+    cells = sorted(map(_cell, in_folder(out)))
     put(out / "heatmap.svg", svg(cells).encode())
     put(out / "index.html", page(cells).encode())
     _print_written(states, out, as_json=arguments.json)
@@ -119,7 +119,11 @@ def _refuse(holdings: Holdings, choice: Choice) -> None:
     raise ConfigError(["no stream has a day of that choice"])
 
 
-def _cell(one: Certificate) -> Cell:
+def _cell(path: Path) -> Cell:
+    """Raises DamagedError for a file that is no certificate, or another's."""
+    one = read_file(path).certificate
+    if is_in_anothers_place(path, one):
+        raise DamagedError(f"{path}: it is the certificate of {' '.join(one.stream)} {one.date}")
     return Cell(
         one.stream, date.fromisoformat(one.date), one.state, one.messages, one.verified_us, one.unverifiable_us,
         one.broken_us, one.absent_us, one.unrepaired_gaps,

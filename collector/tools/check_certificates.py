@@ -13,7 +13,7 @@ from collector.domain.errors import ConfigError
 from collector.domain.redact import printable
 from collector.storage.store.object_store import ObjectStore
 from collector.tools.archive_args import opened
-from collector.tools.certificate_files import in_folder, read_file
+from collector.tools.certificate_files import in_folder, is_in_anothers_place, read_file
 
 _NOT_HERE: Final = {
     "--from": "from_time", "--to": "to_time", "--exchange": "exchange", "--symbol": "symbol",
@@ -31,7 +31,8 @@ def check(arguments: argparse.Namespace) -> int:
     store = opened(arguments.store, arguments.config)
     checked = []
     for path, file in files:
-        findings = [*signature_findings(file, public_key), *object_findings(file.certificate, store)]
+        findings = [*_place_findings(path, file), *signature_findings(file, public_key)]
+        findings += object_findings(file.certificate, store)
         checked.append(_as_object(path, file, findings))
         if not arguments.json:
             _print_checked(path, file, findings, store)
@@ -40,8 +41,16 @@ def check(arguments: argparse.Namespace) -> int:
     return 1 if any(one["findings"] for one in checked) else 0
 
 
+def _place_findings(path: Path, file: CertificateFile) -> Iterator[Finding]:
+    one = file.certificate
+    if is_in_anothers_place(path, one):
+        yield Finding("false", "", f"it stands in another's place: it is of {' '.join(one.stream)} {one.date}")
+
+
 def _named(paths: list[Path]) -> Iterator[Path]:
     for path in paths:
+        if not path.exists():
+            raise ConfigError([f"{path} does not exist; name a certificate, or a folder of them"])
         found = in_folder(path) if path.is_dir() else [path]
         if not found:
             raise ConfigError([f"there is no certificate in {path}"])

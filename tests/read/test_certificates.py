@@ -217,6 +217,7 @@ def test_what_was_written_is_read_back_and_nothing_else_is(old_store: DeletingDi
         (json.dumps({**said, "note": "trust me"}).encode(), "unknown field"),
         (json.dumps({**said, "signature": {**said["signature"], "value": "?"}}).encode(), "not base64"),
         (json.dumps({**said, "signature": {**said["signature"], "value": "AA=="}}).encode(), "a signature of 1"),
+        (content.replace(b'"date": "2026-11-23"', b'"date": "9999-99-99"'), "its date is '9999-99-99'"),
         (b"", "not a certificate"),
         (b"\xff{}", "not a certificate"),
     ):
@@ -294,7 +295,7 @@ def test_a_file_that_is_no_key_is_refused_by_name(tmp_path: Path) -> None:
 def test_without_the_package_its_install_line_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = key_file(tmp_path)
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.serialization", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'market-data-collector\[sign\]'"):
+    with pytest.raises(MissingExtraError, match="the extra 'sign' brings it"):
         Signer(path)
 
 
@@ -334,6 +335,13 @@ def test_a_certificate_that_contradicts_itself_is_false(old_store: DeletingDirec
     one = one_of(old_store)
     more = msgspec.structs.replace(one, messages=one.messages + 1)
     assert [finding.kind for finding in object_findings(more, old_store)] == ["false"]
+    for changed in (
+        {"verified_us": -5}, {"broken_us": 10**18}, {"unrepaired_gaps": -1}, {"judged_until": "noon"},
+        {"verified_us": one.verified_us - 1, "absent_us": one.absent_us + 2},
+        {"judged_until": "2026-11-25T00:00:00.000000Z", "absent_us": one.absent_us + DAY_US},
+    ):  # fmt: skip
+        strange = msgspec.structs.replace(one, **changed)
+        assert {finding.kind for finding in object_findings(strange, old_store)} == {"false"}, changed
     other = msgspec.structs.replace(one, symbol="ETH/USD")
     assert {finding.kind for finding in object_findings(other, old_store)} == {"false"}
 

@@ -91,6 +91,20 @@ def test_a_check_that_finds_something_says_what_and_ends_with_1(
     ]
 
 
+def test_a_certificate_in_anothers_place_is_false(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert certify("archive", "--key", "recorder.key") == 0
+    file, other = (folder / f"certificates/{FIRST.removesuffix('23')}{day}.json" for day in (23, 24))
+    shutil.copy(other, file)
+    shutil.copy(other, folder / "sent.json")
+    capsys.readouterr()
+    said = "it stands in another's place: it is of toy BTC/USD trade 2026-11-24"
+    assert certify("--check", "certificates", "--key", "recorder.pub", "archive") == 1
+    assert f"false    {file.relative_to(folder)}: {said}" in capsys.readouterr().out.splitlines()
+    assert certify("--check", "sent.json", "archive") == 0, "outside such folders it has no place"
+    assert certify("archive", "--data-type", "book_delta") == 2
+    assert "it is the certificate of toy BTC/USD trade 2026-11-24" in capsys.readouterr().err
+
+
 def test_what_a_recorder_has_not_archived_yet_is_pending(
     tmp_path: Path, recorded: Lines, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -154,6 +168,7 @@ def nothing(_: Path) -> None:
             "--check looks at whole certificates: --from belongs",
         ),
         (nothing, "archive --check made --symbol X", "--check looks at whole certificates: --symbol belongs"),
+        (nothing, "archive --check nowhere", "nowhere does not exist; name a certificate, or a folder of them"),
         (nothing, "archive --check made", "there is no certificate in made"),
         (nothing, "archive --check recorder.key", "recorder.key: not a certificate"),
         (nothing, "archive --check recorder.key --key recorder.key", "recorder.key is a private key"),
