@@ -256,6 +256,20 @@ def test_a_mark_at_a_trade_that_is_left_out_is_at_the_next_one(tmp_path: Path) -
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("ended_at", [NOON_US + 9, None], ids=["over", "lasting"])
+def test_where_a_change_names_the_one_before_each_hole_is_marked_too(ended_at: int | None) -> None:
+    """Changes between 9 and 15, and between 22 and 29, are missing."""
+    before = {4: 1, 9: 4, 18: 15, 22: 18, 33: 29, 36: 33}
+    stream = StreamKey("deribit", "BTC-PERPETUAL", "book_delta")
+    made = make_gap(stream_type="book_delta", expected_id="9", actual_id="29", missing=None, ended_at=ended_at)
+    table = pa.table({"received_at": [NOON_US + place for place in range(6)], "line": [0] * 6, "series": [0] * 6,
+                      "first_id": pa.nulls(6, pa.int64()), "last_id": list(before), "previous_id": list(before.values())})  # fmt: skip
+    marker = Marker("split", stream, ("last_id",))
+    made = made._replace(gap_id=gap_id(stream, 0, "sequence", "9", made.started_at))
+    marker.add([LedgerRow(stream.exchange, stream.symbol, made)])
+    assert marker.marked(table)["piece"].to_pylist() == [0, 0, 1, 1, 2, 2]
+
+
 def test_what_repaired_a_gap_stands_in_its_place(tmp_path: Path) -> None:
     """It was received an hour later, so a window of the gap reads later files, too."""
     store = DirectoryStore(tmp_path / "archive")
