@@ -3,9 +3,9 @@
 from typing import Final
 
 from collector.domain.errors import DamagedError, StoreRefusedError
-from collector.domain.names import MANIFEST_FOLDER, PRUNED_FOLDER, time_us
+from collector.domain.names import MANIFEST_FOLDER, PRUNED_FOLDER, parse_segment_id, time_us
 from collector.read.day_files import DayFiles
-from collector.storage.archive.days import counting
+from collector.storage.archive.days import HostDate, counting, manifest_name
 from collector.storage.archive.lenient_manifest import read_manifest
 from collector.storage.archive.manifest import Manifest
 from collector.storage.archive.pruned import PrunedObjects
@@ -48,6 +48,11 @@ class DayTree:
         self._problems[PRUNED_FOLDER] = [f"{key}: {text}" for key, text in pruned.damaged()]
         self._seen = keys
         return self._files
+
+    def damaged(self) -> dict[HostDate, list[str]]:
+        """What could not be read of the manifests that count, by the day whose files they would name."""
+        names = ((manifest_name(key), found) for key, found in self._problems.items() if found and key != PRUNED_FOLDER)
+        return {HostDate(host, parse_segment_id(day).date): found for (host, day), found in names}
 
     def problems(self) -> list[str]:
         """What could not be read, and counts for nothing."""

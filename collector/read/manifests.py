@@ -10,7 +10,7 @@ from collector.domain.records import StreamKey
 from collector.read.day_files import DayFiles, Link
 from collector.read.day_tree import DayTree
 from collector.read.pieces import Piece, Place
-from collector.storage.archive.days import manifest_name
+from collector.storage.archive.days import HostDate, manifest_name
 from collector.storage.archive.lenient_manifest import read_manifest
 from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.archive.pruned import PrunedObjects
@@ -87,10 +87,24 @@ class Manifests:
     def problems(self) -> list[str]:
         """What could not be read: rows may be missing without a word of it in the ledger.
 
-        Day files whose manifest cannot be read are none of it: what they replace is read, and is a gap where it was pruned.
+        Day files whose manifest cannot be read are none of it where what they replace is there to be read.
         """
         damaged = [f"{key}: {text}" for key, text in self._pruned.damaged()]
-        return [text for _, found in sorted(self._problems.items()) for text in found] + damaged
+        own = [text for _, found in sorted(self._problems.items()) for text in found]
+        return [*own, *damaged, *self._damaged_days()]
+
+    def _damaged_days(self) -> list[str]:
+        """Manifests of day files that cannot be read, and stood for files that are gone."""
+        damaged = {} if self._daily is None else self._daily.damaged()
+        if not damaged:
+            return []
+        gone = {
+            HostDate(segment.host, entry.date)
+            for segment in self._read.values()
+            for entry in segment.objects
+            if HostDate(segment.host, entry.date) in damaged and self._pruned.pruned_at(entry) is not None
+        }
+        return [text for day in sorted(gone) for text in damaged[day]]
 
     def _manifest(self, key: str) -> tuple[str, Manifest | None, list[str]]:
         try:

@@ -11,10 +11,9 @@ import pytest
 import collector.read
 from collector.compaction.day import Trees
 from collector.compaction.survey import Dates
-from collector.domain.errors import StoreError, StoreRefusedError
+from collector.domain.errors import DamagedError, StoreError, StoreRefusedError
 from collector.read.archive import Archive
 from collector.read.day_tree import DayTree
-from collector.read.errors import GapError
 from collector.read.holdings import Holdings
 from collector.storage.archive.verify import Verification
 from collector.storage.store.directory import DirectoryStore
@@ -211,8 +210,9 @@ def test_day_files_whose_manifest_is_damaged_count_for_nothing_and_nothing_is_mi
     opened = archive(tmp_path)
     assert (len(files(opened)), ids(opened)) == (4, EVERY)
     prune(tmp_path / "archive", SECOND)
-    with pytest.raises(GapError, match="pruned"):
-        opened.trades("BTCUSDT", FIRST, SECOND, host="host-1").arrow()
+    for start in (None, FIRST, SECOND):
+        with pytest.raises(DamagedError, match=f"cannot be told:\n_manifest/date={FIRST}/host-1-"):
+            opened.trades("BTCUSDT", start, host="host-1").arrow()
 
 
 def test_whatever_a_compaction_has_done_so_far_a_reader_finds_each_row_once(
