@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from collector.domain.errors import DamagedError
-from collector.domain.names import ObjectPartition
+from collector.domain.names import ObjectPartition, partition_in
 from collector.domain.records import StreamKey
 from collector.storage.archive.days import HostDate
 from collector.storage.archive.manifest import Manifest, ManifestObject, ReplacedSegment, digest_of
@@ -27,6 +27,10 @@ class Found(NamedTuple):
     is_pruned: Callable[[ManifestObject], bool]
     elsewhere: Sequence[ManifestObject] = ()
     """Other hosts' objects of the date."""
+    lost: frozenset[str] = frozenset()
+    """Keys of day files that count and are not there, though nobody pruned them."""
+    unnamed: Sequence[str] = ()
+    """Keys of day files that are there, of a later generation than the one that counts."""
 
 
 class DayFile(NamedTuple):
@@ -68,10 +72,11 @@ def planned(found: Found, wants: Callable[[StreamKey], bool]) -> DayChoice:
     if found.counting is not None and (changed := _changed(found, found.counting)):
         return _anew(found, found.counting, wants, changed)
     day = _Day(found)
+    day.require_names()
     fresh, left = day.fresh(wants)
     late, also_left = day.late()
     left += also_left
-    if not fresh and not day.dropped and not day.adds_to_files(late):
+    if not fresh and not day.dropped and not day.remade and not day.adds_to_files(late):
         return DayChoice(None, left)
     return DayChoice(day.plan(fresh, late), left)
 
@@ -121,6 +126,8 @@ class _Day:
         """Streams that are read from the segments' files again, because another host's hours came between theirs."""
         for partition in self.dropped:
             del self._held[partition]
+        self.remade = {one for one, entry in self._held.items() if entry.key in found.lost}
+        """Streams whose day file is lost."""
 
     def _took_turns(self, partition: ObjectPartition) -> bool:
         return took_turns(self._objects.get(partition, {}).values(), self._elsewhere.get(partition, ()))
@@ -129,6 +136,21 @@ class _Day:
         """Whether everything that the stream's day file was made of is there."""
         sources = self._objects.get(partition, {}).values()
         return self._before <= self._ids and not any(map(self._found.is_pruned, sources))
+
+    def require_names(self) -> None:
+        """Raise DamagedError if a generation without these files would hide rows that are nowhere else."""
+        for partition in self.remade:
+            if not self._has_all_sources(partition):
+                raise DamagedError(f"{self._held[partition].key} is not there, nor is all that it was made of")
+        for key in self._found.unnamed:
+            place = partition_in(key)
+            entries = {} if place is None else self._objects.get(place, {})
+            known = self._before if place in self._held else set[str]()
+            if any(self._found.is_pruned(entry) for name, entry in entries.items() if name not in known):
+                reason = "may be all that is left of pruned files, and no manifest names it"
+                raise DamagedError(
+                    f"{key} {reason}: put that back, or remove the file if it is of a run that was killed"
+                )
 
     def fresh(self, wants: Callable[[StreamKey], bool]) -> tuple[set[ObjectPartition], list[str]]:
         """The wanted streams that have no day file yet and can have one, and why the others cannot."""
@@ -173,7 +195,9 @@ class _Day:
         for partition in sorted(partitions):
             held = self._held.get(partition)
             of_segments = {one: entry for one, entry in self._objects.get(partition, {}).items() if one in replaces}
-            if held is not None and late.isdisjoint(of_segments) and not is_old:
+            if partition in self.remade:
+                files.append(self._file(partition, None, of_segments, late))
+            elif held is not None and late.isdisjoint(of_segments) and not is_old:
                 kept.append(held)
             else:
                 files.append(self._file(partition, held, of_segments, late))

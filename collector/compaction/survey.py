@@ -7,11 +7,11 @@ from typing import Final, NamedTuple
 from collector.compaction.foreign import require_day_files, require_segment
 from collector.compaction.plan import Found
 from collector.domain.errors import DamagedError
-from collector.domain.names import MANIFEST_FOLDER, manifest_key, parse_segment_id
+from collector.domain.names import MANIFEST_FOLDER, manifest_key, parse_segment_id, partition_in
 from collector.storage.archive.catalog import manifest_keys
 from collector.storage.archive.days import HostDate, counting, manifest_name
 from collector.storage.archive.lenient_manifest import ManifestReport, read_manifest
-from collector.storage.archive.manifest import Manifest, digest_of
+from collector.storage.archive.manifest import Manifest, ManifestObject, digest_of
 from collector.storage.archive.pruned import pruned_objects
 from collector.storage.ordered_map import in_order
 from collector.storage.store.object_store import ObjectStore
@@ -39,6 +39,9 @@ class Survey:
         self._dates = dates
         self._counting: dict[HostDate, str] = {}
         self._segments: dict[HostDate, set[str]] = defaultdict(set)
+        self._files: dict[HostDate, dict[str, ManifestObject]] = {}
+        self._lost: dict[HostDate, set[str]] = {}
+        self._unnamed: dict[HostDate, list[str]] = defaultdict(list)
         self._digests: dict[HostDate, dict[str, str]] = {}
         self.damage: dict[str, list[str]] = defaultdict(list)
         """By date, why nothing can be done for it."""
@@ -65,6 +68,7 @@ class Survey:
             self._note(key, read, is_new=names[key] not in known)
             tick(len(unread))
         self._pruned = pruned_objects(self._archive)
+        self._look_at_files()
 
     def days(self) -> list[HostDate]:
         """The days that may need a new generation, oldest first.
@@ -73,7 +77,7 @@ class Survey:
         finds both again.
         """
         dates = {day.date for day in self._segments}
-        days = {*self._segments, *(day for day in self._counting if day.date in dates)}
+        days = {*self._segments, *self._lost, *(day for day in self._counting if day.date in dates)}
         return sorted(days, key=lambda day: (day.date, day in self._segments, day.host))
 
     def found(self, day: HostDate) -> Found:
@@ -88,7 +92,8 @@ class Survey:
             if entry.date == day.date
         ]
         segments = self._segments_of(day, held)
-        return Found(day, segments, held, lambda entry: self._pruned.pruned_at(entry) is not None, elsewhere)
+        files = frozenset(self._lost.get(day, ())), self._unnamed.get(day, ())
+        return Found(day, segments, held, lambda entry: self._pruned.pruned_at(entry) is not None, elsewhere, *files)
 
     def _held(self, day: HostDate) -> Manifest | None:
         """The manifest of the day files that count."""
@@ -114,6 +119,8 @@ class Survey:
             manifest = read.manifest
             require_day_files(self._daily, manifest)
             self._note_names(manifest)
+            if self._dates.has(day.date):
+                self._files[day] = {entry.key: entry for entry in manifest.objects}
             self._digests[day] = manifest.digests
             by_day[day] = frozenset(one.segment_id for one in manifest.segments)
             standing |= {one.segment_id: (host, frozenset(one.dates)) for one in manifest.segments}
@@ -122,6 +129,21 @@ class Survey:
             for name, (host, dates) in standing.items()
             if all(name in by_day.get(HostDate(host, date), ()) for date in dates)
         }
+
+    def _look_at_files(self) -> None:
+        """Which day files of the dates are not there, by one listing; whether they are whole is for `collector verify`."""
+        missing = {day: dict(files) for day, files in self._files.items()}
+        for key in self._daily.keys("exchange="):
+            partition, (host, name) = partition_in(key), manifest_name(key)
+            if partition is None or not self._dates.has(partition.date):
+                continue
+            day = HostDate(host, partition.date)
+            if missing.get(day, {}).pop(key, None) is None and name > manifest_name(self._counting.get(day, ""))[1]:
+                self._unnamed[day].append(key)
+        pruned = pruned_objects(self._daily)
+        for day, files in missing.items():
+            if lost := {key for key, entry in files.items() if pruned.pruned_at(entry) is None}:
+                self._lost[day] = lost
 
     def _note(self, key: str, read: ManifestReport | str, *, is_new: bool) -> None:
         if isinstance(read, str):

@@ -251,3 +251,40 @@ def test_verify_says_if_hour_files_were_replaced(
     code, lines = verify(tmp_path, capsys)
     assert code == 1
     assert any(f"segment {IDS[0]} has other files now than those it was made of" in line for line in lines)
+
+
+def test_a_day_file_that_is_lost_is_made_again_from_its_hour_files(trees: Trees, tmp_path: Path) -> None:
+    (entry,) = day_objects(trees.daily, TRADES, FIRST)
+    (tmp_path / "archive-daily" / entry.key).unlink()
+    (result,) = compact(trees)
+    assert (result.date, result.generation, result.files) == (FIRST, 2, 1)
+    assert ids(tmp_path) == [1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 20, 21]
+    assert list(Verification(trees.daily, differences).findings()) == []
+    assert compact(trees) == []
+
+
+def test_a_day_file_that_is_lost_with_its_hour_files_is_named(trees: Trees, tmp_path: Path) -> None:
+    prune(tmp_path / "archive", SECOND)
+    (entry,) = day_objects(trees.daily, TRADES, FIRST)
+    (tmp_path / "archive-daily" / entry.key).unlink()
+    (result,) = compact(trees)
+    assert result.refused == [f"{entry.key} is not there, nor is all that it was made of"]
+
+
+def test_a_day_file_that_was_pruned_is_not_lost(trees: Trees, tmp_path: Path) -> None:
+    prune(tmp_path / "archive-daily", SECOND)
+    assert compact(trees) == []
+
+
+def test_no_generation_is_made_over_day_files_whose_manifest_is_lost_with_their_hour_files(
+    trees: Trees, tmp_path: Path
+) -> None:
+    prune(tmp_path / "archive", SECOND)
+    (path,) = (tmp_path / "archive-daily").rglob(f"_manifest/date={FIRST}/host-1-*.json")
+    content = path.read_bytes()
+    path.unlink()
+    refused = [one for one in compact(trees) if one.refused]
+    assert [one.host for one in refused] == ["host-1"]
+    assert "may be all that is left of pruned files, and no manifest names it" in refused[0].refused[0]
+    path.write_bytes(content)
+    assert compact(trees) == []
