@@ -341,10 +341,11 @@ def test_a_process_that_dies_again_and_again_holds_up_nobody_and_is_tried_at_onc
         return {process["name"]: process["state"] for process in recorded.status()["processes"]}
 
     def is_in_backoff() -> bool:
-        if states()["archiver"] == "running":
+        (archiver,) = [process for process in recorded.status()["processes"] if process["name"] == "archiver"]
+        if archiver["state"] == "running" and archiver["pid"]:
             with contextlib.suppress(ProcessLookupError):  # it is dead already
-                os.kill(pids(recorded)["archiver"], signal.SIGKILL)
-        return states()["archiver"] == "backoff"
+                os.kill(archiver["pid"], signal.SIGKILL)
+        return bool(archiver["state"] == "backoff")
 
     wait_for(is_in_backoff)
     recorded.configure(**settings(feed=[SPOT, MORE], supervisor=patient))
