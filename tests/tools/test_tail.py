@@ -68,7 +68,7 @@ def test_json_has_the_stream_and_every_column_of_its_files(data_dir: Path, capsy
 def test_of_a_stream_that_is_not_there_it_says_which_are(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = said(capsys, "agg_trade")
     assert (code, out) == (2, "")
-    assert err.startswith("error: there is no agg_trade of BTCUSDT; there is binance BTCUSDT book_delta")
+    assert err.startswith("error: there is no agg_trade of binance BTCUSDT; there is binance BTCUSDT book_delta")
     assert said(capsys, "trades")[2].startswith("error: 'trades' is no data type; there are agg_trade, book_delta")
     assert said(capsys, "gap")[2] == "error: the gap ledger is shown by collector gaps\n"
 
