@@ -128,7 +128,10 @@ def test_a_terminal_nobody_reads_delays_neither_recording_nor_stop(exchange: Exc
 
 def test_a_closed_terminal_stops_the_recorder_in_order(exchange: Exchange, tmp_path: Path) -> None:
     with PseudoTerminal(80, 24) as terminal, started(terminal, configure(tmp_path, exchange.ws_url)) as process:
-        terminal.read_until(b"Recording", lambda: process.poll() is None)
+        # Before the first picture the recorder is not begun, and a signal just ends it.
+        terminal.read_until(
+            lambda screen: ENTERS_SCREEN in screen and b"healthy" in screen, lambda: process.poll() is None
+        )
         terminal.hang_up()
         assert process.wait(STOP_SECS) == 0
     events = [(line["event"], line.get("cause")) for line in log_of(tmp_path / "data")]
