@@ -17,6 +17,7 @@ from collector.storage.archive.old_days import OldDays
 from collector.storage.archive.prune import Prune
 from collector.storage.archive.prune_rules import PruneSelection
 from collector.storage.store.deleting import DeletingDirectoryStore
+from collector.storage.store.directory import DirectoryStore
 from collector.storage.store.object_store import ObjectStore
 from collector.storage.store.open import folder_of
 from tests.storage.archive.archive_files import archive
@@ -118,6 +119,16 @@ def compact(
     survey.look(lambda _: None)
     how = How(lambda stream: symbol in {"", stream.symbol} and data_type in {"", stream.data_type}, 3, dry)
     return list(compacted(trees, survey, how, Ticks()))
+
+
+def compacted_trees(folder: Path) -> Trees:
+    """An archive of two days in the folder, and its day files."""
+    daily = DirectoryStore(folder / "archive-daily")
+    daily.check()
+    found = Trees(DirectoryStore(folder / "archive"), daily)
+    fill(found.archive, folder / "made")
+    compact(found)
+    return found
 
 
 def counting_manifests(daily: ObjectStore) -> list[Manifest]:

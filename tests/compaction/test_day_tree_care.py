@@ -21,9 +21,9 @@ from tests.compaction.compaction_archive import (
     TRADES,
     add_late,
     compact,
+    compacted_trees,
     counting_manifests,
     day_objects,
-    fill,
     prune,
     replace_first,
 )
@@ -32,12 +32,7 @@ from tests.compaction.compaction_archive import (
 @pytest.fixture
 def trees(tmp_path: Path) -> Trees:
     """An archive of two days, and its day files."""
-    daily = DirectoryStore(tmp_path / "archive-daily")
-    daily.check()
-    found = Trees(DirectoryStore(tmp_path / "archive"), daily)
-    fill(found.archive, tmp_path / "made")
-    compact(found)
-    return found
+    return compacted_trees(tmp_path)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from tests.compaction.compaction_archive import (
     add_late,
     add_turns,
     compact,
+    compacted_trees,
     counting_manifests,
     fill,
     prune,
@@ -37,12 +38,7 @@ WANTED: dict[str, Any] = {"gaps": "ignore", "host": "host-1", "kinds": None}
 @pytest.fixture
 def trees(tmp_path: Path) -> Trees:
     """An archive of two days, and its day files."""
-    daily = DirectoryStore(tmp_path / "archive-daily")
-    daily.check()
-    found = Trees(DirectoryStore(tmp_path / "archive"), daily)
-    fill(found.archive, tmp_path / "made")
-    compact(found)
-    return found
+    return compacted_trees(tmp_path)
 
 
 def archive(tmp_path: Path, **given: Any) -> Archive:
