@@ -16,7 +16,7 @@ from tests.read.recorded_world import TYPES, RecordedWorld, fetched_book, with_b
 from tests.read.recorded_world import Frame as Received
 
 PAGE = (Path(__file__).parents[2] / "docs/READING.md").read_text("utf-8")
-# What other projects' programs do is shown as `py`; tests/peers runs those.
+# What needs another project, which is not installed here, is shown as `py`.
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
