@@ -239,6 +239,7 @@ def test_a_connection_that_answers_no_ping_is_closed_and_reopened(start: Start, 
     server.accept(wire(b"data"))
     wait_for(recording.frames)
 
+    wait_for(lambda: recording.records(RecordKind.DISCONNECT))
     ended = recording.records(RecordKind.DISCONNECT)[0]  # the second connection falls silent too
     assert ended.info["reason"] == "silent"
 
