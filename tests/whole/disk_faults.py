@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -92,9 +93,14 @@ class DiskFault:
         return bool(self._paths) and not any(path.exists() for path in self._paths)
 
     def _detach(self) -> None:
+        """Let strace go: a signal that comes as it begins to wait for the next call is noticed only after that call."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGINT)
-        self._process.communicate(timeout=60)
+        for _ in range(60):
+            self._process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.communicate(timeout=1)
+                return
+        raise AssertionError("strace does not leave")
 
     def __enter__(self) -> Self:
         return self
