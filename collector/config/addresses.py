@@ -38,6 +38,15 @@ def _server(*schemes: str) -> Callable[[str], str]:
     return check
 
 
+def _given(check: Callable[[str], str]) -> Callable[[str], str]:
+    def given(url: str) -> str:
+        if not url:
+            raise ValueError("is empty")
+        return check(url)
+
+    return given
+
+
 def _has_host(url: str) -> bool:
     try:
         parts = urlsplit(url)
@@ -155,6 +164,11 @@ HttpUrl = Annotated[
     str,
     After(_server("http", "https")),
     Allowed(f"https://host[:port][/prefix] (or http://) {_BARE}"),
+]
+NatsUrl = Annotated[
+    str,
+    After(_given(_server("nats", "tls"))),
+    Allowed("nats://host[:port] or tls://host[:port] without user, password, query or fragment"),
 ]
 ArchiveUrl = Annotated[str, After(archive_url), Allowed('file:///folder or s3://bucket[/prefix], or ""')]
 Region = Annotated[str, After(_region), Allowed('a region name like eu-central-1, or ""')]

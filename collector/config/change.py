@@ -12,6 +12,7 @@ from collector.config.values import Secret
 FIXED: Final = {
     "data_dir": "the processes hold their locks and files there",
     "host_name": "it is part of the names of what is archived",
+    "role": "it decides which processes there are",
     "channel.capacity": "the Queues of running processes keep their size",
 }
 """Keys that cannot change while the recorder runs, and why."""

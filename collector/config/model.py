@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from collector.config.addresses import ArchiveUrl, Host, HttpUrl, PingUrl, Region, WsUrl, daily_of
-from collector.config.rules import After, Allowed
+from collector.config.addresses import ArchiveUrl, Host, HttpUrl, NatsUrl, PingUrl, Region, WsUrl, daily_of
+from collector.config.rules import After, Allowed, Earlier
 from collector.config.s3 import Addressing, Encryption, KmsKey, StorageClass, Tags, tags_of
 from collector.config.values import (
     GIB,
@@ -22,6 +22,7 @@ from collector.config.values import (
     DataTypes,
     DayPart,
     Exclusions,
+    FileOrNone,
     Folder,
     HostName,
     Name,
@@ -35,6 +36,7 @@ from collector.config.values import (
     Token,
     at_least,
     between,
+    distinct,
     leaves_the_named,
     machine_name,
     not_below,
@@ -203,11 +205,59 @@ class LogConfig(Section, frozen=True, kw_only=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class NatsConfig(Section, frozen=True, kw_only=True):
+    """The NATS servers between edges and storage."""
+
+    urls: Annotated[
+        tuple[NatsUrl, ...],
+        Allowed("a list of addresses of the servers of one cluster, without duplicates"),
+        After(distinct),
+    ] = ()
+    credentials_file: FileOrNone = ""
+    tls_ca_file: FileOrNone = ""
+    tls_certificate_file: FileOrNone = ""
+    tls_key_file: FileOrNone = ""
+    replicas: Annotated[int, between(1, 5)] = 3
+    stream_max_bytes: Annotated[Size, at_least(MIB)] = 20 * GIB
+
+
+class EdgeConfig(Section, frozen=True, kw_only=True):
+    """How an edge publishes what it receives."""
+
+    slice_bytes: Annotated[Size, at_least(KIB)] = 256 * KIB
+    linger_secs: Secs = 0.02
+    in_flight_bytes: Annotated[Size, at_least(KIB), not_below("slice_bytes")] = 16 * MIB
+    rewind_secs: Secs = 4.0
+
+
+class RelayConfig(Section, frozen=True, kw_only=True):
+    """How the storage host takes what edges publish."""
+
+    position_interval_secs: Secs = 1.0
+
+
+class ShareConfig(Section, frozen=True, kw_only=True):
+    """How the symbols of the feeds are shared out over the edges."""
+
+    copies: Annotated[int, between(0, 8)] = 0
+    heartbeat_secs: Secs = 1.0
+    dead_secs: Annotated[Secs, not_below("heartbeat_secs", times=2)] = 3.0
+
+
+def _has_servers(role: str, earlier: Earlier) -> str:
+    nats = earlier.data.get("nats")
+    if role != "all" and nats is not None and not nats.urls:
+        raise ValueError("needs nats.urls")
+    return role
+
+
 class Config(Section, frozen=True, kw_only=True):
     """The whole configuration, as passed to every process: frozen and picklable. Secrets print as asterisks."""
 
     data_dir: Folder = Path("data")
     host_name: HostName = ""
+    nats: NatsConfig = NatsConfig()
+    role: Annotated[Literal["all", "edge", "storage"], After(_has_servers)] = "all"
     feed: Annotated[
         tuple[FeedConfig, ...],
         Allowed("a list of one or more [[feed]] tables"),
@@ -225,6 +275,9 @@ class Config(Section, frozen=True, kw_only=True):
     supervisor: SupervisorConfig = SupervisorConfig()
     http: HttpConfig = HttpConfig()
     log: LogConfig = LogConfig()
+    edge: EdgeConfig = EdgeConfig()
+    relay: RelayConfig = RelayConfig()
+    share: ShareConfig = ShareConfig()
 
     def __post_init__(self) -> None:
         """Name the host after the machine if it has no name, and the folder in full."""

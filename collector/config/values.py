@@ -125,7 +125,8 @@ def some(values: tuple[T, ...]) -> tuple[T, ...]:
     return values
 
 
-def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a list with the same entry twice."""
     if len(set(values)) < len(values):
         raise ValueError("contains duplicates")
     return values
@@ -149,6 +150,10 @@ def _folder(value: object) -> object:
         return same_for_all(Path(value).expanduser().absolute())
     except (RuntimeError, OSError) as error:
         raise ValueError("cannot be resolved to an absolute path") from error
+
+
+def _file(text: str) -> str:
+    return str(_folder(text)) if text else ""
 
 
 def same_for_all(path: Path) -> Path:
@@ -211,6 +216,7 @@ HostName = Annotated[
     Allowed('1 to 64 characters of A-Z a-z 0-9 . _ -, the first not . or _, or ""'),
 ]
 Folder = Annotated[Path, Before(_folder), Allowed("the path of a folder")]
+FileOrNone = Annotated[str, After(_file), Allowed('the path of a file, or ""')]
 Symbol = Annotated[
     str,
     After(_entry),
@@ -220,7 +226,7 @@ Symbols = Annotated[
     tuple[Symbol, ...],
     Allowed('a list of one or more symbols, patterns or "top:N", without duplicates'),
     After(some),
-    After(_distinct),
+    After(distinct),
 ]
 Exclusion = Annotated[
     str,
@@ -230,7 +236,7 @@ Exclusion = Annotated[
 Exclusions = Annotated[
     tuple[Exclusion, ...],
     Allowed("a list of symbols and patterns without duplicates"),
-    After(_distinct),
+    After(distinct),
 ]
 Token = Annotated[
     Secret,
@@ -242,5 +248,5 @@ DataTypes = Annotated[
     tuple[DataType, ...],
     Allowed("a list of one or more data types of the exchange, without duplicates"),
     After(some),
-    After(_distinct),
+    After(distinct),
 ]

@@ -36,6 +36,10 @@ def _has_repairable_feeds(config: Config) -> bool:
     return bool(repairable_adapters(config, adapter))
 
 
+ALONE_AND_STORAGE: Final = frozenset({"all", "storage"})
+ALONE_AND_EDGE: Final = frozenset({"all", "edge"})
+
+
 class Role(NamedTuple):
     """One kind of process, as everything but the process itself has to know it."""
 
@@ -70,8 +74,10 @@ class Role(NamedTuple):
     once for a successor when a setting that it reads has changed."""
     nice: int = 0
     """How far it stands back for the others where processors are short, in steps of nice(2) below the supervisor."""
+    hosts: frozenset[str] = ALONE_AND_STORAGE
+    """The roles of hosts (`role` in the configuration) that have this process."""
     is_needed: Callable[[Config], bool] = _always
-    """Whether a recorder of that configuration has this process."""
+    """Whether a host of that role has this process under that configuration."""
 
     def settings_among(self, keys: Iterable[str]) -> list[str]:
         """Those of these keys that it reads, sorted."""
@@ -81,7 +87,7 @@ class Role(NamedTuple):
 
     def process_names(self, config: Config) -> list[str]:
         """The names of its processes under that configuration."""
-        if not self.is_needed(config):
+        if config.role not in self.hosts or not self.is_needed(config):
             return []
         return [self.process_name(feed.name) for feed in config.feed] if self.per_feed else [self.name]
 
@@ -107,6 +113,7 @@ ROLES: tuple[Role, ...] = (
         stops_on_signal=True,
         settings=("feed", "ingest", "journal", "silence", "book", "repair.enabled", "writer.batch_interval_secs"),
         takes_settings_live=True,
+        hosts=ALONE_AND_EDGE,
     ),
     Role(
         name="repair",
