@@ -252,6 +252,125 @@ class RepairReport(Report, frozen=True, kw_only=True):
     """By feed that needs it: when the exchange gave its last whole list of instruments."""
 
 
+class PublishReport(Report, frozen=True, kw_only=True):
+    """What the publisher of a feed on an edge reports."""
+
+    feed: str = ""
+    is_connected: bool = False
+    """Whether it has a connection to a NATS server now."""
+    slices: Count = 0
+    bytes: Count = 0
+    """Journal bytes that were published and confirmed by the servers; what is published again counts again."""
+    sent_bytes: Count = 0
+    """The same as sent, compressed."""
+    rewinds: Count = 0
+    """How often it began again from where storage stands."""
+    failures: Count = 0
+    """Publications that were refused or not confirmed in time."""
+    lag_bytes: int = 0
+    """Journal bytes on this edge that storage does not have yet."""
+    lag_secs: float = 0.0
+    """Age of the oldest of them."""
+    unpublished_bytes: int = 0
+    """Those of them that the servers have not confirmed either."""
+    journal_bytes: int = 0
+    place_us: int | None = None
+    """When storage last said how far it is."""
+    last_error: str | None = None
+
+
+class EdgeSource(msgspec.Struct, frozen=True, kw_only=True):
+    """What a relay knows of its feed on one edge."""
+
+    edge: str
+    slot: int = 0
+    received_us: int | None = None
+    """Receive time of the newest record that came."""
+    arrived_us: int | None = None
+    """When the newest slice came."""
+    pending: int = 0
+    """Messages that wait in NATS."""
+    pending_bytes: int = 0
+    has_hole: bool = False
+    """Whether a slice is missing before those that came since."""
+
+
+class RelayReport(Report, frozen=True, kw_only=True):
+    """What the relay of a feed on the storage host reports."""
+
+    feed: str = ""
+    is_connected: bool = False
+    slices: Count = 0
+    bytes: Count = 0
+    """Journal bytes that were appended."""
+    copies: Count = 0
+    """Slices that were there already."""
+    holes: Count = 0
+    """How often a slice was missing, and asked for again."""
+    late: Count = 0
+    """Slices that came long after another edge brought the same time."""
+    lost: Count = 0
+    """How often an edge no longer had what was missing."""
+    refused: str = ""
+    """Why slices of an edge are not taken; empty while all are."""
+    sources: list[EdgeSource] = []
+    journal: JournalReport = JournalReport()
+    last_error: str | None = None
+
+
+class HostSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A host as it shows itself to the others."""
+
+    host: str
+    role: str
+    run_id: str = ""
+    version: str = ""
+    healthy: bool = False
+    reasons: list[tuple[str, str]] = []
+    """Code and text of what is wrong."""
+    lag_secs: float = 0.0
+    """How far storage is behind with what it receives."""
+    lag_bytes: int = 0
+    seen_secs: float = 0.0
+    """How long ago it was last seen, by the clock of whoever reports it."""
+    is_alive: bool = True
+
+
+class ClusterReport(Report, frozen=True, kw_only=True):
+    """What a host knows of the others."""
+
+    is_connected: bool = False
+    has_quorum: bool = True
+    """Whether the servers answered lately: without, nobody's symbols change."""
+    hosts: list[HostSummary] = []
+    members: list[str] = []
+    """The edges that share the symbols now."""
+    changes: Count = 0
+    """How often members joined or left."""
+    copies: int = 0
+    uncovered: list[tuple[str, str]] = []
+    """Feed and symbol of what fewer edges than `copies` receive now."""
+    overcovered: list[tuple[str, str]] = []
+    """Feed and symbol of what more edges receive, as while one takes over from another."""
+    last_error: str | None = None
+
+
+class TablerReport(Report, frozen=True, kw_only=True):
+    """What commits the Iceberg tables reports."""
+
+    commits: Count = 0
+    segments: Count = 0
+    """Segments that were committed."""
+    files: Count = 0
+    conflicts: Count = 0
+    """Commits that another committer came before; they are tried again."""
+    backlog_segments: int = 0
+    commit_secs: float | None = None
+    """How long the last commit took."""
+    last_commit_us: int | None = None
+    last_error: str | None = None
+
+
 class SupervisorReport(Report, frozen=True, kw_only=True):
     """What the supervisor knows of itself; it stays within its process."""
 

@@ -12,7 +12,7 @@ MODULES = sorted([*ROOT.glob("collector/**/*.py"), ROOT / "supervisor.py"])
 FLOORS = {
     "domain": 0,
     "backoff": 1, "channel": 1, "dial": 1, "folders": 1, "http": 1, "reports": 1, "scrub": 1, "terminal": 1,
-    "config": 2, "exchanges": 2, "feed": 2, "logs": 2, "stats_files": 2, "storage": 2,
+    "bus": 2, "config": 2, "exchanges": 2, "feed": 2, "logs": 2, "stats_files": 2, "storage": 2,
     "processes": 3, "read": 3,
     "certificates": 4, "compaction": 4, "exports": 4, "monitoring": 4, "reprocess": 4,
     "supervision": 5, "tools": 5,
@@ -38,7 +38,8 @@ ROOMS_OF_PACKAGES = {
     "pydantic": {"config"},
     "websockets": {"simulator"},
     "backoff": {"backoff"},
-    "zstandard": {"storage"},
+    "zstandard": {"bus", "storage"},
+    "nats": {"bus"},
     "cryptography": {"certificates"},
 }
 
@@ -54,6 +55,9 @@ BELOW_IN_STORAGE = {
 """What each folder of collector/storage may import of the others."""
 
 PURE = (
+    "bus/names.py",
+    "bus/places.py",
+    "bus/slices.py",
     "compaction/plan.py",
     "domain/**/*.py",
     "exchanges/**/*.py",
@@ -95,6 +99,7 @@ PURE = (
     "reprocess/refilled.py",
     "reprocess/scope.py",
     "storage/archive/prune_rules.py",
+    "storage/journal/relayed.py",
     "supervision/crash_codes.py",
 )
 """Rules without input or output; one that has a single user stands beside that user."""

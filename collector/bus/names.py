@@ -1,0 +1,47 @@
+"""What subjects, streams and keys are called in NATS. Pure.
+
+Names of hosts and feeds have letters, digits, `.`, `_` and `-`; a dot would divide a subject or key in NATS, so it is
+written `=2E`.
+"""
+
+from typing import Final
+
+PLACES: Final = "collector_places"
+"""Bucket: how far storage has each edge's journals, by `place_key`."""
+MEMBERS: Final = "collector_members"
+"""Bucket: the signs of life of edges, by `token`."""
+HOSTS: Final = "collector_hosts"
+"""Bucket: a short status of every host, by `token`."""
+ALL_SLICES: Final = "j.>"
+"""Every subject of slices."""
+
+
+def token(name: str) -> str:
+    """A host's or feed's name as one part of a subject or key."""
+    return name.replace(".", "=2E")
+
+
+def name_of(part: str) -> str:
+    """The inverse of `token`."""
+    return part.replace("=2E", ".")
+
+
+def subject(edge: str, feed: str) -> str:
+    """Where the slices of an edge's feed are published."""
+    return f"j.{token(edge)}.{token(feed)}"
+
+
+def stream(edge: str, feed: str) -> str:
+    """The stream that keeps them."""
+    return f"J={token(edge)}={token(feed)}"
+
+
+def of_subject(text: str) -> tuple[str, str]:
+    """Edge and feed of a subject of slices."""
+    _, edge, feed = text.split(".")
+    return name_of(edge), name_of(feed)
+
+
+def place_key(edge: str, feed: str) -> str:
+    """The key of how far storage has the journal."""
+    return f"{token(edge)}.{token(feed)}"

@@ -1,0 +1,81 @@
+"""What a relay appends for a slice of an edge's journal: a record of kind RELAYED. Pure.
+
+    payload  length(u32 little-endian) of the head, head (JSON), the slice's bytes as they stand in the edge's file
+
+The slice's bytes are whole records, the first of a file with the file's head before them, so the place of a frame in the
+storage host's file identifies it permanently, as in any journal.
+"""
+
+import struct
+from typing import Final, NamedTuple
+
+import msgspec
+
+from collector.domain.errors import DamagedError
+
+_LENGTH: Final = struct.Struct("<I")
+
+IN_HEAD: Final = -1
+"""`head_at` of an edge's file whose head stands in the head of the storage host's own file."""
+
+LINES_OF_SLOT: Final = 16
+"""So many lines a feed may have on one edge (`feed.lines`)."""
+
+SLOTS: Final = 8
+"""So many edges may bring one feed: lines are stored as int8."""
+
+
+class RelayedHead(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a slice comes from; `SliceHead` in `bus/slices.py` says what the like-named fields mean."""
+
+    edge: str
+    slot: int
+    """The number of the edge in this feed: its lines are counted from `LINES_OF_SLOT` times that."""
+    epoch: str
+    file_id: str
+    number: int
+    start: int
+    end: int
+    head_at: int
+    """Offset in this file of the first byte of the edge's file's head, or IN_HEAD."""
+    head_bytes: int = 0
+    """With `start` 0: the length of the head at the beginning of the slice."""
+    ended: bool = False
+    is_last: bool = False
+    damage: str = ""
+    lost: bool = False
+    late: bool = False
+    """Whether another edge has long brought the same time: only what fills a hole is wanted."""
+
+
+class Relayed(NamedTuple):
+    """A decoded payload; `body_at` is the offset of the slice's bytes in the payload."""
+
+    head: RelayedHead
+    body_at: int
+
+
+def encode_relayed(head: RelayedHead, body: bytes) -> bytes:
+    """Build the payload of a record."""
+    text = msgspec.json.encode(head)
+    return b"".join((_LENGTH.pack(len(text)), text, body))
+
+
+def decode_relayed(payload: bytes) -> Relayed:
+    """Read the payload of a record. Raises DamagedError."""
+    try:
+        (length,) = _LENGTH.unpack_from(payload)
+        head = msgspec.json.decode(payload[_LENGTH.size : _LENGTH.size + length], type=RelayedHead)
+    except (struct.error, msgspec.DecodeError) as error:
+        raise DamagedError("a relayed record without a readable head") from error
+    return Relayed(head, _LENGTH.size + length)
+
+
+def source_name(feed: str, edge: str) -> str:
+    """The name of a feed on an edge, as the writer keeps its state; no feed or host has `@` in its name."""
+    return f"{feed}@{edge}"
+
+
+def feed_of_source(source: str) -> str:
+    """The feed of a source, or the feed itself if it is not one of an edge."""
+    return source.partition("@")[0]

@@ -1,0 +1,36 @@
+"""Relayed records keep where their slice came from."""
+
+import pytest
+
+from collector.domain.errors import DamagedError
+from collector.storage.journal.relayed import (
+    IN_HEAD,
+    LINES_OF_SLOT,
+    SLOTS,
+    RelayedHead,
+    decode_relayed,
+    encode_relayed,
+    feed_of_source,
+    source_name,
+)
+
+
+def test_a_payload_keeps_head_and_bytes() -> None:
+    head = RelayedHead("edge-1", 2, "ab", "f0", 3, 10, 90, IN_HEAD, late=True)
+    payload = encode_relayed(head, b"bytes")
+    found = decode_relayed(payload)
+    assert (found.head, payload[found.body_at :]) == (head, b"bytes")
+
+
+@pytest.mark.parametrize("payload", [b"", b"abc", b"\xff\xff\xff\xffx", b"\x02\0\0\0{}"])
+def test_anything_else_is_damaged(payload: bytes) -> None:
+    with pytest.raises(DamagedError):
+        decode_relayed(payload)
+
+
+def test_every_line_of_every_edge_fits_into_a_byte() -> None:
+    assert SLOTS * LINES_OF_SLOT - 1 <= 127
+
+
+def test_the_feed_of_a_source_is_found() -> None:
+    assert feed_of_source(source_name("binance", "edge-1")) == feed_of_source("binance") == "binance"
