@@ -97,6 +97,8 @@ class IngestReport(Report, frozen=True, kw_only=True):
     """Streams that brought nothing in time after they were subscribed."""
     symbols_trouble: str = ""
     """Why the feed's symbols cannot be chosen from the exchange's list; empty if they can, or are all configured by name."""
+    share_number: int = 0
+    """On an edge that shares symbols out: the newest share whose symbols all its connections bring; 0 while they do not."""
     disconnects: LabelCounts = []
     """By cause."""
     unheard: list[tuple[str, str]] = []
@@ -340,6 +342,7 @@ class ClusterReport(Report, frozen=True, kw_only=True):
     """What a host knows of the others."""
 
     is_connected: bool = False
+    """Whether it has a connection to a NATS server now."""
     has_quorum: bool = True
     """Whether the servers answered lately: without, nobody's symbols change."""
     hosts: list[HostSummary] = []
@@ -348,10 +351,19 @@ class ClusterReport(Report, frozen=True, kw_only=True):
     changes: Count = 0
     """How often members joined or left."""
     copies: int = 0
+    """As all members go by; the largest of theirs if these differ, where 0, for all of them, is the largest."""
+    share_number: int = 0
+    """Which share of the symbols this edge was given last; 0 on the storage host and before the first one."""
+    is_moving: bool = False
+    """Whether symbols are recorded here until the edges that get them receive them."""
     uncovered: list[tuple[str, str]] = []
-    """Feed and symbol of what fewer edges than `copies` receive now."""
+    """Feed and symbol of what fewer edges than `copies` receive now; the first hundred by name."""
+    uncovered_count: int = 0
     overcovered: list[tuple[str, str]] = []
-    """Feed and symbol of what more edges receive, as while one takes over from another."""
+    """Feed and symbol of what more edges receive, as while one takes over from another; the first hundred by name."""
+    overcovered_count: int = 0
+    trouble: str = ""
+    """Why symbols cannot be shared out as configured, as where edges differ in `share.copies`; empty if they can."""
     last_error: str | None = None
 
 
