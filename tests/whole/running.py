@@ -130,6 +130,7 @@ class Recorder:
         self.config_path = folder / "config.toml"
         self.environment = {**os.environ, **(environment or {})}
         self.program = [sys.executable, str(ROOT / "supervisor.py")]
+        self.address = "127.0.0.1"
         self._keeper = keep_port()
         self.port = port_of(self._keeper)
         self._ws_url = ws_url
@@ -147,7 +148,7 @@ class Recorder:
         sections["supervisor"] = {"stop_timeout_secs": STOP_SECS, **sections.get("supervisor", {})}
         sections.setdefault("writer", {"batch_interval_secs": 0.5})
         sections.setdefault("ingest", {"reconnect_base_delay_secs": 0.2, "reconnect_max_delay_secs": 1})
-        tables = {"http": {"port": self.port}, **sections}
+        tables = {**sections, "http": {"port": self.port, **sections.get("http", {})}}
         plain = "".join(
             f"{name} = {json.dumps(tables.pop(name))}\n"
             for name in list(tables)
@@ -171,7 +172,7 @@ class Recorder:
 
     def status(self) -> Any:
         """What /status says; None while nobody answers."""
-        return get_json(f"http://127.0.0.1:{self.port}/status")
+        return get_json(f"http://{self.address}:{self.port}/status")
 
     def messages(self) -> int:
         """How many messages are stored, as /status says."""
