@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_origin
 
 from collector.config.display import display, shown_name
 from collector.config.environment import is_orchestrators
@@ -132,6 +132,8 @@ def _read(kind: Any, text: str) -> Any:
     """Convert a variable's text to its key's type; text that cannot be converted is returned, and refused by the key."""
     if kind is bool:
         return _BOOLS.get(text.strip().lower(), text)
+    if get_origin(kind) is tuple:
+        return [entry.strip() for entry in text.split(",")]
     if kind not in {int, float}:
         return text
     try:

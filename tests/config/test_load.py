@@ -109,9 +109,11 @@ class TestSources:
                 "COLLECTOR_ARCHIVE__KEEP_RAW": "1",
                 "COLLECTOR_HTTP__PORT": "0",
                 "COLLECTOR_LOG__LEVEL": "debug",
+                "COLLECTOR_NATS__URLS": "nats://one:4222, tls://two",
             },
             ADAPTERS,
         )
+        assert config.nats.urls == ("nats://one:4222", "tls://two")
         assert config.data_dir == Path("/srv/data")
         assert config.journal.max_bytes == 5 << 30
         assert config.journal.file_bytes == 1 << 20
