@@ -4,9 +4,9 @@ ARG BASE=python:3.11.13-slim-bookworm
 
 FROM ${BASE} AS build
 WORKDIR /build
-COPY requirements.txt requirements-build.txt ./
+COPY requirements-hosts.txt requirements-build.txt ./
 RUN python -m venv /opt/collector \
-    && /opt/collector/bin/pip install --no-cache-dir --require-hashes --requirement requirements.txt \
+    && /opt/collector/bin/pip install --no-cache-dir --require-hashes --requirement requirements-hosts.txt \
     && pip install --no-cache-dir --require-hashes --requirement requirements-build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY collector collector

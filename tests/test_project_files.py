@@ -84,6 +84,7 @@ PEERS = "tests/bench/peers"
     "name",
     [
         "requirements.txt",
+        "requirements-hosts.txt",
         "requirements-test.txt",
         "requirements-build.txt",
         f"{PEERS}/requirements.txt",
@@ -96,6 +97,17 @@ def test_requirements_are_hashed_and_name_no_address(name: str) -> None:
     pinned = re.findall(r"^[a-z0-9][^\n]*(?:\n    [^\n]+)*", text_of(name), flags=re.MULTILINE)
     assert [entry.split()[0] for entry in pinned if "--hash=sha256:" not in entry] == []
     assert "://" not in text_of(name)
+
+
+def pins(name: str) -> set[tuple[str, str]]:
+    """The packages that a file of requirements names, each with its version."""
+    return set(re.findall(r"^([a-z0-9.\[\]-]+)==(\S+)", text_of(name), flags=re.MULTILINE))
+
+
+def test_what_several_hosts_need_is_what_one_needs_and_the_client_of_nats() -> None:
+    alone, several = pins("requirements.txt"), pins("requirements-hosts.txt")
+    assert alone < several <= alone | pins("requirements-test.txt")
+    assert {name for name, _ in several - alone} == {"nats-py"}
 
 
 def test_pre_commit_runs_the_checks_of_the_test_script() -> None:
