@@ -17,6 +17,10 @@ from tests.whole.host_network import OWN, Site
 from tests.whole.running import DEADLINE_SECS, wait_for
 
 SERVER: Final = Path(sys.executable).with_name("nats-server")
+SETTINGS: Final = ("max_payload: 2MB", "max_pending: 64MB")
+"""Of the server."""
+STORE_SETTINGS: Final = ("max_memory_store: 64MB", "sync_interval: always")
+"""Of its JetStream."""
 ASK_SECS: Final = 2.0
 """A node that is stopped answers nobody."""
 
@@ -53,13 +57,12 @@ class Node:
     def configure(self, routes: list[str]) -> None:
         """Write its configuration."""
         everywhere = OWN if self.site.address == OWN else "0.0.0.0"
-        jetstream = f'store_dir: "{self.store}", max_memory_store: 64MB, max_file_store: 4GB, sync_interval: always'
+        jetstream = ", ".join([f'store_dir: "{self.store}"', "max_file_store: 4GB", *STORE_SETTINGS])
         lines = [
             f"server_name: {self.name}",
             f'listen: "{self.site.address}:{self._clients}"',
             f'http: "{everywhere}:{self._http}"',
-            "max_payload: 2MB",
-            "max_pending: 64MB",
+            *SETTINGS,
             f"jetstream {{ {jetstream} }}",
             f'cluster {{ name: C, listen: "{self.site.address}:{self._routes}", routes: {json.dumps(routes)} }}',
         ]
