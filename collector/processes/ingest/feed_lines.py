@@ -130,6 +130,10 @@ class FeedLines:
             if plan is None:
                 del self._elsewhere[number]
 
+    def bring_all(self) -> bool:
+        """Whether each plan, as it stands now, is brought by some line."""
+        return all(map(self._readers.bring_newest, self._plans))
+
     def unheard(self) -> list[StreamKey]:
         """The streams that some line has not brought yet."""
         return sorted(set().union(*(silence.unheard() for silence in self._watches())))

@@ -24,7 +24,7 @@ class FeedReport(NamedTuple):
     readers: LineReaders
 
     def numbers(
-        self, space: Space, *, journal_removed: bool, symbols_trouble: str, config_number: int,
+        self, space: Space, *, journal_removed: bool, symbols_trouble: str, config_number: int, share_number: int,
         unheard: Iterable[StreamKey] = (),
     ) -> IngestReport:  # fmt: skip
         """All of them as they are now."""
@@ -43,6 +43,7 @@ class FeedReport(NamedTuple):
             connect_failures=counters["connect_failures"],
             never_spoke=self.first_data.never_spoke,
             symbols_trouble=symbols_trouble,
+            share_number=share_number,
             disconnects=counters.by_label("disconnects"),
             unheard=[(key.symbol, key.data_type) for key in unheard],
             lines=self.readers.states(),

@@ -93,6 +93,11 @@ class LineReader:
         return self._is_waiting and self._has_successor
 
     @property
+    def is_newest(self) -> bool:
+        """Whether its last connection was made after the plan's last change that asks for a new one."""
+        return self._dial.made.number == self._carried.edition.number
+
+    @property
     def _is_over(self) -> bool:
         """Whether nothing is to be recorded any more once the present connection has ended."""
         return self.is_dismissed or self._carried.edition.plan is None
@@ -205,7 +210,7 @@ class LineReader:
 
         Where there is none, the next attempt may be minutes away: a successor makes it now.
         """
-        if self._dial.made.number == self._carried.edition.number or self._is_over:
+        if self.is_newest or self._is_over:
             return
         if not self._is_waiting:
             self._renew()

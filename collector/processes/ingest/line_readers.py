@@ -56,6 +56,12 @@ class LineReaders:
         speaking = {state.line for state in states if state.plan == plan and _speaks(state)}
         return speaking.issuperset(lines)
 
+    def bring_newest(self, plan: int) -> bool:
+        """Whether some line has a connection made for the plan as it stands now, which has brought data."""
+        return any(
+            reader.state.plan == plan and _speaks(reader.state) and reader.is_newest for reader in self._running()
+        )
+
     def _running(self) -> list[LineReader]:
         with self._lock:
             return [reader for thread, reader in self._readers.items() if thread.is_alive()]

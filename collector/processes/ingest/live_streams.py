@@ -32,7 +32,7 @@ class LiveStreams:
         self._clock = clock
         self._log = log
         self._unwanted: frozenset[StreamKey] = frozenset()
-        """Streams that the configuration has dropped, and that a connection may still bring."""
+        """Streams that the configuration has dropped or another edge has taken over, and that a connection may still bring."""
 
     def follow(self, orders: Orders) -> bool:
         """Record what is ordered; false while the disk does not take it, or a stream has to wait. Then to be called again."""
@@ -67,7 +67,8 @@ class LiveStreams:
         self._plans.take(change, now)
         self._note(before, selection)
         # What an exchange has delisted may only be halted: its connection stays.
-        dropped = {key for key in change.left if not orders.feed.may_bring(key)}
+        away = orders.given_away() if change.left else frozenset()
+        dropped = {key for key in change.left if key.symbol in away or not orders.feed.may_bring(key)}
         self._unwanted = (self._unwanted | dropped) - self._plans.carried()
         self._lines.change(change)
         return True

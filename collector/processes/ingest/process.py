@@ -64,9 +64,17 @@ def begin_orders(context: Context, feed: FeedConfig, adapter: Adapter) -> Orders
     """The feed's orders once there is something to record, or once told to stop."""
     orders = Orders(context, feed, adapter)
     if not orders.symbols:
-        context.log.warning("waiting_for_symbols", reason=orders.trouble)
+        context.log.warning("waiting_for_symbols", reason=orders.waits_for)
     while not (orders.symbols or context.stopping()):
-        context.report(IngestReport(feed=feed.name, symbols_trouble=orders.trouble, config_number=orders.number))
+        context.report(
+            IngestReport(
+                feed=feed.name,
+                symbols_trouble=orders.trouble,
+                config_number=orders.number,
+                share_number=orders.share_number,
+            )
+        )
+        orders.save()
         context.clock.sleep(REPORT_SECS)
         orders.look()
     return orders
@@ -161,6 +169,8 @@ class IngestProcess:
         self._report = FeedReport(
             feed.name, journal, self._gate, self._feed_context.counters, self._first_data, self._readers
         )
+        self._share_number = 0
+        """The newest share of the symbols that the streams have followed."""
         self._removed_at: float | None = None
         self._journal_removed = False
         self._report_at = context.clock.monotonic()
@@ -220,6 +230,7 @@ class IngestProcess:
             self._take_settings(orders.config, orders.feed)
         if not self._streams.follow(orders):
             return
+        self._share_number = orders.share_number
         orders.save()
         if orders.number != self._config_number:
             differing = difference(self._config, orders.config).keys(orders.feed.name)
@@ -260,6 +271,7 @@ class IngestProcess:
                 journal_removed=self._journal_removed,
                 symbols_trouble=self._orders.trouble,
                 config_number=self._config_number,
+                share_number=self._share_number if self._lines.bring_all() else 0,
                 unheard=() if self._other is None else self._lines.unheard(),
             )
         )

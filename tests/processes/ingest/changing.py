@@ -2,10 +2,11 @@
 
 import errno
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -117,6 +118,11 @@ class Exchange:
         with self._lock:
             self._to_renew = set(self._open)
 
+    def open_symbols(self) -> set[str]:
+        """The symbols that some connection is made for now."""
+        with self._lock:
+            return {symbol for symbols in self._open.values() for symbol in symbols}
+
     def close(self) -> None:
         self._stop.set()
         self._server.shutdown()
@@ -175,6 +181,7 @@ class Feed:
         first_data_timeout_secs: float = 60.0,
         other_urls: Sequence[str] = (),
         hosts: tuple[str, ...] = (),
+        settings: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self._hosts = hosts
         self._other_urls = other_urls
@@ -187,7 +194,7 @@ class Feed:
         )
         ingest = replace(ingest, first_data_timeout_secs=first_data_timeout_secs)
         journal = JournalConfig(fsync_interval_secs=0.05, min_free_bytes=0)
-        self.config = Config(data_dir=data_dir, feed=(feed,), ingest=ingest, journal=journal)
+        self.config = Config(data_dir=data_dir, feed=(feed,), ingest=ingest, journal=journal, **settings)
         self.bell = Bell()
         self.reports: list[Any] = []
         self.log, self.logged = capturing_log()
