@@ -41,6 +41,7 @@ ROOMS_OF_PACKAGES = {
     "zstandard": {"bus", "storage"},
     "nats": {"bus"},
     "cryptography": {"certificates"},
+    "pyiceberg": {"storage"},
 }
 
 WINGS = ("archiver", "ingest", "repair", "writer")
@@ -51,6 +52,7 @@ BELOW_IN_STORAGE = {
     "store": set(),
     "archive": {"store"},
     "staging": {"archive", "store", "segment", "journal"},
+    "table": {"archive", "store"},
 }  # fmt: skip
 """What each folder of collector/storage may import of the others."""
 
@@ -182,6 +184,12 @@ def test_imports_inside_storage_run_one_way(folder: str) -> None:
     parts = [name.split(".") for path in files for name in imports_of(path) if name.startswith("collector.storage.")]
     others = {part[2] for part in parts} & BELOW_IN_STORAGE.keys() - {folder}
     assert others <= BELOW_IN_STORAGE[folder]
+
+
+def test_only_the_folder_of_tables_knows_what_keeps_them() -> None:
+    folder = ROOT / "collector/storage/table"
+    users = {path.parent for path in MODULES if any(name.split(".")[0] == "pyiceberg" for name in imports_of(path))}
+    assert users == {folder}
 
 
 def test_only_a_tool_that_a_person_runs_can_delete_from_an_archive() -> None:

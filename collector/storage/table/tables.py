@@ -1,0 +1,85 @@
+"""The tables of a catalog: opened, made, dropped, and where a reader without the catalog finds them."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.table import Table
+
+from collector.storage.table.catalog import as_store_errors
+from collector.storage.table.columns import is_known, partition_spec, table_schema
+from collector.storage.table.data_files import location_of
+from collector.storage.table.options import TableOptions
+
+_PROPERTIES: Final = {
+    # Whoever comes second has to look again what the table has by then: repeated blindly, a segment would be there twice.
+    "commit.retry.num-retries": "0",
+    "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "100",
+    "write.metadata.previous-versions-max": "20",
+}
+
+
+class Tables:
+    """One table a data type, named like it. Every method raises StoreError if the catalog or the warehouse does not answer."""
+
+    def __init__(self, catalog: Catalog, options: TableOptions) -> None:
+        self._catalog = catalog
+        self._options = options
+
+    def names(self) -> list[str]:
+        """The data types that have a table, sorted."""
+        with as_store_errors("tables cannot be listed"):
+            try:
+                found = self._catalog.list_tables(self._options.namespace)
+            except NoSuchNamespaceError:
+                return []
+        return sorted(name for *_, name in found if is_known(name))
+
+    def load(self, data_type: str) -> Table | None:
+        """The table as it is now; None if there is none."""
+        with as_store_errors(f"table {data_type} cannot be opened"):
+            try:
+                return self._catalog.load_table(self._name(data_type))
+            except (NoSuchTableError, NoSuchNamespaceError):
+                return None
+
+    def all(self) -> Iterator[tuple[str, Table]]:
+        """Each data type and its table."""
+        for name in self.names():
+            if (table := self.load(name)) is not None:
+                yield name, table
+
+    def opened(self, data_type: str) -> Table:
+        """The table, made if there is none, with all columns that this program knows."""
+        table = self.load(data_type) or self._made(data_type)
+        missing = [field for field in table_schema(data_type).fields if field.name not in table.schema().column_names]
+        if missing:
+            with as_store_errors(f"table {data_type} takes no new columns"), table.update_schema() as update:
+                for field in missing:
+                    update.add_column(field.name, field.field_type)
+            table = self.load(data_type) or self._made(data_type)
+        return table
+
+    def drop(self, data_type: str) -> None:
+        """Take the table out of the catalog. What it wrote stays until the next table of that name tidies up."""
+        with as_store_errors(f"table {data_type} cannot be dropped"):
+            self._catalog.drop_table(self._name(data_type))
+
+    def _made(self, data_type: str) -> Table:
+        schema = table_schema(data_type)
+        names = {"schema.name-mapping.default": schema.name_mapping.model_dump_json()}
+        warehouse = self._options.warehouse
+        location = f"{location_of(warehouse)}/{self._options.namespace}/{data_type}" if warehouse else None
+        with as_store_errors(f"table {data_type} cannot be made"):
+            self._catalog.create_namespace_if_not_exists(self._options.namespace)
+            try:
+                return self._catalog.create_table(
+                    self._name(data_type), schema, location, partition_spec(schema), properties=_PROPERTIES | names
+                )
+            except TableAlreadyExistsError:
+                return self._catalog.load_table(self._name(data_type))
+
+    def _name(self, data_type: str) -> tuple[str, str]:
+        return self._options.namespace, data_type

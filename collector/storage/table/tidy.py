@@ -1,0 +1,111 @@
+"""Keeps what a table wrote small, and findable without its catalog.
+
+pyiceberg forgets snapshots but removes no file, and whoever is killed leaves files that no snapshot names. Both are removed here,
+by one rule: a file in the table's `metadata/` folder that its present metadata do not need, and that is old enough for nobody
+to be at work with it. Nothing else is ever removed, and nothing of the archive.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from pyarrow import fs
+from pyiceberg.io.pyarrow import PyArrowFileIO
+from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot
+
+from collector.domain.errors import StoreError
+from collector.storage.durable import write_durably
+from collector.storage.table.catalog import as_store_errors
+
+HINT: Final = "version-hint.text"
+"""Names the present metadata file, without its ending: DuckDB and pyiceberg find a table by its folder with it."""
+
+ENDING: Final = ".metadata.json"
+
+MOST_SNAPSHOTS: Final = 500
+"""The newest that are kept, whatever their age: each makes every further commit larger."""
+
+
+class Tidied(NamedTuple):
+    """What was removed."""
+
+    snapshots: int
+    files: int
+
+
+def expired(snapshots: Sequence[Snapshot], present: int | None, before_ms: int) -> list[int]:
+    """The ids of those that go: older than that time, or too many; the present one stays."""
+    others = sorted((one for one in snapshots if one.snapshot_id != present), key=lambda one: one.timestamp_ms)
+    surplus = max(0, len(others) + 1 - MOST_SNAPSHOTS)
+    return [one.snapshot_id for number, one in enumerate(others) if number < surplus or one.timestamp_ms < before_ms]
+
+
+def tidy(table: Table, now_us: int, days: int) -> Tidied:
+    """Forget snapshots older than so many days, and remove files that nothing needs and that are as old. Raises StoreError."""
+    before = datetime.fromtimestamp(now_us / 1_000_000, UTC) - timedelta(days=days)
+    with as_store_errors(f"table {table.name()[-1]} cannot be tidied"):
+        head = table.metadata.current_snapshot_id
+        old = expired(table.metadata.snapshots, head, int(before.timestamp() * 1_000))
+        if old:
+            table.maintenance.expire_snapshots().by_ids(old).commit()
+        return Tidied(len(old), _sweep(table.refresh(), before))
+
+
+def point_to(table: Table) -> bool:
+    """Have the table's folder name its present metadata; says whether it did not. Raises StoreError."""
+    path = f"{table.location()}/metadata/{HINT}"
+    content = _name(table.metadata_location).removesuffix(ENDING).encode()
+    with as_store_errors(f"{path} cannot be written"):
+        if _content(table, path) == content:
+            return False
+        if path.startswith("file://"):
+            # A reader must never find half of it.
+            write_durably(Path(path.removeprefix("file://")), content)
+        else:
+            with table.io.new_output(path).create(overwrite=True) as file:
+                file.write(content)
+        return True
+
+
+def _content(table: Table, path: str) -> bytes | None:
+    try:
+        with table.io.new_input(path).open() as file:
+            return bytes(file.read())
+    except FileNotFoundError:
+        return None
+
+
+def _sweep(table: Table, before: datetime) -> int:
+    needed = set(_needed(table))
+    removed = 0
+    files, folder = _metadata_folder(table)
+    for info in files.get_file_info(fs.FileSelector(folder, allow_not_found=True)):
+        if info.type == fs.FileType.File and info.base_name not in needed and info.mtime < before:
+            files.delete_file(info.path)
+            removed += 1
+    return removed
+
+
+def _needed(table: Table) -> Iterator[str]:
+    """The names of all files that the table's present metadata lead to; each is unique by an id in it."""
+    yield HINT
+    yield _name(table.metadata_location)
+    for entry in table.metadata.metadata_log:
+        yield _name(entry.metadata_file)
+    for snapshot in table.metadata.snapshots:
+        yield _name(snapshot.manifest_list)
+        for manifest in snapshot.manifests(table.io):
+            yield _name(manifest.manifest_path)
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _metadata_folder(table: Table) -> tuple[Any, str]:
+    if not isinstance(table.io, PyArrowFileIO):
+        raise StoreError(f"{table.location()} is reached in another way than through Arrow")
+    scheme, netloc, path = PyArrowFileIO.parse_location(f"{table.location()}/metadata")
+    return table.io.fs_by_scheme(scheme, netloc), path

@@ -1,0 +1,83 @@
+"""What a table wrote stays small, and it is found without its catalog."""
+
+from pathlib import Path
+
+import pytest
+from pyiceberg.table import StaticTable
+from pyiceberg.table.snapshots import Operation, Snapshot, Summary
+
+from collector.storage.table import tidy
+from collector.storage.table.tidy import HINT, expired, point_to
+from tests.storage.table.tabled import Tabled
+
+DAY_US = 86_400_000_000
+
+
+def snapshot(number: int) -> Snapshot:
+    return Snapshot.model_validate(
+        {"snapshot-id": number, "sequence-number": number, "timestamp-ms": number * 10, "manifest-list": f"l{number}"}
+    ).model_copy(update={"summary": Summary(Operation.APPEND)})
+
+
+def test_snapshots_go_when_they_are_old_or_too_many_but_never_the_present_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [snapshot(number) for number in (3, 1, 2, 4)]
+    assert expired(found, 4, 0) == []
+    assert expired(found, 4, 21) == [1, 2]
+    assert expired(found, 4, 1_000) == [1, 2, 3]
+    monkeypatch.setattr(tidy, "MOST_SNAPSHOTS", 2)
+    assert expired(found, 4, 0) == [1, 2]
+    assert expired([], None, 1_000) == []
+
+
+def test_expired_snapshots_take_their_files_with_them_and_nothing_else(tmp_path: Path) -> None:
+    tabled = Tabled(tmp_path)
+    for number in range(4):
+        tabled.segment(number)
+        tabled.look()
+    archive = sorted((tmp_path / "archive").rglob("*"))
+    folder = tmp_path / "archive-tables/market_data/trade/metadata"
+    now_us = max(int(path.stat().st_mtime * 1_000_000) for path in folder.iterdir())
+    assert tabled.work.tidy(now_us + DAY_US // 2, 1) == (0, 0)
+    assert tabled.work.tidy(now_us + DAY_US + 1_000_000, 1) == (3, 3)
+    assert len(tabled.table().snapshots()) == 1
+    assert len(list(folder.glob("snap-*"))) == 1
+    assert sorted((tmp_path / "archive").rglob("*")) == archive
+    assert tabled.files() == tabled.wanted()
+    assert tabled.rows().num_rows == 8
+    tabled.segment(4)
+    assert tabled.look()[:3] == (1, 0, 1), "which segments are there is known without the snapshots that brought them"
+    assert tabled.files() == tabled.wanted()
+
+
+def test_old_metadata_go_once_the_present_ones_name_them_no_more(tmp_path: Path) -> None:
+    tabled = Tabled(tmp_path)
+    tabled.segment(0)
+    tabled.look()
+    for number in range(25):
+        with tabled.table().transaction() as transaction:
+            transaction.set_properties({"number": str(number)})
+    folder = tmp_path / "archive-tables/market_data/trade/metadata"
+    now_us = max(int(path.stat().st_mtime * 1_000_000) for path in folder.iterdir())
+    tabled.work.tidy(now_us + 2 * DAY_US, 1)
+    assert len(list(folder.glob("*.metadata.json"))) == 21
+
+
+def test_a_table_is_found_by_its_folder_and_follows_each_commit(tmp_path: Path) -> None:
+    tabled = Tabled(tmp_path)
+    for number in range(2):
+        tabled.segment(number)
+        tabled.look()
+        found = StaticTable.from_metadata(f"file://{tmp_path}/archive-tables/market_data/trade")
+        assert found.metadata_location == tabled.table().metadata_location
+    assert not point_to(tabled.table())
+
+
+def test_a_hint_that_a_killed_committer_left_behind_is_set_right(tmp_path: Path) -> None:
+    tabled = Tabled(tmp_path)
+    tabled.segment(0)
+    tabled.look()
+    hint = tmp_path / "archive-tables/market_data/trade/metadata" / HINT
+    right = hint.read_bytes()
+    hint.write_bytes(b"00000-earlier")
+    tabled.look()
+    assert hint.read_bytes() == right
