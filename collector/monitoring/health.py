@@ -1,6 +1,6 @@
 """What is wrong, as stable codes with a sentence each: a table of rules over the status. No I/O, no clock."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from collector.domain.records import StreamKey
@@ -8,6 +8,7 @@ from collector.domain.redact import printable
 from collector.monitoring import restarts
 from collector.monitoring.silences import Silence
 from collector.monitoring.stream_groups import describe_streams
+from collector.monitoring.trouble import Trouble, named
 from collector.monitoring.undecodable import WINDOW_SECS, UndecodableShare
 from collector.monitoring.view import ChildState
 from collector.reports import JournalLag
@@ -28,9 +29,6 @@ UNREPORTED_SECS: Final = 30.0
 
 SEAL_DELAYED_EXCESS: Final = 2.0
 """An open segment this many times its size limit would have been sealed if no reader held it open."""
-
-_NAMED: Final = 3
-"""Processes or feeds a sentence names; the others are counted."""
 
 
 class Facts(NamedTuple):
@@ -74,13 +72,6 @@ class Facts(NamedTuple):
     """Feeds whose symbols cannot be chosen from the exchange's list, each with the reason."""
 
 
-class Trouble(NamedTuple):
-    """A reason of ill health: `headline` in a few words that do not change from second to second, `text` in full."""
-
-    headline: str
-    text: str
-
-
 class Reason(NamedTuple):
     """A finding and the code of its rule."""
 
@@ -120,7 +111,7 @@ def _failing(process: ChildState, restarts_lately: Mapping[str, int]) -> str:
 
 def _child_failing(facts: Facts) -> Trouble | None:
     failing = failing_processes(facts)
-    return Trouble(f"{_list(failing)} failing", _list(failing.values())) if failing else None
+    return Trouble(f"{named(failing)} failing", named(failing.values())) if failing else None
 
 
 def _stream_silent(facts: Facts) -> Trouble | None:
@@ -137,8 +128,8 @@ def _symbols_unknown(facts: Facts) -> Trouble | None:
     feeds = facts.without_symbols
     if not feeds:
         return None
-    text = _list(f"{feed}: {trouble}" for feed, trouble in feeds.items())
-    return Trouble(f"no list to choose symbols from: {_list(feeds)}", f"symbols cannot be chosen: {text}")
+    text = named(f"{feed}: {trouble}" for feed, trouble in feeds.items())
+    return Trouble(f"no list to choose symbols from: {named(feeds)}", f"symbols cannot be chosen: {text}")
 
 
 def _writer_behind(facts: Facts) -> Trouble | None:
@@ -149,14 +140,14 @@ def _writer_behind(facts: Facts) -> Trouble | None:
     if not behind:
         return None
     worst_secs = max(journal.lag_secs for journal in behind)
-    feeds = _list(journal.feed for journal in behind)
+    feeds = named(journal.feed for journal in behind)
     return Trouble("the writer is behind", f"the writer is {worst_secs:.0f} s behind the journal: {feeds}")
 
 
 def _journal_over_budget(facts: Facts) -> Trouble | None:
     if not facts.refusing:
         return None
-    feeds = _list(facts.refusing)
+    feeds = named(facts.refusing)
     return Trouble(f"frames refused: {feeds}", f"new frames are refused, the disk budget is spent: {feeds}")
 
 
@@ -180,7 +171,7 @@ def _clock_off(facts: Facts) -> Trouble | None:
     asked = facts.asked_clocks_secs.items()
     known = [_off_as_asked(feed, secs) for feed, (secs, within) in asked if abs(secs) - within > CLOCK_OFF_SECS]
     seen = [_off_as_seen(feed, secs) for feed, secs in facts.clock_offsets_secs.items() if abs(secs) > CLOCK_OFF_SECS]
-    return Trouble("the clock is off", _list([*known, *seen])) if known or seen else None
+    return Trouble("the clock is off", named([*known, *seen])) if known or seen else None
 
 
 def _off_as_asked(feed: str, secs: float) -> str:
@@ -205,7 +196,7 @@ def _frames_undecodable(facts: Facts) -> Trouble | None:
         f"{WINDOW_SECS / 60:.0f} minutes could not be decoded"
         for exchange, share in exchanges.items()
     )
-    return Trouble(f"undecodable frames: {_list(map(printable, exchanges))}", _list(parts))
+    return Trouble(f"undecodable frames: {named(map(printable, exchanges))}", named(parts))
 
 
 def _segment_quarantined(facts: Facts) -> Trouble | None:
@@ -225,14 +216,8 @@ def _seal_delayed(facts: Facts) -> Trouble | None:
 
 
 def _data_removed(facts: Facts) -> Trouble | None:
-    text = f"files were removed while the recorder was running: {_list(facts.removed)}"
+    text = f"files were removed while the recorder was running: {named(facts.removed)}"
     return Trouble("files were removed", text) if facts.removed else None
-
-
-def _list(parts: Iterable[str]) -> str:
-    known = list(parts)
-    more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
-    return ", ".join(known[:_NAMED]) + more
 
 
 RULES: Final[Mapping[str, Rule]] = {
