@@ -295,6 +295,10 @@ class EdgeSource(msgspec.Struct, frozen=True, kw_only=True):
     pending_bytes: int = 0
     has_hole: bool = False
     """Whether a slice is missing before those that came since."""
+    holes: int = 0
+    """How often a slice of it was missing, since the relay began; `late` and `lost` as in the relay's own counts."""
+    late: int = 0
+    lost: int = 0
 
 
 class RelayReport(Report, frozen=True, kw_only=True):

@@ -290,6 +290,16 @@ class Config(Section, frozen=True, kw_only=True):
         return [self.http.token.value, self.http.ping_url.value]
 
     @property
+    def receives(self) -> bool:
+        """Whether a host of this role receives from exchanges."""
+        return self.role != "storage"
+
+    @property
+    def stores(self) -> bool:
+        """Whether a host of this role stores and archives rows; an edge leaves that to the storage host."""
+        return self.role != "edge"
+
+    @property
     def archive_url(self) -> str:
         """The archive's URL: `file:///folder` or `s3://bucket[/prefix]`."""
         return self.archive.url or (self.data_dir / "archive").as_uri()

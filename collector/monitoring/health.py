@@ -5,7 +5,8 @@ from typing import Final, NamedTuple
 
 from collector.domain.records import StreamKey
 from collector.domain.redact import printable
-from collector.monitoring import restarts
+from collector.monitoring import host_health, restarts
+from collector.monitoring.host_facts import HostFacts
 from collector.monitoring.silences import Silence
 from collector.monitoring.stream_groups import describe_streams
 from collector.monitoring.trouble import Trouble, named
@@ -70,6 +71,11 @@ class Facts(NamedTuple):
     """Whether a connection to an exchange is open."""
     without_symbols: Mapping[str, str] = {}
     """Feeds whose symbols cannot be chosen from the exchange's list, each with the reason."""
+    silent_feeds: Mapping[str, float] = {}
+    """Where no rows are stored: feeds that no connection has brought data of for too long, each with the seconds."""
+    stores: bool = True
+    """Whether this host stores rows; an edge leaves that to the storage host."""
+    hosts: HostFacts = HostFacts()
 
 
 class Reason(NamedTuple):
@@ -124,6 +130,14 @@ def _stream_silent(facts: Facts) -> Trouble | None:
     return Trouble(headline, headline + unheard)
 
 
+def _feed_silent(facts: Facts) -> Trouble | None:
+    feeds = facts.silent_feeds
+    if not feeds:
+        return None
+    text = named(f"{feed} ({secs:.0f} s)" for feed, secs in feeds.items())
+    return Trouble(f"no data of {named(feeds)}", f"no connection brings data: {text}")
+
+
 def _symbols_unknown(facts: Facts) -> Trouble | None:
     feeds = facts.without_symbols
     if not feeds:
@@ -133,6 +147,8 @@ def _symbols_unknown(facts: Facts) -> Trouble | None:
 
 
 def _writer_behind(facts: Facts) -> Trouble | None:
+    if not facts.stores:
+        return None
     limits_secs: dict[str, float] = {}
     for stream in facts.unstored:
         limits_secs[stream.feed] = min(stream.limit_secs, limits_secs.get(stream.feed, WRITER_BEHIND_SECS))
@@ -220,15 +236,28 @@ def _data_removed(facts: Facts) -> Trouble | None:
     return Trouble("files were removed", text) if facts.removed else None
 
 
+def _between_hosts(rule: Callable[[HostFacts], Trouble | None]) -> Rule:
+    return lambda facts: rule(facts.hosts)
+
+
 RULES: Final[Mapping[str, Rule]] = {
     "journal_over_budget": _journal_over_budget,
     "child_failing": _child_failing,
     "symbols_unknown": _symbols_unknown,
     "stream_silent": _stream_silent,
+    "feed_silent": _feed_silent,
+    "symbols_uncovered": _between_hosts(host_health.symbols_uncovered),
+    "edge_silent": _between_hosts(host_health.edge_silent),
     "frames_undecodable": _frames_undecodable,
+    "relay_refused": _between_hosts(host_health.relay_refused),
+    "relay_hole": _between_hosts(host_health.relay_hole),
+    "nats_away": _between_hosts(host_health.nats_away),
+    "publish_behind": _between_hosts(host_health.publish_behind),
     "writer_behind": _writer_behind,
     "disk_filling": _disk_filling,
     "store_unreachable": _store_unreachable,
+    "tables_behind": _between_hosts(host_health.tables_behind),
+    "host_unhealthy": _between_hosts(host_health.host_unhealthy),
     "clock_off": _clock_off,
     "segment_quarantined": _segment_quarantined,
     "seal_delayed": _seal_delayed,

@@ -11,11 +11,9 @@ from collector.domain.histogram import BOUNDS_US
 from collector.domain.records import StreamKey
 from collector.domain.store_state import STATES as STORE_STATES
 from collector.monitoring.health import RULES
-from collector.monitoring.view import Snapshot
+from collector.monitoring.host_metric_values import between_hosts
+from collector.monitoring.view import Snapshot, Value
 from collector.reports import ArchiverReport, IngestReport, RepairReport, StreamNumbers
-
-Value = tuple[str, tuple[str, ...], float]
-"""The metric's name, its labels' values, and the number."""
 
 STATES: Final = ("waiting", "connecting", "open", "closing")
 DISCONNECTS: Final = ("stopped", "renewed", "trial", "silent", "closed", "lost", "protocol", "too_big")
@@ -58,20 +56,27 @@ def values(view: Snapshot) -> Iterator[Value]:
     """Every sample of the counters and gauges without stream labels."""
     for *labels, count in view.writer.ledger:
         yield "collector_gaps_total", tuple(labels), count
-    for feed, ingest in view.ingests().items():
+    for feed, ingest in view.ingests().items() if view.receives else ():
         yield from _of_feed(feed, ingest)
         by_state = Counter(line.state for line in view.live_lines(ingest))
         for state in STATES:
             yield "collector_connections", (feed, state), by_state[state]
-    yield from _of_writer(view)
+    for journal in view.journals:
+        yield "collector_journal_lag_bytes", (journal.feed,), journal.lag_bytes
+        yield "collector_journal_lag_seconds", (journal.feed,), journal.lag_secs
+    if view.stores:
+        yield from _of_writer(view)
+        yield from _of_archiver(view)
     yield from _of_repair(view)
-    yield from _of_archiver(view)
+    yield from between_hosts(view)
     yield from _of_processes(view)
     yield from _of_supervisor(view)
 
 
 def histograms(view: Snapshot) -> Iterator[tuple[str, tuple[str, ...], Buckets]]:
     """Every histogram, by name and labels."""
+    if not view.stores:
+        return
     writer = view.writer
     yield "collector_commit_seconds", (), _buckets(dict(writer.commits))
     for metric, rows in (
@@ -130,9 +135,6 @@ def _of_writer(view: Snapshot) -> Iterator[Value]:
     yield "collector_batch_limit_messages", (), writer.batch_limit
     for feed, offset_us in writer.clock_offsets_us.items():
         yield "collector_clock_offset_seconds", (feed,), offset_us / 1e6
-    for journal in view.journals:
-        yield "collector_journal_lag_bytes", (journal.feed,), journal.lag_bytes
-        yield "collector_journal_lag_seconds", (journal.feed,), journal.lag_secs
 
 
 def _of_repair(view: Snapshot) -> Iterator[Value]:

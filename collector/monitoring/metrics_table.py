@@ -6,6 +6,8 @@ STREAM: Final = ("exchange", "symbol", "data_type")
 FEED: Final = ("feed",)
 PROCESS: Final = ("process",)
 HOP: Final = ("sender", "receiver")
+EDGE: Final = ("feed", "edge")
+HOST: Final = ("host", "role")
 
 
 class Metric(NamedTuple):
@@ -65,8 +67,8 @@ METRICS: Final = {
     # Backlogs
     "collector_queue_depth": Metric("gauge", HOP, "Notices waiting in the queues from one process to another."),
     "collector_queue_capacity": Metric("gauge", HOP, "Notices the queue from one process to another can hold."),
-    "collector_journal_lag_bytes": Metric("gauge", FEED, "Bytes of the journal that the writer has not read yet."),
-    "collector_journal_lag_seconds": Metric("gauge", FEED, "How long the first record that the writer has not read has waited."),
+    "collector_journal_lag_bytes": Metric("gauge", FEED, "Bytes of the journal that the writer has not read yet; on an edge, that storage does not have yet."),
+    "collector_journal_lag_seconds": Metric("gauge", FEED, "How long the first record that the writer has not read has waited; on an edge, the first that storage does not have."),
     "collector_journal_bytes": Metric("gauge", FEED, "Bytes of the journal files on disk."),
     "collector_journal_files": Metric("gauge", FEED, "Number of the journal's files on disk."),
     "collector_batch_messages": Metric("gauge", (), "Messages waiting for the writer's next commit."),
@@ -85,6 +87,41 @@ METRICS: Final = {
     "collector_store_state": Metric("gauge", ("state",), "1 for the state of the store: there, away (it will pass) or refusing (a person must fix something)."),
     "collector_store_away_seconds": Metric("gauge", (), "How long the store has accepted no objects; 0 while it accepts them."),
     "collector_store_tries_failed_total": Metric("counter", ("kind",), "Failed requests to the store, by kind: away (expected to pass) or refusing (a person must fix something)."),
+    # Several hosts
+    "collector_nats_connected": Metric("gauge", PROCESS, "1 while the process has a connection to a NATS server, else 0."),
+    "collector_publish_lag_bytes": Metric("gauge", FEED, "Bytes of this edge's journal that storage does not have yet."),
+    "collector_publish_lag_seconds": Metric("gauge", FEED, "Age of the oldest record of this edge's journal that storage does not have yet."),
+    "collector_publish_unpublished_bytes": Metric("gauge", FEED, "Bytes of this edge's journal that NATS has not confirmed yet."),
+    "collector_publish_slices_total": Metric("counter", FEED, "Slices of the journal that NATS has confirmed."),
+    "collector_publish_bytes_total": Metric("counter", FEED, "Bytes of the journal that NATS has confirmed; what is sent again counts again."),
+    "collector_publish_sent_bytes_total": Metric("counter", FEED, "The same bytes as they were sent, compressed."),
+    "collector_publish_rewinds_total": Metric("counter", FEED, "How often the edge began again from where storage stands."),
+    "collector_publish_failures_total": Metric("counter", FEED, "Publications that NATS refused or did not confirm in time."),
+    "collector_relay_slices_total": Metric("counter", FEED, "Slices that the relay appended to its journal."),
+    "collector_relay_bytes_total": Metric("counter", FEED, "Bytes of edges' journals that the relay appended."),
+    "collector_relay_copies_total": Metric("counter", FEED, "Slices that the relay had already."),
+    "collector_relay_holes_total": Metric("counter", FEED, "How often a slice was missing, and was asked for again."),
+    "collector_relay_late_total": Metric("counter", FEED, "Slices that came long after another edge brought the same time."),
+    "collector_relay_lost_total": Metric("counter", FEED, "How often an edge no longer had what was missing; the gap ledger has a row of each."),
+    "collector_edge_lag_seconds": Metric("gauge", EDGE, "Age of the newest record of the edge that came, while others wait in NATS or are missing; else 0."),
+    "collector_edge_pending_slices": Metric("gauge", EDGE, "Slices of the edge that wait in NATS."),
+    "collector_edge_pending_bytes": Metric("gauge", EDGE, "Bytes of the edge that wait in NATS."),
+    "collector_edge_hole": Metric("gauge", EDGE, "1 while a slice of the edge is missing before others that came, else 0."),
+    "collector_edge_last_received_timestamp_seconds": Metric("gauge", EDGE, "When the edge received the newest record that came."),
+    "collector_cluster_quorum": Metric("gauge", (), "1 while most of the NATS servers answer, else 0."),
+    "collector_cluster_members": Metric("gauge", (), "Edges that share the symbols now."),
+    "collector_cluster_changes_total": Metric("counter", (), "How often an edge joined or left."),
+    "collector_symbols_uncovered": Metric("gauge", (), "Symbols that fewer edges than share.copies receive now."),
+    "collector_symbols_overcovered": Metric("gauge", (), "Symbols that more edges than share.copies receive now, as while one takes over from another."),
+    "collector_host_up": Metric("gauge", HOST, "1 while the host shows itself to this one, else 0."),
+    "collector_host_healthy": Metric("gauge", HOST, "1 while the host says that it is healthy, else 0."),
+    "collector_table_commits_total": Metric("counter", (), "Commits to the Iceberg tables."),
+    "collector_table_segments_total": Metric("counter", (), "Segments that the Iceberg tables got."),
+    "collector_table_files_total": Metric("counter", (), "Files that the Iceberg tables got."),
+    "collector_table_conflicts_total": Metric("counter", (), "Commits that another committer came before; they are tried again."),
+    "collector_table_backlog_segments": Metric("gauge", (), "Archived segments that the Iceberg tables do not have yet."),
+    "collector_table_commit_seconds": Metric("gauge", (), "How long the last commit to the tables took."),
+    "collector_table_last_commit_timestamp_seconds": Metric("gauge", (), "When the tables last got a commit."),
     # Processes and machine
     "collector_process_up": Metric("gauge", PROCESS, "1 while the process runs, else 0."),
     "collector_process_restarts_total": Metric("counter", PROCESS, "How often the process was started again."),

@@ -39,11 +39,53 @@ REASON_HELP: Final[Mapping[str, ReasonHelp]] = {
         "still trades the symbols under these names, and the network; the recorder keeps trying by itself",
         "When a stream is silent",
     ),
+    "feed_silent": ReasonHelp(
+        "on an edge, which stores no rows: no connection of a feed has brought data for longer than usual",
+        "check the network, and whether the exchange works; the edge keeps trying by itself, and where another edge "
+        "receives the same symbols nothing is missing",
+        "Several hosts",
+    ),
+    "symbols_uncovered": ReasonHelp(
+        "fewer edges than share.copies receive some symbols: what no edge receives is lost, and what one receives has "
+        "no second copy",
+        "start the edges that are missing, or lower share.copies; collector status shows which edges are there",
+        "Several hosts",
+    ),
+    "edge_silent": ReasonHelp(
+        "an edge that was seen has shown no sign of life for half a minute: its host or its network is down, or it was "
+        "stopped. After a week without one it counts as taken out of service",
+        "start it again; what it had received waits in its journal and comes then. Its symbols are lost meanwhile unless "
+        "other edges receive them",
+        "Several hosts",
+    ),
     "frames_undecodable": ReasonHelp(
         "within 5 minutes at least 20 frames, and more than 1 % of what an exchange sent, could not be decoded",
         "read frame_undecodable in the log for a sample: the exchange has probably changed a message, which takes a newer "
         "version of the recorder. The frames are kept as undecoded rows, so nothing is lost",
         "When frames are undecodable",
+    ),
+    "relay_refused": ReasonHelp(
+        "the relay does not take what an edge sends: the text says why",
+        "mend what the text names; the edge keeps what is not taken, and sends it again by itself",
+        "Several hosts",
+    ),
+    "relay_hole": ReasonHelp(
+        "slices of an edge's journal are missing, and have not come again for half a minute",
+        "see whether that edge runs and reaches NATS: it sends again from where storage stands. What it no longer has is "
+        "said to be lost, and becomes a gap row",
+        "Several hosts",
+    ),
+    "nats_away": ReasonHelp(
+        "a process of this host has had no connection to NATS for ten seconds, or most of its servers do not answer",
+        "start the servers again, or mend the network to them: collector check says what is missing. Edges record on "
+        "into their journals, and send them later",
+        "Several hosts",
+    ),
+    "publish_behind": ReasonHelp(
+        "storage does not have what this edge received a minute ago and earlier",
+        "see on the storage host whether its relay runs and its disk has room, and whether NATS takes as much as is "
+        "received. Nothing is lost until journal.max_bytes of this edge is spent",
+        "Several hosts",
     ),
     "writer_behind": ReasonHelp(
         "the journal is more than a minute ahead of the database; or, while rows of a stream are overdue, further ahead "
@@ -61,6 +103,17 @@ REASON_HELP: Final[Mapping[str, ReasonHelp]] = {
         "make the store accept objects again (network, credentials, permissions, space); segments wait on disk and "
         "are then uploaded",
         "When the store is away",
+    ),
+    "tables_behind": ReasonHelp(
+        "segments are in the archive, and the Iceberg tables have not had a commit for fifteen minutes",
+        "make the catalog reachable, and see in the log what the tabler says; the archive itself is complete, and the "
+        "tables follow by themselves",
+        "Several hosts",
+    ),
+    "host_unhealthy": ReasonHelp(
+        "another host says that it is not healthy: the text has its reasons",
+        "look at that host: collector status there says what is wrong, and this table what to do",
+        "Several hosts",
     ),
     "clock_off": ReasonHelp(
         "receive times and the exchange's times differ by more than half a second, even for the fastest message of the "

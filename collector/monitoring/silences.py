@@ -110,7 +110,8 @@ class Silences:
             for stream in self._streams.values():
                 stream.learned = SilenceLimit(bounds, LearnedIntervals())
                 stream.quiet_secs += self._delay_secs - delay_before_secs
-        self._feeds = config.feed
+        # On a host that stores no rows no stream has durable ones.
+        self._feeds = config.feed if config.stores else ()
         chosen = {feed.name: self._symbols.get(feed.name, ()) for feed in config.feed if feed.wanted.needs_list}
         self._symbols = {feed.name: chosen.get(feed.name) or feed.wanted.exact for feed in config.feed}
         self._follow(uptime_secs)

@@ -10,18 +10,29 @@ from collector.http.host_header import is_loopback
 from collector.monitoring.coverage import Coverage
 from collector.monitoring.disk_trend import DiskTrend
 from collector.monitoring.events import Events
+from collector.monitoring.feed_silences import FeedSilences
 from collector.monitoring.flow import Flow
 from collector.monitoring.headline import headline
 from collector.monitoring.health import Facts, Reason, reasons
+from collector.monitoring.host_facts import HostWatch
 from collector.monitoring.journal_lag import JournalLags
 from collector.monitoring.reason_times import ReasonTimes
 from collector.monitoring.refusals import Refusals
 from collector.monitoring.restarts import RecentRestarts
 from collector.monitoring.silences import REPORTING_SECS, Silences, split_unstored
-from collector.monitoring.totals import RoleTotals, Totals, first, ingests_of, totals_of
+from collector.monitoring.totals import RoleTotals, Totals, by_feed, first, ingests_of, totals_of
 from collector.monitoring.undecodable import UndecodableWatch
 from collector.monitoring.view import Snapshot, SupervisorFacts
-from collector.reports import ArchiverReport, IngestReport, JournalLag, RepairReport, Report, WriterReport
+from collector.reports import (
+    ArchiverReport,
+    IngestReport,
+    JournalLag,
+    PublishReport,
+    RelayReport,
+    RepairReport,
+    Report,
+    WriterReport,
+)
 
 DEMO_FEED: Final = "demo"
 """The name of the feed that records the built-in exchange."""
@@ -34,7 +45,9 @@ class Status:
 
     def __init__(self, run_id: str, config: Config) -> None:
         self._run_id = run_id
-        self._host = config.host_name
+        self._host, self._role = config.host_name, config.role
+        self._hosts = HostWatch(config.host_name, config.role)
+        self._feed_silences = FeedSilences(config)
         self._silences = Silences(config)
         self.coverage = Coverage(self._silences.keys)
         self._disk = DiskTrend(config.segment.interval_secs, config.journal.min_free_bytes)
@@ -45,7 +58,7 @@ class Status:
         self._refusals = Refusals()
         self._restarts = RecentRestarts()
         self._reason_times = ReasonTimes()
-        self._flow = Flow()
+        self._flow = Flow(config.role)
         self._started_us: int | None = None
         self._roles: dict[str, RoleTotals[Any]] = {}
 
@@ -64,12 +77,15 @@ class Status:
         self._seal_interval_us = round(config.segment.interval_secs * 1_000_000)
         self._segment_limit_bytes = config.segment.max_bytes
         self._min_free_bytes = config.journal.min_free_bytes
+        self._stores = config.stores
+        self._receives = config.receives
 
     def reconfigure(self, config: Config, uptime_secs: float) -> None:
         """Judge by this configuration from now on. What was counted and learned stays."""
         self._read(config)
         self._disk.reconfigure(config.segment.interval_secs, config.journal.min_free_bytes)
         self._silences.reconfigure(config, uptime_secs)
+        self._feed_silences.reconfigure(config)
 
     def look(self, reports: Mapping[str, Report], known: SupervisorFacts) -> Snapshot:
         """Take in the newest report of each process; returns the snapshot."""
@@ -85,9 +101,9 @@ class Status:
             host=self._host,
             started_us=self._started_us or known.now_us,
             known=known,
-            headline=headline(facts, found, is_ready=self._silences.ready),
+            headline=headline(facts, found, is_ready=self._is_ready),
             reasons=self._reason_times.update(found, known.now_us),
-            ready=self._silences.ready,
+            ready=self._is_ready,
             roles=dict(self._roles),
             exchanges=self._exchanges,
             journals=facts.journals,
@@ -99,8 +115,11 @@ class Status:
             disk_full_in_secs=facts.disk_full_in_secs,
             is_demo=self._is_demo,
             next_seal_us=(known.now_us // self._seal_interval_us + 1) * self._seal_interval_us,
-            stages=self._flow.update(self._ingests(), self._writer.total, self._archiver, known.uptime_secs),
+            stages=self._flow.update(self._roles, known.uptime_secs),
             events=self._events.newest(),
+            role=self._role,
+            stores=self._stores,
+            receives=self._receives,
         )
 
     def _facts(self, known: SupervisorFacts) -> Facts:
@@ -134,7 +153,24 @@ class Status:
             feeds=list(self._exchanges),
             is_connected=self._is_connected(known),
             without_symbols=self._without_symbols(known),
+            silent_feeds=self._silent_feeds(known),
+            stores=self._stores,
+            hosts=self._hosts.update(self._roles, _living(known), known.now_us, known.uptime_secs),
         )
+
+    @property
+    def _is_ready(self) -> bool:
+        """Whether anything was stored since the start; on an edge, whether anything was published."""
+        if self._stores:
+            return self._silences.ready
+        return any(report.slices for report in by_feed(self._roles, PublishReport).values())
+
+    def _silent_feeds(self, known: SupervisorFacts) -> dict[str, float]:
+        if self._stores:
+            return {}
+        living = _living(known)
+        heard = {feed: report for feed, report in self._ingests().items() if living.get(report.role) == report.pid}
+        return self._feed_silences.update(heard, known.uptime_secs)
 
     def _without_symbols(self, known: SupervisorFacts) -> dict[str, str]:
         living = {child.feed for child in known.children if child.report is IngestReport and child.pid is not None}
@@ -142,10 +178,12 @@ class Status:
         return {feed: trouble for feed, trouble in found.items() if trouble}
 
     def _is_connected(self, known: SupervisorFacts) -> bool:
-        """Whether an ingest that lives has an open connection."""
-        living = {child.name: child.pid for child in known.children}
-        reports = (report for report in self._ingests().values() if report.pid == living.get(report.role))
-        return any(line.state == "open" for report in reports for line in report.lines)
+        """Whether an ingest that lives has an open connection, or a relay one to NATS."""
+        living = _living(known)
+        reports = [each.total for each in self._roles.values() if living.get(each.newest.role) == each.newest.pid]
+        relays = [report for report in reports if isinstance(report, RelayReport)]
+        lines = [line for report in reports if isinstance(report, IngestReport) for line in report.lines]
+        return any(relay.is_connected for relay in relays) or any(line.state == "open" for line in lines)
 
     def _removed(self) -> Iterator[str]:
         if self._writer.newest.segments_removed:
@@ -168,6 +206,9 @@ class Status:
         for feed, report in self._ingests().items():
             if report.lines and not any(line.state == "open" for line in report.lines):
                 found.add(feed)
+        for feed, relay in by_feed(self._roles, RelayReport).items():
+            if not relay.is_connected:
+                found.add(feed)
         return found
 
     def _cover(self, now_us: int, facts: Facts) -> None:
@@ -189,7 +230,10 @@ class Status:
         return {feed: totals.total for feed, totals in ingests_of(self._roles).items()}
 
     def _journals(self, now_us: int) -> list[JournalLag]:
+        if not self._stores:
+            return [_unpublished(each, self._ingests()) for each in by_feed(self._roles, PublishReport).values()]
         received_bytes = {feed: ingest.bytes for feed, ingest in self._ingests().items()}
+        received_bytes.update((feed, relay.bytes) for feed, relay in by_feed(self._roles, RelayReport).items())
         return self._lags.update(self._writer.newest, received_bytes, now_us)
 
     def _refusing(self, known: SupervisorFacts) -> list[str]:
@@ -206,6 +250,19 @@ class Status:
         free_bytes = known.disk_free_bytes + self._archiver.local_bytes
         self._disk.note(known.uptime_secs, free_bytes)
         return self._disk.full_in_secs(known.uptime_secs, free_bytes)
+
+
+def _living(known: SupervisorFacts) -> dict[str, int | None]:
+    return {child.name: child.pid for child in known.children}
+
+
+def _unpublished(report: PublishReport, ingests: Mapping[str, IngestReport]) -> JournalLag:
+    """What storage does not have yet of an edge's journal."""
+    files = ingests.get(report.feed, IngestReport()).journal.files
+    unread_files = files if report.lag_bytes else 0
+    return JournalLag(
+        feed=report.feed, lag_bytes=report.lag_bytes, lag_secs=report.lag_secs, unread_files=unread_files, files=files
+    )
 
 
 def _is_demo(feed: FeedConfig) -> bool:

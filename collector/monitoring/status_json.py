@@ -7,11 +7,12 @@ from msgspec.structs import asdict
 from collector import __version__
 from collector.domain.names import iso_time
 from collector.domain.records import StreamKey
+from collector.monitoring import hosts_json
 from collector.monitoring.coverage import CELL_SECS, CoveredGap
 from collector.monitoring.coverage_cells import proves_continuity, runs
 from collector.monitoring.status import SUPERVISOR
 from collector.monitoring.view import ChildState, Snapshot
-from collector.reports import IngestReport, StreamNumbers
+from collector.reports import IngestReport, RelayReport, StreamNumbers
 
 DAY_SECS: Final = 24 * 3600
 
@@ -56,6 +57,7 @@ def _recorder(view: Snapshot) -> dict[str, Any]:
     return {
         "run_id": view.run_id,
         "host": view.host,
+        "role": view.role,
         "version": __version__,
         "demo": view.is_demo,
         "uptime_secs": round(known.uptime_secs, 3),
@@ -66,7 +68,13 @@ def _recorder(view: Snapshot) -> dict[str, Any]:
             {"from": hop.sender, "to": hop.receiver, "depth": hop.depth, "capacity": hop.capacity} for hop in known.hops
         ],
         "flow": [
-            {"stage": stage.name, "total": stage.total, "per_sec": stage.per_sec, "history": stage.history}
+            {
+                "stage": stage.name,
+                "total": stage.total,
+                "per_sec": stage.per_sec,
+                "history": stage.history,
+                "unit": stage.unit,
+            }
             for stage in view.stages
         ],
         "feeds": [_feed(feed, numbers, view) for feed, numbers in view.ingests().items()],
@@ -75,6 +83,7 @@ def _recorder(view: Snapshot) -> dict[str, Any]:
         "segments": _segments(view),
         "repair": _repair(view),
         "archive": _archive(view),
+        **hosts_json.between_hosts(view),
         "disk": {"free_bytes": known.disk_free_bytes, "full_in_secs": view.disk_full_in_secs},
         "events": [event._asdict() for event in view.events],
     }
@@ -121,6 +130,8 @@ def _process(process: ChildState, view: Snapshot) -> dict[str, Any]:
 def _feed(feed: str, ingest: IngestReport, view: Snapshot) -> dict[str, Any]:
     offset_us = view.writer.clock_offsets_us.get(feed)
     clock = view.repair.clocks.get(feed)
+    relay = view.relays().get(feed, RelayReport())
+    newest_us = [line.last_data_us or 0 for line in ingest.lines] + [each.received_us or 0 for each in relay.sources]
     return {
         "feed": feed,
         "exchange": view.exchanges.get(feed),
@@ -128,9 +139,9 @@ def _feed(feed: str, ingest: IngestReport, view: Snapshot) -> dict[str, Any]:
         "connections_open": sum(line.state == "open" for line in view.live_lines(ingest)),
         "reconnects": ingest.reconnects,
         "frames": ingest.frames,
-        "bytes": ingest.bytes,
+        "bytes": ingest.bytes + relay.bytes,
         "refused": ingest.refused,
-        "last_data_at": _iso(max((line.last_data_us or 0 for line in ingest.lines), default=0)),
+        "last_data_at": _iso(max(newest_us, default=0)),
         "clock_offset_secs": None if offset_us is None else offset_us / 1e6,
         "rest_clock_offset_secs": clock.offset_us / 1e6 if clock else None,
     }

@@ -7,9 +7,10 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar, get_type_hints
 import msgspec
 
 from collector.domain.records import StreamKey
-from collector.reports import IngestReport, Report, StreamNumbers, Total, WriterReport
+from collector.reports import IngestReport, PublishReport, RelayReport, Report, StreamNumbers, Total, WriterReport
 
 R = TypeVar("R", bound=Report)
+F = TypeVar("F", PublishReport, RelayReport)
 
 _STREAM_COUNTS: Final = ("messages", "bytes", "duplicates", "duplicate_bytes", "stored", "stored_bytes", "gaps")
 
@@ -48,6 +49,11 @@ def totals_of(totals: Totals, kind: type[R]) -> RoleTotals[R]:
 def ingests_of(totals: Totals) -> dict[str, RoleTotals[IngestReport]]:
     """The totals of every ingest that has reported, by feed."""
     return {each.newest.feed: each for each in totals.values() if isinstance(each.newest, IngestReport)}
+
+
+def by_feed(totals: Totals, kind: type[F]) -> dict[str, F]:
+    """What the processes of each feed report that report this type, with counts over all incarnations."""
+    return {each.newest.feed: each.total for each in totals.values() if isinstance(each.newest, kind)}
 
 
 def first(report: R) -> RoleTotals[R]:

@@ -6,17 +6,21 @@ from typing import NamedTuple
 from collector.domain.records import StreamKey
 from collector.monitoring.coverage import Strips
 from collector.monitoring.events import Event
-from collector.monitoring.totals import Totals, ingests_of, totals_of
+from collector.monitoring.totals import Totals, by_feed, ingests_of, totals_of
 from collector.monitoring.usage import Usage
 from collector.reports import (
     ArchiverReport,
+    ClusterReport,
     IngestReport,
     JournalLag,
     LineReport,
+    PublishReport,
+    RelayReport,
     RepairReport,
     Report,
     StreamNumbers,
     SupervisorReport,
+    TablerReport,
     WriterReport,
 )
 
@@ -65,6 +69,10 @@ class SupervisorFacts(NamedTuple):
     """What each feed records now whose symbols follow from its exchange's list; the same objects until they change."""
 
 
+Value = tuple[str, tuple[str, ...], float]
+"""A sample of a metric: its name, its labels' values, and the number."""
+
+
 class Stage(NamedTuple):
     """One step of the flow: its total, its present rate, and the rates of the last minutes."""
 
@@ -72,6 +80,8 @@ class Stage(NamedTuple):
     total: int
     per_sec: float | None
     history: Sequence[float]
+    unit: str = ""
+    """What is counted: `bytes`, or what the name says."""
 
 
 class Snapshot(NamedTuple):
@@ -104,6 +114,12 @@ class Snapshot(NamedTuple):
     """Whether this records the built-in exchange, whose data is made up."""
     stages: Sequence[Stage]
     events: Sequence[Event]
+    role: str = "all"
+    """What this host does: `all`, `edge` or `storage`."""
+    stores: bool = True
+    """Whether it stores rows."""
+    receives: bool = True
+    """Whether it receives from exchanges."""
 
     @property
     def backlog_age_secs(self) -> float:
@@ -126,6 +142,28 @@ class Snapshot(NamedTuple):
         """Repair's newest report, with counts over all incarnations."""
         return totals_of(self.roles, RepairReport).total
 
+    @property
+    def cluster(self) -> ClusterReport:
+        """What is known of other hosts, with counts over all incarnations."""
+        return totals_of(self.roles, ClusterReport).total
+
+    @property
+    def tabler(self) -> TablerReport:
+        """The newest report of what commits the tables, with counts over all incarnations."""
+        return totals_of(self.roles, TablerReport).total
+
+    def publishing(self) -> dict[str, PublishReport]:
+        """The newest report of every publisher, by feed, with counts over all incarnations."""
+        return by_feed(self.roles, PublishReport)
+
+    def relays(self) -> dict[str, RelayReport]:
+        """The newest report of every relay, by feed, with counts over all incarnations."""
+        return by_feed(self.roles, RelayReport)
+
+    def is_living(self, report: Report) -> bool:
+        """Whether the process that reported runs."""
+        return any((child.name, child.pid) == (report.role, report.pid) for child in self.known.children)
+
     def ingests(self) -> dict[str, IngestReport]:
         """The newest report of every ingest, by feed, with counts over all incarnations; empty before its first."""
         found = {feed: IngestReport(feed=feed) for feed in self.exchanges}
@@ -134,8 +172,7 @@ class Snapshot(NamedTuple):
 
     def live_lines(self, ingest: IngestReport) -> Sequence[LineReport]:
         """The feed's connections; none if the process that reported them is gone, because they went with it."""
-        lives = any((child.name, child.pid) == (ingest.role, ingest.pid) for child in self.known.children)
-        return ingest.lines if lives else ()
+        return ingest.lines if self.is_living(ingest) else ()
 
     def streams(self) -> dict[StreamKey, StreamNumbers]:
         """Every stream, the configured ones first; also those that never stored a row."""

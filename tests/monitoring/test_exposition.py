@@ -13,7 +13,22 @@ from collector.monitoring.metrics_table import METRICS
 from collector.monitoring.view import ChildState, Snapshot
 from collector.reports import RepairReport, Report
 from tests.promtool import promtool
-from tests.supervision.made import NOW_US, SECOND_US, archiver, ingest, known, repair, reports, status, stream, writer
+from tests.supervision.made import (
+    NOW_US,
+    SECOND_US,
+    archiver,
+    cluster,
+    ingest,
+    known,
+    publish,
+    relay,
+    repair,
+    reports,
+    status,
+    stream,
+    tabler,
+    writer,
+)
 
 Labels = frozenset[tuple[str, str]]
 
@@ -21,7 +36,8 @@ Labels = frozenset[tuple[str, str]]
 def full_view() -> Snapshot:
     rows = [stream(saved=12, first=((0, 5), (1, 2))), stream(symbol="ETHUSDT", saved=0)]
     first = [("binance", 0, 5), ("binance", 1, 2)]
-    return status().look(reports(ingest(), writer(streams=rows, first=first), archiver(), repair()), known())
+    told = reports(ingest(), writer(streams=rows, first=first), archiver(), repair())
+    return status().look({**told, **reports(publish(), relay(), cluster(), tabler())}, known())
 
 
 def samples(text: bytes) -> dict[tuple[str, Labels], float]:

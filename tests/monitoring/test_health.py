@@ -11,10 +11,11 @@ from collector.monitoring.health import (
     Facts,
     reasons,
 )
+from collector.monitoring.host_facts import HostFacts
 from collector.monitoring.silences import Silence
 from collector.monitoring.undecodable import MIN_FRAMES, UndecodableShare
 from collector.monitoring.view import ChildState
-from collector.reports import JournalLag
+from collector.reports import JournalLag, PublishReport
 
 WELL = Facts(
     processes=[ChildState("writer", 12, "running", 0, 0.4)],
@@ -154,6 +155,17 @@ def test_every_fault_is_named_at_once() -> None:
         removed=["segments/"],
         undecodable={"binance": UndecodableShare(900, 1_000)},
         without_symbols={"pairs": "there is no list"},
+        silent_feeds={"binance": 60.0},
+        hosts=HostFacts(
+            without_nats={"cluster": "refused"},
+            publishing=[PublishReport(feed="binance", lag_secs=61.0)],
+            standing_holes=[("binance", "edge-1")],
+            refused={"binance": "no slot is left"},
+            gone={"edge-1": 60.0},
+            unwell={"edge-2": [("disk_filling", "the disk is full")]},
+            uncovered=[("binance", "BTCUSDT")],
+            waiting_segments=3,
+        ),
     )
     assert codes(worst) == list(RULES)
 

@@ -12,7 +12,7 @@ from collector.monitoring.health import RULES
 from collector.monitoring.routes import pages
 from collector.monitoring.status import Status
 from collector.monitoring.view import ChildState, Snapshot
-from collector.reports import StreamNumbers
+from collector.reports import PublishReport, Report, StreamNumbers
 from tests.supervision.made import (
     GIB,
     NOW_US,
@@ -20,12 +20,19 @@ from tests.supervision.made import (
     SILENT_AFTER_SECS,
     STREAM,
     archiver,
+    cluster,
     ingest,
     known,
+    known_on,
     line,
+    publish,
+    relay,
     reports,
+    shown_host,
+    source,
     status,
     stream,
+    tabler,
     writer,
 )
 
@@ -117,11 +124,82 @@ def data_removed(board: Status) -> Iterator[Snapshot]:
         yield board.look(reports(ingest(journal_removed=journal), writer(segments_removed=segments)), known())
 
 
+def feed_silent(board: Status) -> Iterator[Snapshot]:
+    def look(secs: int, data_secs: int) -> Snapshot:
+        lines = [line(last_data_us=NOW_US + data_secs * SECOND_US)]
+        return board.look(reports(ingest(lines=lines), publish()), known_on("edge", float(secs)))
+
+    for secs in range(20):
+        look(secs, secs)
+    yield look(60, 19)
+    yield look(61, 61)
+
+
+def _after(board: Status, secs: float, *told: Report) -> Snapshot:
+    """What holds once the reports have said the same for so long."""
+    role = "edge" if any(isinstance(report, PublishReport) for report in told) else "storage"
+    for at in (1.0, 1.0 + secs):
+        stored = writer(streams=[stream(last_durable_us=NOW_US + round(at) * SECOND_US)])
+        fresh = ingest(lines=[line(last_data_us=NOW_US + round(at) * SECOND_US)])
+        view = board.look(reports(fresh if role == "edge" else stored, *told), known_on(role, at))
+    return view
+
+
+def symbols_uncovered(board: Status) -> Iterator[Snapshot]:
+    yield _after(board, 31.0, relay(), cluster(uncovered=[["binance", "BTCUSDT"]]))
+    yield _after(board, 1.0, relay(), cluster())
+
+
+def edge_silent(board: Status) -> Iterator[Snapshot]:
+    gone = shown_host(seen_secs=60.0, is_alive=False)
+    yield _after(board, 1.0, relay(sources=[]), cluster(hosts=[gone]))
+    yield _after(board, 1.0, relay(sources=[source(edge="edge-2", arrived_us=NOW_US - 60 * SECOND_US)]), cluster())
+    yield _after(board, 1.0, relay(), cluster())
+
+
+def relay_refused(board: Status) -> Iterator[Snapshot]:
+    for why in ("edge-9 has no slot left", ""):
+        yield _after(board, 1.0, relay(refused=why))
+
+
+def relay_hole(board: Status) -> Iterator[Snapshot]:
+    yield _after(board, 31.0, relay(sources=[source(has_hole=True)]))
+    yield _after(board, 1.0, relay())
+
+
+def nats_away(board: Status) -> Iterator[Snapshot]:
+    yield _after(board, 11.0, relay(is_connected=False), cluster())
+    yield _after(board, 11.0, relay(), cluster(has_quorum=False))
+    yield _after(board, 11.0, relay(), cluster())
+
+
+def publish_behind(board: Status) -> Iterator[Snapshot]:
+    for lag_secs in (3_600.0, 61.0, 60.0):
+        yield _after(board, 1.0, publish(lag_secs=lag_secs))
+
+
+def tables_behind(board: Status) -> Iterator[Snapshot]:
+    yield _after(board, 901.0, relay(), tabler(backlog_segments=3, last_error="the catalog is away"))
+    yield _after(board, 901.0, relay(), tabler(backlog_segments=0))
+
+
+def host_unhealthy(board: Status) -> Iterator[Snapshot]:
+    for healthy in (False, True):
+        ill = shown_host(healthy=healthy, reasons=[["disk_filling", "the disk is full in 3 hours"]])
+        yield _after(board, 1.0, relay(), cluster(hosts=[ill]))
+
+
+ON_EDGE = frozenset({"feed_silent", "publish_behind"})
+ON_STORAGE = frozenset({
+    "symbols_uncovered", "edge_silent", "relay_refused", "relay_hole", "nats_away", "tables_behind", "host_unhealthy",
+})  # fmt: skip
+
 CAUSES: dict[str, Looks] = {
     looks.__name__: looks
     for looks in (
-        journal_over_budget, child_failing, symbols_unknown, stream_silent, frames_undecodable, writer_behind, disk_filling,
-        store_unreachable, clock_off, segment_quarantined, seal_delayed, data_removed,
+        journal_over_budget, child_failing, symbols_unknown, stream_silent, feed_silent, symbols_uncovered, edge_silent,
+        frames_undecodable, relay_refused, relay_hole, nats_away, publish_behind, writer_behind, disk_filling,
+        store_unreachable, tables_behind, host_unhealthy, clock_off, segment_quarantined, seal_delayed, data_removed,
     )
 }  # fmt: skip
 
@@ -145,9 +223,13 @@ def told(view: Snapshot) -> dict[str, set[str]]:
     }
 
 
+def _role(code: str) -> str:
+    return "edge" if code in ON_EDGE else "storage" if code in ON_STORAGE else "all"
+
+
 @pytest.mark.parametrize("code", CAUSES)
 def test_a_reason_holds_as_long_as_its_cause(code: str) -> None:
-    *ill, well = [told(view) for view in CAUSES[code](status())]
+    *ill, well = [told(view) for view in CAUSES[code](status(_role(code)))]
     assert ill
     for said in ill:
         assert said == {"/healthz": {code}, "/status": {code}, "/metrics": {code}}

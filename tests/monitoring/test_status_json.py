@@ -15,6 +15,7 @@ def test_the_object_has_exactly_the_promised_shape() -> None:
     assert status_json.status(view) == {
         "run_id": "run-1",
         "host": "box",
+        "role": "all",
         "version": __version__,
         "demo": False,
         "uptime_secs": 10.0,
@@ -38,10 +39,10 @@ def test_the_object_has_exactly_the_promised_shape() -> None:
         ],
         "channels": [{"from": "ingest:binance", "to": "writer", "depth": 1, "capacity": 256}],
         "flow": [
-            {"stage": "frames", "total": 9, "per_sec": None, "history": []},
-            {"stage": "messages", "total": 8, "per_sec": None, "history": []},
-            {"stage": "stored", "total": 6, "per_sec": None, "history": []},
-            {"stage": "archived", "total": 100, "per_sec": None, "history": []},
+            {"stage": "frames", "total": 9, "per_sec": None, "history": [], "unit": ""},
+            {"stage": "messages", "total": 8, "per_sec": None, "history": [], "unit": ""},
+            {"stage": "stored", "total": 6, "per_sec": None, "history": [], "unit": ""},
+            {"stage": "archived", "total": 100, "per_sec": None, "history": [], "unit": ""},
         ],
         "feeds": [
             {
@@ -65,6 +66,15 @@ def test_the_object_has_exactly_the_promised_shape() -> None:
             "state": "there", "backlog_segments": 2, "backlog_objects": 9, "backlog_bytes": 300,
             "backlog_age_secs": 60.0, "uploaded_objects": 12, "failed_uploads": 2, "last_error": None,
             "bytes_per_sec": 200, "eta_secs": 1.5, "next_seal_at": "2026-11-18T12:00:00.000000Z",
+        },
+        "publish": [], "relays": [], "edges": [],
+        "cluster": {
+            "connected": False, "quorum": True, "hosts": [], "members": [], "changes": 0, "copies": 0,
+            "uncovered": [], "overcovered": [], "last_error": None,
+        },
+        "tables": {
+            "commits": 0, "segments": 0, "files": 0, "conflicts": 0, "backlog_segments": 0, "commit_secs": None,
+            "last_commit_at": None, "last_error": None,
         },
         "disk": {"free_bytes": 50 * GIB, "full_in_secs": None},
         "events": [],

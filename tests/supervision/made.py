@@ -3,18 +3,24 @@
 from typing import Any
 
 from msgspec import convert
+from msgspec.structs import replace
 
 from collector.config import Config, FeedConfig
+from collector.config.model import NatsConfig
 from collector.monitoring.status import Status
 from collector.monitoring.usage import Usage
 from collector.monitoring.view import ChildState, QueueDepth, SupervisorFacts
 from collector.reports import (
     ArchiverReport,
+    ClusterReport,
     IngestReport,
+    PublishReport,
+    RelayReport,
     RepairReport,
     Report,
     StreamNumbers,
     SupervisorReport,
+    TablerReport,
     WriterReport,
 )
 
@@ -117,5 +123,75 @@ def reports(*all_reports: Report) -> dict[str, Report]:
     return {report.role: report for report in all_reports}
 
 
-def status() -> Status:
-    return Status("run-1", CONFIG)
+def publish(**numbers: Any) -> PublishReport:
+    report = {
+        "role": "publish:binance", "pid": 21, "incarnation": 1, "state": "running", "updated_us": NOW_US,
+        "feed": "binance", "is_connected": True, "slices": 6, "bytes": 800, "sent_bytes": 90, "rewinds": 1, "failures": 2,
+        "lag_bytes": 100, "lag_secs": 0.25, "unpublished_bytes": 40, "journal_bytes": 900,
+        "place_us": NOW_US - SECOND_US, **numbers,
+    }  # fmt: skip
+    return convert(report, PublishReport)
+
+
+def source(**changes: Any) -> dict[str, Any]:
+    return {
+        "edge": "edge-1", "slot": 0, "received_us": NOW_US - SECOND_US, "arrived_us": NOW_US - SECOND_US // 2,
+        "pending": 2, "pending_bytes": 512, "has_hole": False, "holes": 1, "late": 2, "lost": 3, **changes,
+    }  # fmt: skip
+
+
+def relay(**numbers: Any) -> RelayReport:
+    report = {
+        "role": "relay:binance", "pid": 22, "incarnation": 1, "state": "running", "updated_us": NOW_US,
+        "feed": "binance", "is_connected": True, "slices": 8, "bytes": 700, "copies": 1, "holes": 2, "late": 3, "lost": 4,
+        "sources": [source()], "journal": {"number": 1, "position": 700, "files": 1, "bytes": 700}, **numbers,
+    }  # fmt: skip
+    return convert(report, RelayReport)
+
+
+def shown_host(**changes: Any) -> dict[str, Any]:
+    return {
+        "host": "edge-1", "role": "edge", "run_id": "run-2", "version": "0", "healthy": True, "reasons": [],
+        "lag_secs": 0.5, "lag_bytes": 30, "seen_secs": 0.7, "is_alive": True, **changes,
+    }  # fmt: skip
+
+
+def cluster(**numbers: Any) -> ClusterReport:
+    report = {
+        "role": "cluster", "pid": 23, "incarnation": 1, "state": "running", "updated_us": NOW_US, "is_connected": True,
+        "hosts": [shown_host()], "members": ["edge-1"], "changes": 1, "copies": 2, **numbers,
+    }  # fmt: skip
+    return convert(report, ClusterReport)
+
+
+def tabler(**numbers: Any) -> TablerReport:
+    report = {
+        "role": "tabler", "pid": 24, "incarnation": 1, "state": "running", "updated_us": NOW_US, "commits": 5, "segments": 4,
+        "files": 30, "conflicts": 1, "commit_secs": 0.2, "last_commit_us": NOW_US - SECOND_US, **numbers,
+    }  # fmt: skip
+    return convert(report, TablerReport)
+
+
+def config_of(role: str) -> Config:
+    """The configuration of a host of that role."""
+    return replace(CONFIG, role=role, nats=NatsConfig(urls=("nats://127.0.0.1:1",)))
+
+
+def known_on(role: str, uptime_secs: float = 10.0, now_us: int = NOW_US, **changes: Any) -> SupervisorFacts:
+    """What the supervisor of a host of that role knows."""
+    edge = (
+        ChildState("ingest:binance", 11, "running", 0, feed="binance", report=IngestReport),
+        ChildState("publish:binance", 21, "running", 0, feed="binance", report=PublishReport),
+    )
+    storage = (
+        ChildState("relay:binance", 22, "running", 0, feed="binance", report=RelayReport),
+        ChildState("writer", 12, "running", 0, report=WriterReport),
+        ChildState("archiver", 13, "running", 0, report=ArchiverReport),
+        ChildState("tabler", 24, "running", 0, report=TablerReport),
+    )
+    children = (*(edge if role == "edge" else storage), ChildState("cluster", 23, "running", 0, report=ClusterReport))
+    return known(uptime_secs, now_us, **{"children": children, "hops": (), **changes})
+
+
+def status(role: str = "all") -> Status:
+    return Status("run-1", CONFIG if role == "all" else config_of(role))
