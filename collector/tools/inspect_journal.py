@@ -11,6 +11,8 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext, suppress
+from itertools import chain, groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +35,11 @@ from collector.storage.journal.format import (
     parse_records,
 )
 from collector.storage.journal.incarnations import is_alive
+from collector.storage.journal.journal_file import Chunk
 from collector.terminal.console import output_console
 from collector.tools.archive_args import add_config, data_dir_of
 from collector.tools.journal_recording import output, recording
+from collector.tools.relayed_records import chunks_of, frames_in, told_of
 
 EXAMPLES = """examples:
   %(prog)s                                 every journal below ./data
@@ -67,6 +71,8 @@ class Inspection:
             self.error = str(error)
         if not self._data.startswith(MAGIC[: len(self._data)]):
             self.error = "not a journal file"
+        if self.header is None and not self.error:
+            self.torn_bytes = len(self._data)
 
     def records(self) -> Iterator[Record]:
         """Every sound record, in order; counts bytes between records as damaged, bytes after the last one as torn.
@@ -74,7 +80,6 @@ class Inspection:
         Of a file whose head is not whole, all bytes are.
         """
         if self.header is None:
-            self.torn_bytes = 0 if self.error else len(self._data)
             return
         offset, wanted_bytes = self.header.header_bytes, 0
         while True:
@@ -84,20 +89,26 @@ class Inspection:
             offset, wanted_bytes = parsed.end, parsed.wanted_bytes
             if parsed.records or len(piece) < wanted_bytes <= len(self._data) - offset:
                 continue
-            found = find_record(self._data, offset + 1)
+            found = find_record(self._data, offset + 1, of_relay=self.header.sources is not None)
             if found is None:
                 self.torn_bytes = len(self._data) - offset
                 return
             self.damaged_bytes += found - offset
             offset, wanted_bytes = found, 0
 
+    def chunks(self) -> Iterator[Chunk]:
+        """The same, those of an edge with the head of the edge's file; of a file with a head."""
+        return iter(()) if self.header is None else chunks_of(self.path, self.header, self.records())
+
     def summary(self) -> dict[str, Any]:
         """The file's identity, counts, times and state, ready for JSON."""
         kinds, frames, times = Counter[str](), 0, []
-        for record in self.records():
-            kinds[record.kind.name.lower()] += 1
-            times.append(record.received_ns // 1_000)
-            frames += len(frames_of(record)) if record.kind is RecordKind.FRAMES else 0
+        for chunk in self.chunks():
+            kinds.update(["relayed"] if chunk.source else [])
+            kinds.update(record.kind.name.lower() for record in chunk.records if not chunk.source)
+            times += [record.received_ns // 1_000 for record in chunk.records]
+            frames += frames_in(chunk)
+            self.damaged_bytes += chunk.damage.size_bytes if chunk.damage and not chunk.source else 0
         return {
             "file": str(self.path),
             "feed": self.header.identity.feed if self.header else None,
@@ -152,13 +163,32 @@ def state_of(summary: dict[str, Any]) -> str:
 
 
 def show_records(inspection: Inspection) -> None:
-    """Print each record on a line."""
-    for record in inspection.records():
+    """Print each record on a line; of what a relay wrote, each slice of an edge."""
+    for chunk in inspection.chunks():
+        if chunk.source is not None:
+            at = iso_time(chunk.records[-1].received_ns // 1_000) if chunk.records else "-"
+            print(at, "relayed", printable(json.dumps(told_of(chunk, chunk.source))))
+        else:
+            _show(chunk.records)
+
+
+def _show(records: Iterable[Record]) -> None:
+    for record in records:
         at, line = iso_time(record.received_ns // 1_000), f"line {record.line}"
         if record.kind is RecordKind.FRAMES:
             print(at, line, f"{len(frames_of(record))} frames")
         else:
             print(at, line, record.kind.name.lower(), printable(json.dumps(event_of(record))))
+
+
+def _recorded(header: JournalHeader, chunks: Iterable[Chunk]) -> Iterator[str]:
+    """As a recording, whose header is written again where the records of another edge's file begin."""
+    is_empty = True
+    for found, group in groupby(chunks, attrgetter("header")):
+        is_empty = False
+        yield from recording(found, chain.from_iterable(chunk.records for chunk in group))
+    if is_empty:
+        yield from recording(header, ())
 
 
 def inspected(path: Path, *, records: bool, write: Callable[[str], None] | None) -> dict[str, Any]:
@@ -169,7 +199,7 @@ def inspected(path: Path, *, records: bool, write: Callable[[str], None] | None)
     if records:
         show_records(inspection)
     if write is not None and inspection.header is not None:
-        for line in recording(inspection.header, inspection.records()):
+        for line in _recorded(inspection.header, inspection.chunks()):
             write(line)
     return inspection.summary()
 

@@ -14,6 +14,7 @@ import pytest
 from collector.cli import run_command
 from collector.storage.journal.files import journal_path
 from collector.storage.journal.format import FeedIdentity, JournalHeader, RecordKind, decode_header
+from collector.storage.journal.relayed import IN_SLICE, RelayedHead
 from collector.storage.journal.writer import JournalWriter
 
 TOOL = Path(__file__).resolve().parents[2] / "scripts/inspect_journal.py"
@@ -191,3 +192,27 @@ def test_a_folder_without_journals_gives_one_line(tmp_path: Path) -> None:
     done = inspect(str(tmp_path))
     assert done.returncode == 2
     assert done.stderr == f"error: there is no journal at {tmp_path}\n"
+
+
+def test_of_a_relays_journal_each_slice_and_the_frames_in_it_are_shown(tmp_path: Path) -> None:
+    edge = journal(tmp_path / "edge").read_bytes()
+    header = decode_header(edge)
+    assert header is not None
+    streamless = FeedIdentity("binance", "binance", (), ())
+    writer = JournalWriter(tmp_path / "journal/binance", streamless, 1, 1 << 20, lambda: NOON_NS, sources=lambda: ())
+    head = RelayedHead("edge-1", 1, "x", header.file_id, 4, 0, len(edge), IN_SLICE, late=True)
+    writer.append_relayed(NOON_NS, 1, lambda _number: head, edge)
+    writer.close()
+    folder = str(tmp_path / "journal")
+    (summary,) = json.loads(inspect(folder, "--json").stdout)
+    assert (summary["frames"], summary["records"]) == (3, {"relayed": 1, "close": 1})
+    shown = inspect(folder, "--records").stdout.splitlines()
+    told = {"edge": "edge-1", "file": 4, "bytes": [0, len(edge)], "records": 4, "frames": 3, "late": True}
+    assert json.loads(shown[0].partition(" relayed ")[2]) == told
+    assert shown[1].endswith("close {}")
+    lines = [json.loads(line) for line in inspect(folder, "--frames").stdout.splitlines()]
+    assert [line["raw"] for line in lines if line["dir"] == "in"] == ['{"a":1}', "two\x1b[31m", "three"]
+    assert {json.loads(line["raw"])["feed"] for line in lines if line["conn"] == "header"} == {
+        "binance",
+        "binance@edge-1",
+    }

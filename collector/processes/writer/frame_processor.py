@@ -59,6 +59,7 @@ class FrameProcessor:
         self._decoders = Decoders(adapter_of, self.ledger.connections.memory_of)
         self._intake = MessageIntake(streams, self.ledger, self.counts, self.checks)
         self._runs = RunIntake(streams, self._intake, self._record_received)
+        self._number = 0
         self._incarnation = 0
         self._apart: dict[str, int] = {}
         """Bytes of a feed still to be taken one by one, because its last run had few frames of any one stream."""
@@ -83,6 +84,7 @@ class FrameProcessor:
         stream of records that are processed together, because they may hold many messages.
         """
         header = chunk.header
+        self._number = chunk.position.number
         self._incarnation = incarnation_of(header.writer_id)
         self._intake.connections_changed()
         self.ledger.open_journal(header, chunk.others)
@@ -150,7 +152,7 @@ class FrameProcessor:
     def _run(self, header: JournalHeader, run: Run, on_progress: Callable[[], None]) -> None:
         adapter = self._decoders.of_feed(header.identity).adapter
         decode = self._decoders.of_connection(header.identity, run.records[0].connection)
-        receipts = [receipt_of(header, self._incarnation, record) for record in run.records]
+        receipts = [receipt_of(header, self._number, self._incarnation, record) for record in run.records]
         decoded = decode_together(decode, run.frames)
         if sum(len(column.ids) for column in decoded.columns) < len(run.frames) * MIN_ALIKE_SHARE:
             self._apart[header.identity.feed] = APART_TIMES * sum(len(record.payload) for record in run.records)
@@ -172,7 +174,7 @@ class FrameProcessor:
 
     def _frames(self, header: JournalHeader, record: Record) -> None:
         adapter = self._decoders.of_feed(header.identity).adapter
-        receipt = receipt_of(header, self._incarnation, record)
+        receipt = receipt_of(header, self._number, self._incarnation, record)
         try:
             frames = frames_of(record)
         except DamagedError as error:

@@ -5,11 +5,15 @@ rebuilt segment has forgotten it. So what repair fetched for a feed is never jud
 past the time of the answer, or to its end.
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from collector.domain.repair_protocol import is_rest_journal, rest_journal
+from collector.storage.journal.files import journal_path
 from collector.storage.journal.journal_file import Chunk
 from collector.storage.journal.reader import JournalReader
+from collector.storage.journal.relayed_chunks import RelayedChunks
 
 
 class ReadingOrder:
@@ -50,6 +54,9 @@ class _Pair:
         self.own = own
         self._fetched = fetched
         self._passed_ns = 0
+        self._relayed = RelayedChunks(partial(journal_path, own.folder))
+        self._apart: deque[Chunk] = deque()
+        """What was read of the feed's own journal and not returned yet."""
 
     def begun_ns(self) -> int:
         return self.own.begun_ns()
@@ -62,10 +69,17 @@ class _Pair:
         fetched = self._fetched.read(self._passed_ns) if self._fetched and self._passed_ns else None
         if fetched is not None:
             return fetched
-        chunk = self.own.read()
+        chunk = self._next()
         if chunk is not None and chunk.records:
             self._passed_ns = chunk.records[-1].received_ns
         return chunk
+
+    def _next(self) -> Chunk | None:
+        if not self._apart:
+            read = self.own.read()
+            if read is not None:
+                self._apart.extend(self._relayed.apart(read))
+        return self._apart.popleft() if self._apart else None
 
     def read_fetched(self) -> Chunk | None:
         """Read any answers. Call it only when nothing is left to read of the feed's own journal."""

@@ -27,7 +27,7 @@ class Receipt(NamedTuple):
     connection: int
     """Identifies the connection among those of all incarnations of ingest."""
     made_ids: int
-    """The id of a message without one is this and its frame's offset in the journal file."""
+    """The id of a message without one is this and its frame's offset in this host's journal file."""
 
 
 def incarnation_of(writer_id: str) -> int:
@@ -35,8 +35,8 @@ def incarnation_of(writer_id: str) -> int:
     return zlib.crc32(writer_id.encode()) << _CONNECTION_BITS
 
 
-def receipt_of(header: JournalHeader, incarnation: int, record: Record) -> Receipt:
-    """How the frames of a record were received."""
+def receipt_of(header: JournalHeader, number: int, incarnation: int, record: Record) -> Receipt:
+    """How the frames of a record were received; `number` is that of this host's journal file, which holds the record."""
     connection = incarnation | (record.connection or _UNNUMBERED + record.line)
-    made_ids = header.number << _OFFSET_BITS
+    made_ids = number << _OFFSET_BITS
     return Receipt(header.identity, record.received_ns // 1_000, record.line, connection, made_ids)

@@ -2,9 +2,10 @@
 
     file    header record*
     header  magic(8) length(u32) crc32(u32) JSON of that length: version, file_id, writer_id, incarnation, number, previous,
-            feed, what is subscribed
+            feed, what is subscribed; of a relay's file: how far it had each edge's journal
     record  sync(u32) crc32(u32) length(u32) received_ns(i64) line(i8) kind(u8) connection(u16) payload of that length
     frames  count(u32), count lengths (u32, the top bit marks a binary frame), then the frames one after another
+    relayed whole records of an edge's journal, and where they come from (`relayed.py`)
     events  a JSON object
 
 All integers are little-endian. A record's crc32 covers everything after it in the record. The sync word lets a reader
@@ -23,10 +24,12 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from collector.domain.errors import DamagedError, NewerDataError
+from collector.storage.journal.relayed import Source
 
 MAGIC: Final = b"MDCJRNL\0"
-VERSION: Final = 2
-"""The newest version. A file whose header says how its streams are divided has version 2, any other version 1."""
+VERSION: Final = 3
+"""The newest version, of a relay's files. A file whose header says how its streams are divided has version 2, any other
+version 1."""
 SYNC: Final = b"\xd3JRC"
 MAX_RECORD_BYTES: Final = 128 << 20
 """Longest record (a frame is at most 64 MiB): a greater length is damage, not a reason to wait for more bytes."""
@@ -40,6 +43,9 @@ _HEADER_LIMIT_BYTES = 16 << 20
 
 RECORD_HEAD_BYTES: Final = _RECORD_HEAD.size
 
+RELAY_LINE: Final = -2
+"""The line of the CLOSE record of a relay's file, which tells it from those inside slices."""
+
 
 class RecordKind(IntEnum):
     """The kinds of journal records."""
@@ -50,6 +56,7 @@ class RecordKind(IntEnum):
     REFUSING = 4
     RESUMED = 5
     CLOSE = 6
+    RELAYED = 7
 
 
 _KINDS = {int(kind): kind for kind in RecordKind}
@@ -92,6 +99,8 @@ class JournalHeader(NamedTuple):
     """The incarnation that wrote the file, which names its lock (`incarnations.py`); the writer id where the head names none."""
     previous: int | None = None
     """The number of the file that the incarnation wrote before; 0 for its first; None where the head names no incarnation."""
+    sources: tuple[Source, ...] | None = None
+    """How far the relay that wrote the file had the journals of edges when it began it; None if no relay wrote it."""
 
 
 class Record(NamedTuple):
@@ -142,12 +151,14 @@ def encode_header(
     identity: FeedIdentity,
     incarnation: str = "",
     previous: int | None = None,
+    sources: Sequence[Source] | None = None,
 ) -> bytes:
-    """Build the head of a file; one of an earlier version names no incarnation."""
+    """Build the head of a file; one of an earlier version names no incarnation, and only a relay's has `sources`."""
     shares = {"shares": identity.shares} if identity.shares else {}
     own = {"incarnation": incarnation, "previous": previous} if incarnation else {}
+    relayed = {"sources": sources} if sources is not None else {}
     meta = {
-        "version": VERSION if shares else 1,
+        "version": VERSION if relayed else 2 if shares else 1,
         "file_id": file_id,
         "writer_id": writer_id,
         "number": number,
@@ -158,6 +169,7 @@ def encode_header(
         "data_types": identity.data_types,
         **shares,
         **own,
+        **relayed,
     }
     body = msgspec.json.encode(meta)
     return _FILE_HEAD.pack(MAGIC, len(body), zlib.crc32(body)) + body
@@ -182,6 +194,7 @@ def decode_header(head: bytes) -> JournalHeader | None:
     return JournalHeader(
         meta["file_id"], writer_id, meta["number"], meta["created_ns"], identity, header_bytes,
         meta.get("incarnation", writer_id), meta.get("previous"),
+        msgspec.convert(meta.get("sources"), tuple[Source, ...] | None),
     )  # fmt: skip
 
 
@@ -219,6 +232,11 @@ def encode_frames(
 def encode_event(kind: RecordKind, received_ns: int, line: int, info: Mapping[str, Any]) -> list[bytes]:
     """Build one record of anything but frames."""
     return _seal(kind, received_ns, line, 0, msgspec.json.encode(info), b"")
+
+
+def encode_relayed(received_ns: int, slot: int, head: bytes, body: bytes) -> list[bytes]:
+    """Build one record of a slice; `head` as `relayed.encode_head` makes it."""
+    return _seal(RecordKind.RELAYED, received_ns, slot, 0, head, body)
 
 
 def _seal(kind: RecordKind, received_ns: int, line: int, connection: int, table: bytes, body: bytes) -> list[bytes]:
@@ -259,14 +277,22 @@ def received_ns_of(head: bytes) -> int | None:
     return received_ns
 
 
-def find_record(data: bytes, start: int) -> int | None:
-    """Index in `data`, from `start` on, of the next whole and undamaged record; None if there is none."""
+def find_record(data: bytes, start: int, *, of_relay: bool = False) -> int | None:
+    """Index in `data`, from `start` on, of the next whole and undamaged record; None if there is none.
+
+    `of_relay`: of a file that a relay wrote, where the records inside a slice are not the file's own.
+    """
     at = data.find(SYNC, start)
     while at >= 0:
         head = data[at : at + RECORD_HEAD_BYTES]
         if len(head) == RECORD_HEAD_BYTES:
-            length = _RECORD_HEAD.unpack(head)[2]
-            if length <= MAX_RECORD_BYTES and parse_records(data[at : at + RECORD_HEAD_BYTES + length], 0).records:
+            _, _, length, _, line, kind, _ = _RECORD_HEAD.unpack(head)
+            is_own = not of_relay or kind == RecordKind.RELAYED or line == RELAY_LINE
+            if (
+                is_own
+                and length <= MAX_RECORD_BYTES
+                and parse_records(data[at : at + RECORD_HEAD_BYTES + length], 0).records
+            ):
                 return at
         at = data.find(SYNC, at + 1)
     return None

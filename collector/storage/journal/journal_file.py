@@ -20,6 +20,7 @@ from collector.storage.journal.format import (
 )
 from collector.storage.journal.head import headless_id, read_head
 from collector.storage.journal.position import Position
+from collector.storage.journal.relayed import RelayedHead
 
 CHUNK_BYTES: Final = 512 << 10
 
@@ -43,6 +44,9 @@ class Chunk(NamedTuple):
     """Numbers of the feed's files that are present or were read."""
     is_last: bool = False
     """Whether its incarnation, which the head names, has written nothing behind it, and writes nothing more."""
+    source: RelayedHead | None = None
+    """Of an edge's records: what the relay says of the slice they came in. `header` is then that of the edge's file, while
+    `position` and the offsets of records are those of the storage host's."""
 
 
 class JournalFile:
@@ -145,7 +149,7 @@ class JournalFile:
 
     def _pass_damage(self, *, goes_on: bool, final: bool) -> Chunk | None:
         tail = self._pread(self.offset, max(0, os.fstat(self._fd).st_size - self.offset))
-        found = find_record(tail, 1)
+        found = find_record(tail, 1, of_relay=self.known_header().sources is not None)
         if found is not None:
             damage = Damage(self.offset, found, "record fails its checksum")
             self.offset += found

@@ -69,5 +69,6 @@ class Listing:
         if header is not None:
             # Whoever compares identities, with thousands of symbols each, finds those of two incarnations the same object.
             self._identity = header.identity if header.identity != self._identity else self._identity
-            header = header._replace(identity=self._identity)
+            # A relay's heads hold those of the edges' files; whoever needs them reads them again.
+            header = header._replace(identity=self._identity, sources=None if header.sources is None else ())
         return ListedFile(number, path, inode, header)

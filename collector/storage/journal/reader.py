@@ -32,7 +32,7 @@ class JournalReader:
 
     def __init__(self, folder: Path, feed: str, positions: Mapping[str, Position], exchange: str = UNKNOWN) -> None:
         """`exchange` is used for files whose head cannot be read."""
-        self._folder = folder
+        self.folder = folder
         self._feed = feed
         self._exchange = exchange
         self._known = {file_id: p for file_id, p in positions.items() if p.feed == feed}
@@ -173,9 +173,9 @@ class JournalReader:
         header = file.header
         # One whose lock is free may have lost it with a removed folder; it still holds the file itself.
         if header is not None and header.previous is not None:
-            return not is_alive(self._folder, header.incarnation) and not is_file_held(file.fileno())
+            return not is_alive(self.folder, header.incarnation) and not is_file_held(file.fileno())
         # One without a head may be about to get it from any incarnation, each of which is locked before it makes a file.
-        is_gone = not living(self._folder) and not is_file_held(file.fileno())
+        is_gone = not living(self.folder) and not is_file_held(file.fileno())
         return is_gone or any(other.number > file.number for other in self._listing)
 
 

@@ -18,6 +18,9 @@ _LENGTH: Final = struct.Struct("<I")
 IN_HEAD: Final = -1
 """`head_at` of an edge's file whose head stands in the head of the storage host's own file."""
 
+IN_SLICE: Final = -2
+"""`head_at` of an edge's file whose head stands at the beginning of the slice itself."""
+
 LINES_OF_SLOT: Final = 16
 """So many lines a feed may have on one edge (`feed.lines`)."""
 
@@ -37,15 +40,44 @@ class RelayedHead(msgspec.Struct, frozen=True, omit_defaults=True):
     start: int
     end: int
     head_at: int
-    """Offset in this file of the first byte of the edge's file's head, or IN_HEAD."""
-    head_bytes: int = 0
-    """With `start` 0: the length of the head at the beginning of the slice."""
+    """Offset in this file of the first byte of the edge's file's head, or IN_HEAD, or IN_SLICE."""
+    newest_ns: int = 0
+    """Receive time of its newest record, 0 if it has none."""
     ended: bool = False
     is_last: bool = False
     damage: str = ""
     lost: bool = False
     late: bool = False
     """Whether another edge has long brought the same time: only what fills a hole is wanted."""
+
+
+class SourceFile(msgspec.Struct, frozen=True, array_like=True):
+    """How far a relay has one file of an edge's journal."""
+
+    file_id: str
+    number: int
+    offset: int
+    ended: bool
+    head: bytes = b""
+    """The file's head, while more may come of it."""
+
+
+class Source(msgspec.Struct, frozen=True, array_like=True):
+    """How far a relay has the journal of its feed on one edge."""
+
+    edge: str
+    slot: int
+    epoch: str
+    files: tuple[SourceFile, ...]
+    """Those that have not ended, and the newest that have."""
+    done_below: int
+    """Files of lower numbers are all there to their ends."""
+    newest_ns: int
+    """Receive time of the newest record."""
+    seen_us: int
+    """When its newest slice came."""
+    past_epochs: tuple[str, ...] = ()
+    """Epochs that ended, the newest last: what still comes of them is not wanted."""
 
 
 class Relayed(NamedTuple):
@@ -55,10 +87,10 @@ class Relayed(NamedTuple):
     body_at: int
 
 
-def encode_relayed(head: RelayedHead, body: bytes) -> bytes:
-    """Build the payload of a record."""
+def encode_head(head: RelayedHead) -> bytes:
+    """What stands before the slice's bytes in a payload."""
     text = msgspec.json.encode(head)
-    return b"".join((_LENGTH.pack(len(text)), text, body))
+    return _LENGTH.pack(len(text)) + text
 
 
 def decode_relayed(payload: bytes) -> Relayed:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from collector.storage.journal.format import find_record
+from collector.storage.journal.head import header_at
 
 _MOST_REMEMBERED: Final = 1_000
 
@@ -25,7 +26,11 @@ class Tails:
             return False
         with path.open("rb") as file:
             file.seek(end)
-            if find_record(file.read(), 0) is not None:
+            tail = file.read()
+        if find_record(tail, 0) is not None:
+            header = header_at(path)
+            of_relay = header is not None and header.sources is not None
+            if not of_relay or find_record(tail, 0, of_relay=True) is not None:
                 return True
         if len(self._looked_at) >= _MOST_REMEMBERED:
             self._looked_at.clear()

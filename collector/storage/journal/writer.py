@@ -14,8 +14,18 @@ from typing import Any
 from collector.domain.disk_waits import disk_wait
 from collector.storage.durable import sync
 from collector.storage.journal.files import journal_path
-from collector.storage.journal.format import FeedIdentity, RecordKind, encode_event, encode_frames, encode_header
+from collector.storage.journal.format import (
+    RECORD_HEAD_BYTES,
+    RELAY_LINE,
+    FeedIdentity,
+    RecordKind,
+    encode_event,
+    encode_frames,
+    encode_header,
+    encode_relayed,
+)
 from collector.storage.journal.incarnations import IncarnationLock, remove_dead
+from collector.storage.journal.relayed import RelayedHead, Source, encode_head
 from collector.storage.locks import hold_file
 
 
@@ -33,15 +43,18 @@ class JournalWriter:
         file_bytes: int,
         now_ns: Callable[[], int],
         continues: str = "",
+        sources: Callable[[], Sequence[Source]] | None = None,
     ) -> None:
         """`continues` is the writer id of an incarnation that lives beside this one, and whose numbers of plans and
-        connections this one goes on with. Raises OSError.
+        connections this one goes on with. `sources` gives, for a relay, what the head of each file says of edges: what
+        was appended before the file begins. Raises OSError.
         """
         self._folder = folder
         self._identity = identity
         self.file_bytes = file_bytes
         """From which size on another file is begun; may be replaced at any time."""
         self._now_ns = now_ns
+        self._sources = sources
         self.incarnation = secrets.token_hex(8)
         """Names this incarnation, and its lock, in the head of each file."""
         self.writer_id = continues or self.incarnation
@@ -104,6 +117,19 @@ class JournalWriter:
         """Append an event of a connection or of the journal itself."""
         self._append(encode_event(kind, received_ns, line, info))
 
+    def append_relayed(self, received_ns: int, slot: int, head_in: Callable[[int], RelayedHead], body: bytes) -> int:
+        """Append a slice of an edge's journal. Returns where its bytes begin in the file, which is `number` then.
+
+        `head_in` gives its head for the file of the number that it is called with: it says where in that file the head of
+        the edge's file stands.
+        """
+        with self._lock:
+            self._rotate_if_full()
+            head = encode_head(head_in(self._number))
+            at = self._position + RECORD_HEAD_BYTES + len(head)
+            self._write(encode_relayed(received_ns, slot, head, body))
+            return at
+
     def sync(self) -> None:
         """Make durable what was appended before this call. For one thread only, which must not be a socket's reader.
 
@@ -152,7 +178,7 @@ class JournalWriter:
 
     def append_close(self) -> None:
         """Append that nothing more follows, and release the incarnation's lock."""
-        self.append_event(RecordKind.CLOSE, self._now_ns(), 0, {})
+        self.append_event(RecordKind.CLOSE, self._now_ns(), 0 if self._sources is None else RELAY_LINE, {})
         self._living.release()
 
     def close(self) -> None:
@@ -187,6 +213,7 @@ class JournalWriter:
             self._identity,
             self.incarnation,
             self._number,
+            None if self._sources is None else self._sources(),
         )
         try:
             hold_file(fd)
@@ -208,11 +235,13 @@ class JournalWriter:
 
     def _append(self, pieces: list[bytes]) -> None:
         with self._lock:
-            if self._position >= self.file_bytes:
-                self._rotate()
-            written = _write_whole(self._fd, pieces, self._position)
-            self._position += written
-            self._appended_bytes += written
+            self._rotate_if_full()
+            self._write(pieces)
+
+    def _write(self, pieces: list[bytes]) -> None:
+        written = _write_whole(self._fd, pieces, self._position)
+        self._position += written
+        self._appended_bytes += written
 
     def _is_in_place(self) -> bool:
         try:
@@ -220,7 +249,9 @@ class JournalWriter:
         except FileNotFoundError:
             return False
 
-    def _rotate(self) -> None:
+    def _rotate_if_full(self) -> None:
+        if self._position < self.file_bytes:
+            return
         full = self._fd
         try:
             self._open(self._number + 1)

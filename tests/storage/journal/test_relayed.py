@@ -9,7 +9,7 @@ from collector.storage.journal.relayed import (
     SLOTS,
     RelayedHead,
     decode_relayed,
-    encode_relayed,
+    encode_head,
     feed_of_source,
     source_name,
 )
@@ -17,7 +17,7 @@ from collector.storage.journal.relayed import (
 
 def test_a_payload_keeps_head_and_bytes() -> None:
     head = RelayedHead("edge-1", 2, "ab", "f0", 3, 10, 90, IN_HEAD, late=True)
-    payload = encode_relayed(head, b"bytes")
+    payload = encode_head(head) + b"bytes"
     found = decode_relayed(payload)
     assert (found.head, payload[found.body_at :]) == (head, b"bytes")
 

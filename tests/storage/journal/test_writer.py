@@ -281,9 +281,8 @@ def test_a_foreign_file_and_a_newer_format_are_distinguished(tmp_path: Path) -> 
     with pytest.raises(DamagedError):
         decode_header(head[:-1] + b"!")
     newer = pytest.MonkeyPatch()
-    newer.setattr(journal_format, "VERSION", 3)
-    divided = IDENTITY._replace(shares=(PlanShare(0, ("BTCUSDT",), ("trade",)),))
-    head = journal_format.encode_header("00" * 16, "w", 1, 1, divided)
+    newer.setattr(journal_format, "VERSION", journal_format.VERSION + 1)
+    head = journal_format.encode_header("00" * 16, "w", 1, 1, IDENTITY, sources=())
     newer.undo()
     with pytest.raises(NewerDataError):
         decode_header(head)
