@@ -54,6 +54,18 @@ def repairable_adapters(config: Config, adapter_of: Callable[[str], Adapter]) ->
     return {name: adapter for name, adapter in adapters.items() if adapter is not None}
 
 
+def asked_adapters(config: Config, adapter_of: Callable[[str], Adapter]) -> Mapping[str, RestAdapter]:
+    """The REST adapter of each feed for which a repair process on this host asks something, by feed.
+
+    An edge repairs nothing: it asks for the exchange's list alone, where a feed's symbols follow from it.
+    """
+    adapters = repairable_adapters(config, adapter_of)
+    if config.role != "edge":
+        return adapters
+    choosing = {feed.name for feed in config.feed if feed.wanted.needs_list}
+    return {name: adapter for name, adapter in adapters.items() if name in choosing}
+
+
 class FeedOfStream(Mapping[StreamKey, str]):
     """The feed that records each stream. No two feeds may bring the same one, so what the exchange lists does not matter."""
 

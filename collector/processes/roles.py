@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from collector.config import Config
 from collector.exchanges.registry import adapter
 from collector.folders import matching
-from collector.processes.rest_adapters import repairable_adapters
+from collector.processes.rest_adapters import asked_adapters
 from collector.reports import ArchiverReport, IngestReport, RepairReport, Report, WriterReport
 from collector.storage.locks import RoleLock
 from collector.storage.regular_files import regular_files
@@ -32,12 +32,13 @@ def _always(_config: Config) -> bool:
     return True
 
 
-def _has_repairable_feeds(config: Config) -> bool:
-    return bool(repairable_adapters(config, adapter))
+def _asks_over_rest(config: Config) -> bool:
+    return bool(asked_adapters(config, adapter))
 
 
 ALONE_AND_STORAGE: Final = frozenset({"all", "storage"})
 ALONE_AND_EDGE: Final = frozenset({"all", "edge"})
+EVERY_HOST: Final = ALONE_AND_STORAGE | ALONE_AND_EDGE
 
 
 class Role(NamedTuple):
@@ -126,7 +127,8 @@ ROLES: tuple[Role, ...] = (
         stops_on_signal=True,
         settings=(*_WHAT_FEEDS_BRING, "ingest", "journal", "repair", "book"),
         nice=3,
-        is_needed=_has_repairable_feeds,
+        hosts=EVERY_HOST,
+        is_needed=_asks_over_rest,
     ),
     Role(
         name="writer",

@@ -23,7 +23,7 @@ from collector.exchanges.registry import adapter
 from collector.feed.proxy import proxy_for
 from collector.http.server import require_bindable
 from collector.processes.archive_store import open_archive
-from collector.processes.rest_adapters import polled_types, repairable_adapters
+from collector.processes.rest_adapters import asked_adapters, polled_types, repairable_adapters
 from collector.processes.roles import ROLES, processes_of
 from collector.read import demo_mark
 from collector.storage.locks import supervisor_lock
@@ -252,7 +252,7 @@ def _plan(config: Config, symbols_of: Mapping[str, tuple[str, ...]]) -> Iterator
 
 def _surroundings(config: Config) -> Iterator[str]:
     yield f"processes supervisor, {', '.join(_process_counts(config))}"
-    yield f"repair    {', '.join(repairable_adapters(config, adapter)) or 'no feed'}"
+    yield f"repair    {', '.join(asked_adapters(config, adapter)) or 'no feed'}"
     yield f"http      {config.http.host}:{config.http.port}" if config.http.port else "http      off"
 
 

@@ -8,7 +8,10 @@ from typing import Any, ClassVar
 
 import pytest
 
+from collector.config.model import NatsConfig
 from collector.dial import Address
+from collector.domain.records import StreamKey
+from collector.domain.repair_protocol import TradesRequest
 from collector.domain.symbol_choice import Choice
 from collector.exchanges.rest_adapter import Get, Poll
 from collector.feed.rest import RestClient, RestResponse
@@ -25,6 +28,7 @@ from tests.processes.repair.toy_market import Downward, Listed, toy_market, trad
 
 pytestmark = pytest.mark.usefixtures("closed_journals")
 
+NATS = NatsConfig(urls=("nats://127.0.0.1:4222",))
 SYMBOLS = ("BTC-USD", "ETH-USD")
 REFRESH_SECS = 300.0
 
@@ -76,12 +80,12 @@ Begin = Callable[..., World]
 def begin(tmp_path: Path, undo: ExitStack, exchange: Exchange) -> Begin:
     """A recorder of that exchange."""
 
-    def begun(*data_types: str, symbols: tuple[str, ...] = SYMBOLS) -> World:
+    def begun(*data_types: str, symbols: tuple[str, ...] = SYMBOLS, **settings: Any) -> World:
         server = undo.enter_context(JsonServer(exchange.answer))
         client = RestClient(server.url, SystemClock())
         return World(
             tmp_path, symbols=symbols, data_types=("trade", *data_types), exchange=toy_market(ListedDownward()),
-            client=client, refresh_secs=REFRESH_SECS,
+            client=client, refresh_secs=REFRESH_SECS, settings=settings,
         )  # fmt: skip
 
     return begun
@@ -222,6 +226,17 @@ def test_a_feed_that_chooses_symbols_needs_the_list_and_top_needs_volumes(
     assert repair.numbers.answers == {"list": 1}
     world.write()
     assert stored(world, "instrument") == []
+
+
+def test_an_edge_fetches_the_list_and_nothing_else(begin: Begin, exchange: Exchange, tmp_path: Path) -> None:
+    world = begin("open_interest", "instrument", symbols=("*-USD",), role="edge", nats=NATS)
+    write_choice(tmp_path, "f", Choice(("XRP-USD",)))
+    world.requests.put([TradesRequest(StreamKey("toy", "XRP-USD", "trade"), 0, "gap", 2, 2, START_NS // 1_000)])
+    repair = world.repair(for_secs=REFRESH_SECS + 1)
+    assert exchange.asked == ["/list?cursor=", "/list?cursor=2"] * 2
+    assert repair.numbers.answers == {"list": 2}
+    assert world.rest_files() == []
+    assert len(world.waiting()) == 1, "requests of a time when this host stored rows are left alone"
 
 
 def test_instruments_that_were_chosen_have_rows(begin: Begin, tmp_path: Path) -> None:

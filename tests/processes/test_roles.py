@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from collector.config import Config, FeedConfig, RepairConfig
 from collector.config.change import FIXED
 from collector.config.keys import KEYS, SECTIONS
+from collector.config.model import NatsConfig
 from collector.processes import roles
 from collector.processes.roles import (
     ROLES,
@@ -30,6 +31,14 @@ def test_the_children_follow_from_the_configuration_stage_by_stage() -> None:
     assert processes_of(CONFIG) == ["ingest:books", "ingest:trades", "repair", "writer", "archiver"]
     off = replace(CONFIG, repair=RepairConfig(enabled=False))
     assert processes_of(off) == ["ingest:books", "ingest:trades", "writer", "archiver"]
+
+
+def test_an_edge_has_repair_only_if_a_feed_chooses_from_the_exchanges_list() -> None:
+    edge = replace(CONFIG, role="edge", nats=NatsConfig(urls=("nats://127.0.0.1:4222",)))
+    assert "repair" not in processes_of(edge)
+    choosing = replace(edge, feed=(FeedConfig(name="books"), FeedConfig(name="trades", symbols=("*USDT",))))
+    assert "repair" in processes_of(choosing)
+    assert "repair" in processes_of(replace(edge, role="storage"))
 
 
 @pytest.mark.parametrize("name", ["ingest", "ingest:", "writer:binance", "writer:", "supervisor", ""])

@@ -92,7 +92,9 @@ class FeedContext:
 
 
 def fetched_by(config: Config, feed: FeedConfig, adapter: Adapter) -> RestAdapter | None:
-    """What repair fetches for the feed by; None if it fetches nothing."""
+    """What this host's repair fetches books for the feed by; None if it fetches none, as on an edge."""
+    if config.role == "edge":
+        return None
     return repairable_adapters(config, lambda _exchange: adapter).get(feed.name)
 
 

@@ -15,4 +15,6 @@ and no segment: what it fetched becomes rows through the writer, like every fram
 On the network: requests that change nothing, to `feed.rest_url`, or else to the exchange's REST host, through the environment's proxy and
 within `repair.weight_share` of the exchange's limit. A feed with a `ws_url` and no `rest_url` is not repaired, so no request
 meant for another server goes to the real exchange.
+
+On an edge it only fetches the lists, and touches neither journals nor requests.
 """

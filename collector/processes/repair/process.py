@@ -40,7 +40,7 @@ from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.request_queue import RequestQueue
 from collector.processes.repair.throttled_client import Client, ThrottledClient
 from collector.processes.repair.under_way import AT_ONCE, UnderWay
-from collector.processes.rest_adapters import feeds_of_streams, repairable_adapters
+from collector.processes.rest_adapters import asked_adapters, feeds_of_streams
 from collector.processes.worker_threads import WorkerThreads, join_all
 from collector.reports import RepairReport
 from collector.storage.instrument_files import read_instruments, write_instruments
@@ -60,10 +60,12 @@ def main(context: Context) -> None:
 def run(context: Context, adapter_of: Callable[[str], Adapter]) -> None:
     """Repair every feed whose exchange has a REST interface, until told to stop. Requests that wait stay on disk.
 
+    On an edge it only fetches the exchange's lists: what is missing is asked for where the rows are stored.
+
     Raises whatever broke a thread: the next incarnation asks again for what was not durable yet.
     """
     (context.config.data_dir / "run").mkdir(parents=True, exist_ok=True)
-    rest_adapters = repairable_adapters(context.config, adapter_of)
+    rest_adapters = asked_adapters(context.config, adapter_of)
     feeds = [feed for feed in context.config.feed if feed.name in rest_adapters]
     budgets = {rest_adapter.limits.budget: _budget(context, rest_adapter) for rest_adapter in rest_adapters.values()}
     feed_repairs = {}
@@ -74,7 +76,8 @@ def run(context: Context, adapter_of: Callable[[str], Adapter]) -> None:
         budget = budgets[rest_adapter.limits.budget]
         under_way = UnderWay(client, Lanes(workers.start, f"rest {feed.name}").run)
         feed_repairs[feed.name] = make_feed_repair(context, feed, rest_adapter, budget, client, under_way)
-    RepairProcess(context, feed_repairs, budgets, claim_requests(context, rest_adapters), workers).run()
+    claimed = claim_requests(context, rest_adapters) if context.config.role != "edge" else Claimed({}, [])
+    RepairProcess(context, feed_repairs, budgets, claimed, workers).run()
 
 
 def claim_requests(context: Context, repaired_feeds: Collection[str]) -> Claimed:
@@ -107,7 +110,8 @@ def make_feed_repair(
     def space_shortage() -> str | None:
         return shortage(measure_space(folder if folder.is_dir() else config.data_dir), config.journal, refusing=False)
 
-    symbols = FeedSymbols(config.data_dir, feed).now
+    fetches_lists_alone = config.role == "edge"
+    symbols = FeedSymbols(config.data_dir, feed).now if not fetches_lists_alone else tuple
     checkpoints = BookCheckpoints(
         requests / "checkpoints.json", symbols if BOOK in feed.data_types else tuple,
         config.book.checkpoint_interval_secs, clock.now_us(),
@@ -116,7 +120,9 @@ def make_feed_repair(
     polls = Polls(feed.exchange, rest_adapter.polls, feed.data_types, symbols)
     lists = _lists(context, feed, rest_adapter)
     journal = RepairJournal(lambda: open_rest_journal(config, feed, clock.now_ns), space_shortage)
-    inbox = RepairInbox(requests, aside_folder(config.data_dir), misfit_of(feed, rest_adapter))
+    inbox = None
+    if not fetches_lists_alone:
+        inbox = RepairInbox(requests, aside_folder(config.data_dir), misfit_of(feed, rest_adapter))
     busy = BusyStreams(config.data_dir / "run/stats/writer.json", clock.monotonic)
     books = BookChoice(
         rest_adapter, symbols if BOOK in feed.data_types else tuple, budget.spare, budget.allowed, busy.messages
@@ -135,7 +141,8 @@ def make_feed_repair(
 
 def _lists(context: Context, feed: FeedConfig, rest_adapter: RestAdapter) -> InstrumentLists | None:
     """The list of instruments, if the feed needs it: with volumes where any feed, which has the same list, does."""
-    if not rest_adapter.lists() or not (feed.wanted.needs_list or INSTRUMENT in feed.data_types):
+    is_recorded = INSTRUMENT in feed.data_types and context.config.role != "edge"
+    if not rest_adapter.lists() or not (feed.wanted.needs_list or is_recorded):
         return None
     config = context.config
     with_volumes = any(other.wanted.top for other in config.feed if other.exchange == feed.exchange)

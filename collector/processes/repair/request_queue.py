@@ -45,7 +45,7 @@ class RequestQueue:
         self,
         exchange: str,
         rest: RestAdapter,
-        inbox: RepairInbox,
+        inbox: RepairInbox | None,
         checkpoints: BookCheckpoints,
         polls: Polls,
         lists: InstrumentLists | None,
@@ -54,6 +54,7 @@ class RequestQueue:
         *,
         books: BookChoice,
     ) -> None:
+        """`inbox` is None if nobody asks for anything."""
         self._exchange = exchange
         self._rest = rest
         self._inbox = inbox
@@ -143,6 +144,8 @@ class RequestQueue:
         self._checkpoints_at = self._clock.monotonic() + secs
 
     def _read_inbox(self) -> list[Request]:
+        if self._inbox is None:
+            return []
         found = self._inbox.read()
         names = {request.name for request in found.waiting}
         # Names that are gone were withdrawn by the writer.
@@ -216,7 +219,8 @@ class RequestQueue:
 
     def remove(self, request: Request) -> None:
         """The request is answered or given up."""
-        self._inbox.remove(request)
+        if self._inbox is not None:
+            self._inbox.remove(request)
         self._reset(request.name)
 
     def _reset(self, name: str) -> None:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from collector.channel.channel import Notice
@@ -188,6 +189,7 @@ class Recording:
         exchange: str = "binance",
         book: BookConfig | None = None,
         wrap_journal: Callable[[JournalWriter], JournalWriter] = lambda journal: journal,
+        settings: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         feed = FeedConfig(
             name="plain",
@@ -210,6 +212,7 @@ class Recording:
             silence=silence or SilenceConfig(),
             book=book or BookConfig(),
             journal=journal_config or JournalConfig(fsync_interval_secs=0.05, min_free_bytes=0),
+            **settings,
         )
         self.config = config
         self.bell = Bell()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from collector.channel.channel import Notice
+from collector.config.model import NatsConfig
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BookRequest, Request
 from collector.exchanges.registry import adapter
@@ -117,6 +118,15 @@ def test_a_line_that_comes_back_beside_another_asks_for_no_book(tmp_path: Path, 
 
 def test_a_feed_that_is_not_repaired_asks_for_no_book(tmp_path: Path, server: Server, start: Start) -> None:
     recording = start(rest_url="")
+    server.accept(wire(diff(101, 103)))
+    wait_for(lambda: len(recording.frames()) == 1)
+    recording.stop()
+    assert ASKED not in recording.bell.notices
+    assert not (tmp_path / "repair/plain").exists()
+
+
+def test_an_edge_asks_for_no_book_because_the_storage_host_does(tmp_path: Path, server: Server, start: Start) -> None:
+    recording = start(settings={"role": "edge", "nats": NatsConfig(urls=("nats://127.0.0.1:4222",))})
     server.accept(wire(diff(101, 103)))
     wait_for(lambda: len(recording.frames()) == 1)
     recording.stop()

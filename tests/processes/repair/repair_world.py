@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -122,13 +123,20 @@ class World(ProcessHarness):
         client: Client | None = None,
         refresh_secs: float = 300.0,
         at_once: int = 1,
+        settings: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         """Of Binance unless `exchange` is given, whose server `client` asks. No request takes time, but what `client` says."""
         self.adapter = exchange or adapter("binance")
         feed = FeedConfig(exchange=self.adapter.exchange, symbols=symbols, data_types=data_types, name="f")
         book = BookConfig(checkpoint_interval_secs=checkpoint_secs)
         super().__init__(
-            Config(data_dir=folder, feed=(feed,), book=book, ingest=IngestConfig(symbols_refresh_secs=refresh_secs)),
+            Config(
+                data_dir=folder,
+                feed=(feed,),
+                book=book,
+                ingest=IngestConfig(symbols_refresh_secs=refresh_secs),
+                **settings,
+            ),
             START_NS,
         )
         self.exchange = FakeExchange(self)
