@@ -71,7 +71,7 @@ class Seaweed:
                 cwd=self._folder,
                 stdout=out,
                 stderr=out,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 -- it only asks the kernel
+                preexec_fn=die_with_parent,  # noqa: PLW1509 -- it only asks the kernel
             )
         end = time.monotonic() + READY_SECS
         while not self._answers():
@@ -180,7 +180,7 @@ def _as_credentials(keys: Mapping[str, str]) -> dict[str, str]:
     return {"accessKey": keys["AWS_ACCESS_KEY_ID"], "secretKey": keys["AWS_SECRET_ACCESS_KEY"]}
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """A test run that is killed leaves no server behind."""
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)

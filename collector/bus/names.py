@@ -36,6 +36,12 @@ def stream(edge: str, feed: str) -> str:
     return f"J={token(edge)}={token(feed)}"
 
 
+def of_stream(text: str) -> tuple[str, str] | None:
+    """Edge and feed of a stream of slices; None for any other stream."""
+    parts = text.removeprefix("J=").replace("=2E", ".").split("=")
+    return (parts[0], parts[1]) if text.startswith("J=") and len(parts) == 2 else None  # noqa: PLR2004 -- edge and feed
+
+
 def of_subject(text: str) -> tuple[str, str]:
     """Edge and feed of a subject of slices."""
     _, edge, feed = text.split(".")

@@ -3,17 +3,21 @@
     message  length(u32 little-endian) of the head, head (JSON), the records' bytes as a zstd frame with a checksum
 
 The first slice of a file begins at offset 0, with the file's head. A slice may have no bytes: then it says that the file
-ended, or which bytes of it are damaged.
+ended, or which bytes of it are damaged. One that is too long for the servers, as of a record of many megabytes, comes in parts:
+messages with the same head but for `part`, one after another, each with its share of the compressed bytes.
 """
 
 import struct
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from collector.domain.errors import DamagedError
 
 _LENGTH: Final = struct.Struct("<I")
+_PART_BYTES: Final = 64
+"""More than what a head needs to name its part."""
 
 
 class EndedFile(msgspec.Struct, frozen=True, array_like=True):
@@ -49,12 +53,59 @@ class SliceHead(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether the edge no longer has what stands before this slice and behind the position that it was told."""
     before: tuple[EndedFile, ...] = ()
     """Files that ended before this slice, the newest last: so the loss of a file's end is noticed."""
+    part: int = 0
+    parts: int = 1
+    """Which part of the slice a message brings, from 0, and of how many."""
 
 
 def encode_slice(head: SliceHead, body: bytes) -> bytes:
     """Build a message; `body` is compressed already, or empty."""
     text = msgspec.json.encode(head)
     return b"".join((_LENGTH.pack(len(text)), text, body))
+
+
+def encode_parts(head: SliceHead, body: bytes, most_bytes: int) -> list[bytes]:
+    """The messages of a slice, none longer than `most_bytes`; one, if it fits."""
+    whole = encode_slice(head, body)
+    if len(whole) <= most_bytes:
+        return [whole]
+    room = most_bytes - (len(whole) - len(body)) - _PART_BYTES
+    if room <= 0:
+        raise ValueError(f"messages of {most_bytes} bytes have no room for a slice")
+    bodies = [body[at : at + room] for at in range(0, len(body), room)]
+    return [encode_slice(replace(head, part=part, parts=len(bodies)), piece) for part, piece in enumerate(bodies)]
+
+
+class Joiner:
+    """Joins the parts of slices as they come; of what is not complete it holds one slice at most."""
+
+    def __init__(self) -> None:
+        self._head: SliceHead | None = None
+        self._bodies: list[bytes] = []
+
+    def take(self, head: SliceHead, body: bytes) -> tuple[SliceHead, bytes] | None:
+        """A message's slice, if it is whole or this is its last part; else None.
+
+        A slice of which a part did not come is dropped: what comes behind it then tells of the hole.
+        """
+        whole = replace(head, part=0, parts=1)
+        if head.parts == 1:
+            self._drop()
+            return whole, body
+        if head.part == 0:
+            self._head, self._bodies = whole, []
+        if self._head != whole or head.part != len(self._bodies):
+            self._drop()
+            return None
+        self._bodies.append(body)
+        if len(self._bodies) < head.parts:
+            return None
+        joined = b"".join(self._bodies)
+        self._drop()
+        return whole, joined
+
+    def _drop(self) -> None:
+        self._head, self._bodies = None, []
 
 
 def decode_slice(message: bytes) -> tuple[SliceHead, bytes]:

@@ -44,3 +44,7 @@ class Receiver(Protocol):
     def wake(self) -> None:
         """End the present wait, or the next one if there is none now. For any thread."""
         ...
+
+    def descriptors(self) -> tuple[int, ...]:
+        """For whoever waits for more than this: one of them is readable while `wait` would return at once."""
+        ...

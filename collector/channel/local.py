@@ -100,3 +100,7 @@ class QueueReceiver(QueueReader):
     def wake(self) -> None:
         """End the present wait, or the next one."""
         self._bell.ring()
+
+    def descriptors(self) -> tuple[int, ...]:
+        """Those of the Queue and of the bell."""
+        return self.fileno(), self._bell.fileno()

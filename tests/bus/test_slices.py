@@ -1,12 +1,15 @@
 """Slices, places and names survive their way through NATS."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.bus.bodies import Compressor, expanded
 from collector.bus.names import of_subject, stream, subject
 from collector.bus.places import EdgePlace, FilePlace, decode_place, encode_place
-from collector.bus.slices import EndedFile, SliceHead, decode_slice, encode_slice
+from collector.bus.slices import EndedFile, Joiner, SliceHead, decode_slice, encode_parts, encode_slice
 from collector.domain.errors import DamagedError
 
 NAMES = st.from_regex(r"[A-Za-z0-9._-]{1,16}", fullmatch=True)
@@ -39,3 +42,44 @@ def test_a_subject_says_edge_and_feed(edge: str, feed: str) -> None:
 @given(NAMES, NAMES, NAMES, NAMES)
 def test_no_two_feeds_share_a_stream(edge: str, feed: str, other: str, another: str) -> None:
     assert (stream(edge, feed) == stream(other, another)) == ((edge, feed) == (other, another))
+
+
+HEAD = SliceHead("e", "binance", "ab", "f0", 3, 0, 5_000)
+
+
+@given(st.binary(max_size=5_000), st.integers(400, 6_000))
+def test_a_slice_too_long_for_the_servers_comes_in_parts_that_join_to_it(body: bytes, most_bytes: int) -> None:
+    messages = encode_parts(HEAD, body, most_bytes)
+    assert max(map(len, messages)) <= most_bytes
+    joiner = Joiner()
+    joined = [joiner.take(*decode_slice(message)) for message in messages]
+    assert joined == [None] * (len(messages) - 1) + [(HEAD, body)]
+
+
+def test_a_slice_of_which_a_part_is_missing_is_dropped_and_the_next_one_is_whole() -> None:
+    first, second, third = map(decode_slice, encode_parts(HEAD, bytes(1_000), 600))
+    joiner = Joiner()
+    assert [joiner.take(*part) for part in (first, third, second, third)] == [None] * 4
+    assert [joiner.take(*part) for part in (second, first, first, second, third)] == [None] * 4 + [(HEAD, bytes(1_000))]
+    assert [joiner.take(*part) for part in (first, second, (HEAD, b"x"), third)] == [None, None, (HEAD, b"x"), None]
+
+
+def test_the_bytes_of_a_slice_are_compressed_and_found_again() -> None:
+    body = bytes(range(250)) * 20
+    packed = Compressor().compressed(body)
+    assert len(packed) < len(body)
+    assert expanded(HEAD, packed) == body
+    assert expanded(SliceHead("e", "binance", "ab", "f0", 3, 7, 7, ended=True), b"") == b""
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda b: b[:-1], lambda b: b"", lambda b: bytes(9), lambda b: b[:40] + b"?" + b[41:]]
+)
+def test_damaged_bytes_of_a_slice_are_refused(spoil: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(DamagedError):
+        expanded(HEAD, spoil(Compressor().compressed(bytes(range(250)) * 20)))
+
+
+def test_bytes_of_another_length_than_the_head_says_are_refused() -> None:
+    with pytest.raises(DamagedError):
+        expanded(HEAD, Compressor().compressed(bytes(4_999)))

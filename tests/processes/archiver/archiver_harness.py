@@ -124,6 +124,9 @@ class World:
     def wake(self) -> None:
         """No wait goes on while other code runs."""
 
+    def descriptors(self) -> tuple[int, ...]:
+        return ()
+
     def wait(self, timeout_secs: float) -> Notice | None:
         self.sleep(timeout_secs * self.haste)
         return None

@@ -118,6 +118,9 @@ class Bell:
     def offer(self, notice: Notice) -> None:
         self.notices.append(notice)
 
+    def descriptors(self) -> tuple[int, ...]:
+        return ()
+
     def wait(self, timeout_secs: float) -> Notice | None:
         self._woken.wait(timeout_secs)
         self._woken.clear()
