@@ -62,6 +62,9 @@ class Role(NamedTuple):
     """What it writes outside the recorder, for people; empty if nothing."""
     per_feed: bool = False
     """Whether there is one for each feed, or one in all."""
+    runs_beside: bool = False
+    """Whether in a handover its successor begins before it leaves, so that nothing that comes from outside is missed
+    meanwhile. A process of any other role changes places with its successor: what it takes over waits on disk or outside."""
     stops_on_signal: bool = False
     """Whether a signal ends it, as befits a process that fetches from outside. Any other leaves only when its own stop
     Event is set, because it first reads what the stages before it left; it is started once more to do so if it is dead
@@ -111,6 +114,7 @@ ROLES: tuple[Role, ...] = (
         report=IngestReport,
         source="exchange (WebSocket)",
         per_feed=True,
+        runs_beside=True,
         stops_on_signal=True,
         settings=("feed", "ingest", "journal", "silence", "book", "repair.enabled", "writer.batch_interval_secs"),
         takes_settings_live=True,
@@ -181,6 +185,12 @@ def role_of(process: str) -> Role:
 def feed_of(process: str) -> str:
     """The feed that the process of that name works for; `NO_FEED` if it works for all."""
     return process.partition(":")[2]
+
+
+def runs_beside_successor(process: str) -> bool:
+    """Whether in a handover the process of that name and its successor run side by side; false for an unknown role."""
+    role = _find(process)
+    return role is not None and role.runs_beside
 
 
 def report_of(process: str) -> type[Report]:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from collector.processes.roles import feed_of, report_of
+from collector.processes.roles import report_of, runs_beside_successor
 from collector.reports import Report
 from collector.stats_files import StatsFile, read_reports, stats_file
 from collector.storage.locks import supervisor_lock
@@ -17,12 +17,12 @@ BESIDE: Final = "run/stats-beside"
 def newest_reports(data_dir: Path) -> dict[str, Report]:
     """The newest report of each process that works for the recorder, also of a program that is about to take over.
 
-    Of two ingests of a feed that is the one of the program that holds the data directory.
+    Of two that run side by side that is the one of the program that holds the data directory.
     """
     reports = read_reports(data_dir / STATS, report_of)
     for role, report in read_reports(data_dir / BESIDE, report_of).items():
         known = reports.get(role)
-        if known is None or (not feed_of(role) and report.updated_us > known.updated_us):
+        if known is None or (not runs_beside_successor(role) and report.updated_us > known.updated_us):
             reports[role] = report
     return reports
 

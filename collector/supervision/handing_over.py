@@ -1,11 +1,13 @@
 """The earlier program's side of a handover: a later one starts beside it, takes over step by step, and may fail at each.
 
     starting   the later program's ingests connect beside ours
-    clearing   our writer, archiver and repair leave everything as it is
+    clearing   our other processes leave everything as it is
     trying     the later program's take their place, while both programs' ingests record
     leaving    our ingests close their connections, and this program ends
 
-Up to the very end a failure of the later program ends its processes, and ours are started again: ours record until then.
+Which processes run side by side and which change places stands in the table of roles; on a host without an ingest all
+change places. Up to the very end a failure of the later program ends its processes, and ours are started again: ours
+record until then.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +17,7 @@ from collector import __version__
 from collector.config.handed_on import newest_number, remove_configs, write_config
 from collector.domain.clock import Clock
 from collector.domain.log import Log
-from collector.processes.roles import processes_of
+from collector.processes.roles import processes_of, runs_beside_successor
 from collector.processes.stats_place import BESIDE
 from collector.stats_files import clear_stats
 from collector.storage.formats import FORMATS
@@ -32,7 +34,14 @@ from collector.supervision.handover_link import (
     Stored,
     Yours,
 )
-from collector.supervision.handover_rules import first_connection, hindrance, records, warnings
+from collector.supervision.handover_rules import (
+    connected_note,
+    first_connection,
+    hindrance,
+    sound_note,
+    stored_note,
+    warnings,
+)
 from collector.supervision.other_program import Facts, Other
 from collector.supervision.reload_steps import Steps
 from collector.supervision.supervisor import LOOK_SECS, Reports, Supervisor
@@ -54,7 +63,7 @@ class HandingOver:
     ) -> None:
         self._facts = facts
         self.follow: Callable[[bool], None] = _nobody
-        """Is told whether the later program's writer, archiver and repair work for this one's streams now."""
+        """Is told whether the later program's processes work in the place of those of this one that have left."""
         self._clock = clock
         self._log = log
         self._start = start
@@ -115,7 +124,7 @@ class HandingOver:
             first_connections={
                 child.role: first_connection(reports.get(child.role))
                 for child in supervisor.children
-                if records(child.role)
+                if runs_beside_successor(child.role)
             },
             stop_after_secs=supervisor.stops_in_secs,
             log_file="" if facts.log_file is None else str(facts.log_file.path),
@@ -145,7 +154,7 @@ class HandingOver:
         failure = failure or next(self._failures(other, supervisor, now), "")
         if failure:
             return self._fall_back(other, supervisor, failure)
-        if self._phase == "clearing" and all(records(child.role) for child in supervisor.children):
+        if self._phase == "clearing" and all(runs_beside_successor(child.role) for child in supervisor.children):
             supervisor.holds_signals = False
             other.link.send(Yours())
             self.follow(True)
@@ -159,6 +168,7 @@ class HandingOver:
 
     def _take(self, message: Any, supervisor: Supervisor) -> str:
         """Take a message in; returns why the handover has failed, if it has."""
+        config = self._facts.current.config
         match message:
             case Here(version=version, raised=raised):
                 self._has_raised = bool(raised)
@@ -166,12 +176,12 @@ class HandingOver:
             case Alive(waits_for=waits_for, told_to_stop=told_to_stop):
                 self._waits_for, self._told_to_stop = waits_for, told_to_stop
             case Connected():
-                self._note("its connections stand; writer, archiver and repair change places")
+                self._note(connected_note(config))
                 self._clear(supervisor)
             case Stored():
-                self._note("its writer has committed; both record", *(["there is no way back now"] * self._has_raised))
+                self._note(stored_note(config), *(["there is no way back now"] * self._has_raised))
             case Sound():
-                self._note("it brings every stream; the connections of this version are closed")
+                self._note(sound_note(config))
                 self._leave(supervisor)
             case Failed(reason=reason):
                 return reason
@@ -179,7 +189,7 @@ class HandingOver:
 
     def _clear(self, supervisor: Supervisor) -> None:
         config, number = self._facts.current.config, self._facts.current.number
-        leaving = tuple(child.role for child in supervisor.children if not records(child.role))
+        leaving = tuple(child.role for child in supervisor.children if not runs_beside_successor(child.role))
         # Between two programs' writers nobody would drain the journals at a stop; they change places within moments.
         supervisor.holds_signals = True
         supervisor.reconfigure(config, number, Steps(leave=leaving))
@@ -247,7 +257,7 @@ class HandingOver:
 
     @property
     def shares_the_work(self) -> bool:
-        """Whether the later program's writer works for this one's ingests, so that a stop is up to both."""
+        """Whether the later program's processes work in the place of this one's, so that a stop is up to both."""
         return self._phase in {"trying", "leaving"}
 
     def _enter(self, phase: str, limit_secs: float) -> None:

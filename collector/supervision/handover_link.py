@@ -59,7 +59,7 @@ class Alive(Message, frozen=True, kw_only=True):
 
 
 class Connected(Message, frozen=True, kw_only=True):
-    """All its ingests have connected: the earlier program's writer, archiver and repair may leave."""
+    """All its ingests have connected: the earlier program's other processes may leave."""
 
 
 class Yours(Message, frozen=True, kw_only=True):

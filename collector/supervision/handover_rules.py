@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from collector.processes.roles import role_of
+from collector.config import Config
+from collector.processes.roles import processes_of, role_of, runs_beside_successor
 from collector.reports import IngestReport
 from collector.supervision.control import Request
 
@@ -27,9 +28,28 @@ def hindrance(request: Request, *, is_demo: bool) -> str:
     return "" if request.program else "the request names no program"
 
 
-def records(role: str) -> bool:
-    """Whether that process records a feed, so that both programs have one for a while."""
-    return role_of(role).per_feed
+def changing_places(config: Config) -> str:
+    """The roles of the processes that leave before their successors begin, for people: `repair, writer and archiver`."""
+    names = [name for name in processes_of(config) if not runs_beside_successor(name)]
+    *first, last = dict.fromkeys(role_of(name).name for name in names)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def connected_note(config: Config) -> str:
+    """What to tell once the later program's first processes stand."""
+    stands = "its connections stand" if config.receives else "it stands"
+    return f"{stands}; {changing_places(config)} change places"
+
+
+def stored_note(config: Config) -> str:
+    """What to tell once the later program's own processes have shown that they work."""
+    works = "its writer has committed" if config.stores else "it has published"
+    return f"{works}; both record" if config.receives else works
+
+
+def sound_note(config: Config) -> str:
+    """What to tell once the later program is known to be sound."""
+    return "it brings every stream; the connections of this version are closed" if config.receives else "it is sound"
 
 
 def first_connection(report: object) -> int:

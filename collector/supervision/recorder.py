@@ -100,7 +100,7 @@ def supervise(run: Run, processes: Sequence[str], stop_after_secs: float | None 
 def _stopped(run: Run, code: int) -> int:
     config = run.current.config
     is_ours = run.succession is None or run.succession.gone is not None
-    if is_ours and config.archive.upload_on_stop and not _is_all_archived(config.data_dir, run.log):
+    if is_ours and config.stores and config.archive.upload_on_stop and not _is_all_archived(config.data_dir, run.log):
         code = EXIT_LATE
     run.log.info("stopped", exit_code=code)
     return code

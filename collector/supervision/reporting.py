@@ -25,7 +25,7 @@ from collector.monitoring.usage import UsageMeter
 from collector.monitoring.view import ChildState, QueueDepth, Snapshot, SupervisorFacts
 from collector.processes.context import SystemClock
 from collector.processes.feed_symbols import FeedSymbols
-from collector.processes.roles import feed_of, report_of
+from collector.processes.roles import feed_of, report_of, runs_beside_successor
 from collector.processes.stats_place import BESIDE, STATS
 from collector.reports import SupervisorReport
 from collector.stats_files import StatsFile, last_signs, read_reports
@@ -95,7 +95,7 @@ class Reporting:
         return reports_in(self._data_dir / STATS, self._data_dir / BESIDE if self._reads_beside else None)
 
     def read_beside(self, reads: bool) -> None:
-        """Whether a later program's writer, archiver and repair work in the place of this one's now."""
+        """Whether processes of a later program work in the place of this one's now, but for those that run side by side."""
         self._reads_beside = reads
 
     def look(self, supervisor: Supervisor, reports: Reports) -> None:
@@ -204,10 +204,11 @@ class Reporting:
 
 
 def reports_in(folder: Path, beside: Path | None = None) -> tuple[Reports, Mapping[str, int]]:
-    """The newest reports in a folder, and when each was written; of what is not of a single feed rather those `beside`."""
+    """The newest reports in a folder, and when each was written; of processes that change places rather those `beside`."""
     reports, signs = read_reports(folder, report_of), last_signs(folder)
     if beside is not None:
-        others = {role: report for role, report in read_reports(beside, report_of).items() if not feed_of(role)}
+        found = read_reports(beside, report_of)
+        others = {role: report for role, report in found.items() if not runs_beside_successor(role)}
         newest = last_signs(beside)
         reports, signs = {**reports, **others}, {**signs, **{role: newest[role] for role in others if role in newest}}
     return reports, signs

@@ -1,8 +1,8 @@
 """The later program's side of a handover: it records beside the earlier one until it is known to be sound.
 
-Its ingests begin first. Once the earlier program's writer, archiver and repair have left, its own take their place. It is
-sound when it has stood for `supervisor.handover_min_secs` with a writer that commits, no process of it has ended, and it
-has brought every stream that should have spoken. Then the earlier ingests leave, and this program holds the recorder.
+Its ingests begin first. Once the earlier program's other processes have left, its own take their place. It is sound when
+it has stood for `supervisor.handover_min_secs` with processes that work (`work_shown.py`), no process of it has ended, and
+it has brought every stream that should have spoken. Then the earlier ingests leave, and this program holds the recorder.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,19 +12,18 @@ from collector import __version__
 from collector.config import Config
 from collector.domain.clock import Clock
 from collector.domain.log import Log
-from collector.processes.roles import processes_of, role_of
+from collector.processes.roles import processes_of, runs_beside_successor
 from collector.reports import IngestReport, StreamNumbers, WriterReport
 from collector.storage.formats import FORMATS
 from collector.supervision.handover_link import Alive, Connected, Failed, Gone, Hello, Here, Link, Sound, Stored, Yours
+from collector.supervision.handover_rules import changing_places
 from collector.supervision.reload_steps import Steps
 from collector.supervision.signals import Signals
 from collector.supervision.supervisor import Reports, Supervisor
+from collector.supervision.work_shown import idle
 
 AWAITED_LIMIT_SECS: Final = 300.0
 """A stream that may be silent for longer is not waited for."""
-
-QUIET_SECS: Final = 10.0
-"""Where nothing comes, a writer that has run for so long without failing counts as one that commits."""
 
 
 class Succession:
@@ -60,7 +59,7 @@ class Succession:
     @property
     def first_processes(self) -> list[str]:
         """Those that begin beside the earlier program's."""
-        return [name for name in processes_of(self._config) if role_of(name).per_feed]
+        return [name for name in processes_of(self._config) if runs_beside_successor(name)]
 
     def look(self, supervisor: Supervisor, reports: Reports) -> None:
         """Take the next step."""
@@ -96,29 +95,25 @@ class Succession:
         yield from (f"{report.feed}: not all connections are open" for report in ingests if not _is_connected(report))
         self._say(Connected())
         if self._yours_at is None:
-            yield "the earlier writer, archiver and repair have not left yet"
-        writer = next((report for report in reports.values() if isinstance(report, WriterReport)), None)
-        if writer is None or not self._has_committed(writer, ingests):
-            yield "its writer has not committed yet"
-            return
+            yield f"the earlier {changing_places(self._config)} have not left yet"
+        waited_secs = self._clock.monotonic() - (self._yours_at or 0.0)
+        yield from idle(processes_of(self._config), reports, self._yours_us, waited_secs)
         self._say(Stored())
         rest_secs = self._began_at + self._config.supervisor.handover_min_secs - self._clock.monotonic()
         if rest_secs > 0:
             yield f"supervisor.handover_min_secs are over in {rest_secs:.0f} s"
-        yield from (f"{name} has not come over its connections yet" for name in self._awaited(writer, ingests))
+        yield from (f"{name} has not come over its connections yet" for name in self._awaited(reports, ingests))
         self._say(Sound())
 
-    def _has_committed(self, writer: WriterReport, ingests: Sequence[IngestReport]) -> bool:
-        newest_us = max((stream.last_durable_us or 0 for stream in writer.streams), default=0)
-        is_quiet = not any(report.frames for report in ingests)
-        waited_secs = self._clock.monotonic() - (self._yours_at or 0.0)
-        return newest_us > self._yours_us or (is_quiet and waited_secs >= QUIET_SECS)
-
-    def _awaited(self, writer: WriterReport, ingests: Sequence[IngestReport]) -> Iterator[str]:
+    def _awaited(self, reports: Reports, ingests: Sequence[IngestReport]) -> Iterator[str]:
+        """The streams that should have come by now; where no writer knows how often each speaks, all for a while."""
         exchanges = {feed.name: feed.exchange for feed in self._config.feed}
-        for report in ingests:
-            keys = [(exchanges.get(report.feed, ""), *stream) for stream in report.unheard]
+        keys = [(exchanges.get(each.feed, ""), *stream) for each in ingests for stream in each.unheard]
+        writer = next((report for report in reports.values() if isinstance(report, WriterReport)), None)
+        if writer is not None:
             yield from awaited(keys, writer.streams, self._clock.now_us())
+        elif self._clock.monotonic() - self._began_at <= AWAITED_LIMIT_SECS:
+            yield from (" ".join(key) for key in keys)
 
     def _failure(self, supervisor: Supervisor) -> str:
         """Which process has ended, as long as the earlier program can go on without this one; empty if none has.

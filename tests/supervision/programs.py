@@ -2,22 +2,27 @@
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
+
+import pytest
 
 from collector.config import Config, FeedConfig, SupervisorConfig
+from collector.config.model import NatsConfig
 from collector.domain.log import Log
-from collector.reports import IngestReport, LineReport, Report
+from collector.processes import roles
+from collector.processes.roles import Role
+from collector.reports import IngestReport, LineReport, PublishReport, RelayReport, Report
 from collector.supervision.reload_steps import Steps
 
 ROLES = ("ingest:binance", "repair", "writer", "archiver")
 MIN_SECS = 60.0
 
 
-def config(folder: Path) -> Config:
+def config(folder: Path, role: Literal["all", "edge", "storage"] = "all") -> Config:
     feed = FeedConfig(symbols=("BTCUSDT",), data_types=("trade",))
-    return Config(
-        data_dir=folder, host_name="box", feed=(feed,), supervisor=SupervisorConfig(handover_min_secs=MIN_SECS)
-    )
+    nats = NatsConfig(urls=("nats://127.0.0.1:1",))
+    limits = SupervisorConfig(handover_min_secs=MIN_SECS)
+    return Config(data_dir=folder, host_name="box", role=role, nats=nats, feed=(feed,), supervisor=limits)
 
 
 def ingest(pid: int, **fields: Any) -> IngestReport:
@@ -25,6 +30,16 @@ def ingest(pid: int, **fields: Any) -> IngestReport:
         line=0, plan=0, streams=1, connection=fields.pop("connection", 7), state=fields.pop("state", "open")
     )
     return IngestReport(role="ingest:binance", feed="binance", pid=pid, lines=[line], **fields)
+
+
+def add_host_roles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the table of roles those of several hosts that it lacks."""
+    rows = (
+        Role("publish", "", 1, "", report=PublishReport, per_feed=True, hosts=frozenset({"edge"})),
+        Role("relay", "", 0, "", report=RelayReport, per_feed=True, hosts=frozenset({"storage"})),
+    )
+    known = {role.name for role in roles.ROLES}
+    monkeypatch.setattr(roles, "ROLES", (*(row for row in rows if row.name not in known), *roles.ROLES))
 
 
 class Side:

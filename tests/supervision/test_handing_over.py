@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -17,7 +17,7 @@ from collector.supervision.handover_rules import CONNECTIONS_APART
 from collector.supervision.other_program import Facts
 from collector.supervision.reload_plan import Current
 from collector.supervision.reload_steps import Steps
-from tests.supervision.programs import MIN_SECS, ROLES, Side, config, ingest
+from tests.supervision.programs import MIN_SECS, ROLES, Side, add_host_roles, config, ingest
 
 REQUEST = Request(kind=HANDOVER, program=["later"], version="2.0")
 
@@ -49,11 +49,11 @@ class Later:
 
 
 class World:
-    def __init__(self, folder: Path) -> None:
-        self.side = Side(*ROLES)
+    def __init__(self, folder: Path, role: Literal["all", "edge", "storage"] = "all", side: Side | None = None) -> None:
+        self.side = side or Side(*ROLES)
         self.followed: list[bool] = []
         self.made: list[Later] = []
-        self.current = Current(config(folder), 4)
+        self.current = Current(config(folder, role), 4)
         facts = Facts(self.current, "run", supervisor_lock(folder), None, None, is_reloadable=True)
         self.handing = HandingOver(facts, self.side, self.side.log, self._start)  # type: ignore[arg-type]
         self.handing.follow = self.followed.append
@@ -126,6 +126,41 @@ def test_processes_change_places_step_by_step(world: World) -> None:
     assert isinstance(gone, Gone)
     assert gone.notes == world.handing.notes
     assert "version 2.0 answers" in gone.notes
+
+
+EDGE = ("ingest:binance", "publish:binance")
+STORAGE = ("relay:binance", "writer", "archiver")
+
+
+@pytest.mark.parametrize(
+    ("role", "processes", "leave", "retire", "said"),
+    [
+        ("edge", EDGE, EDGE[1:], EDGE[:1], "its connections stand; publish"),
+        ("storage", STORAGE, STORAGE, (), "it stands; relay, "),
+    ],
+)
+def test_what_changes_places_follows_from_the_table_of_roles(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    role: Literal["edge", "storage"],
+    processes: tuple[str, ...],
+    leave: tuple[str, ...],
+    retire: tuple[str, ...],
+    said: str,
+) -> None:
+    add_host_roles(monkeypatch)
+    world = World(tmp_path, role, Side(*processes))
+    world.until("clearing")
+    assert world.side.steps == [Steps(leave=leave)]
+    assert world.handing.notes[-1].startswith(said)
+    world.side.part(*leave)
+    assert world.look() is None
+    world.later.says(Stored(), Sound())
+    world.look()
+    assert world.side.steps[1:] == [Steps(retire=retire)]
+    world.side.part(*retire)
+    world.look()
+    assert (world.handing.is_done, world.side.code) == (True, 0)
 
 
 def test_signals_wait_only_while_writers_change_places(world: World) -> None:

@@ -2,24 +2,27 @@
 
 import weakref
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from msgspec.structs import replace
 
-from collector.reports import StreamNumbers, WriterReport
+from collector.reports import PublishReport, RelayReport, StreamNumbers, WriterReport
 from collector.storage.formats import FORMATS
 from collector.supervision.handover_link import Alive, Connected, Failed, Gone, Hello, Here, Link, Sound, Stored, Yours
 from collector.supervision.reload_steps import Steps
 from collector.supervision.signals import Signals
-from collector.supervision.succession import QUIET_SECS, Succession, awaited, raised_formats
-from tests.supervision.programs import MIN_SECS, Reports, Side, config, ingest
+from collector.supervision.succession import AWAITED_LIMIT_SECS, Succession, awaited, raised_formats
+from collector.supervision.work_shown import QUIET_SECS, idle
+from tests.supervision.programs import MIN_SECS, Reports, Side, add_host_roles, config, ingest
 
 STREAM = StreamNumbers("binance", "BTCUSDT", "trade", silence_limit_secs=10.0, last_received_us=0)
 OTHERS = ("repair", "writer", "archiver")
 
 
 class World:
-    def __init__(self, folder: Path) -> None:
-        self.side = Side("ingest:binance")
+    def __init__(self, folder: Path, role: Literal["all", "edge", "storage"] = "all") -> None:
+        self.side = Side(*([] if role == "storage" else ["ingest:binance"]))
         ours, theirs = Link.pair()
         self.earlier = Link(theirs)
         self.signals = Signals()
@@ -28,8 +31,10 @@ class World:
             version="1.0", data_dir=str(folder), run_id="run", request_id="a" * 16, config_number=4,
             formats=dict(FORMATS), lock=[], first_connections={"ingest:binance": 20_041},
         )  # fmt: skip
-        self.succession = Succession(ours, hello, config(folder), self.signals, self.side, self.side.log)
-        self.reports: Reports = {"ingest:binance": ingest(self.side.pid("ingest:binance"), frames=5)}
+        self.succession = Succession(ours, hello, config(folder, role), self.signals, self.side, self.side.log)
+        self.reports: Reports = {}
+        if role != "storage":
+            self.reports["ingest:binance"] = ingest(self.side.pid("ingest:binance"), frames=5)
         self.said = [type(message) for message in self.earlier.receive()]
 
     def look(self, secs: float = 1.0) -> Alive | None:
@@ -45,12 +50,12 @@ class World:
         stream = STREAM._replace(last_durable_us=round(durable_secs * 1e6), last_received_us=round(received_secs * 1e6))
         self.reports["writer"] = WriterReport(role="writer", pid=self.side.pid("writer"), streams=[stream])
 
-    def take_over(self) -> None:
-        """The earlier writer has left."""
+    def take_over(self, *others: str) -> None:
+        """The earlier processes that change places have left."""
         self.look()
         self.earlier.send(Yours())
         self.look()
-        self.side.join(*OTHERS)
+        self.side.join(*(others or OTHERS))
 
 
 @pytest.fixture
@@ -68,7 +73,7 @@ def test_it_greets_and_says_that_it_has_connected_once_every_connection_is_open(
     assert world.look() == Alive(waits_for="its processes have not reported yet")
     world.side.recording = True
     world.reports["ingest:binance"] = ingest(pid)
-    assert world.look() == Alive(waits_for="the earlier writer, archiver and repair have not left yet")
+    assert world.look() == Alive(waits_for="the earlier repair, writer and archiver have not left yet")
     assert world.said == [Here, Connected]
 
 
@@ -118,6 +123,67 @@ def test_it_is_sound_after_the_time_and_with_every_stream_that_should_speak(worl
     world.look()
     world.look()
     assert world.said == [Here, Connected, Stored, Sound]
+
+
+@pytest.fixture
+def several(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table of roles with those of several hosts."""
+    add_host_roles(monkeypatch)
+
+
+@pytest.mark.usefixtures("several")
+def test_an_edge_is_sound_once_it_publishes_and_brings_all_or_has_waited_long_enough(tmp_path: Path) -> None:
+    world = World(tmp_path, "edge")
+    assert world.succession.first_processes == ["ingest:binance"]
+    pid = world.side.pid("ingest:binance")
+    world.take_over("publish:binance")
+    assert world.side.steps[0].start[0] == "publish:binance"
+    publish = PublishReport(role="publish:binance", feed="binance", pid=world.side.pid("publish:binance"))
+    world.reports["publish:binance"] = replace(publish, is_connected=True)
+    assert world.look() == Alive(waits_for="its publish:binance has not published yet")
+    world.reports["publish:binance"] = replace(publish, is_connected=True, slices=1)
+    world.reports["ingest:binance"] = ingest(pid, frames=5, unheard=[("BTCUSDT", "trade")])
+    assert world.look(MIN_SECS) == Alive(waits_for="binance BTCUSDT trade has not come over its connections yet")
+    assert world.said == [Here, Connected, Stored]
+    world.look(AWAITED_LIMIT_SECS)
+    assert world.said[-1] == Sound
+
+
+@pytest.mark.usefixtures("several")
+def test_a_storage_hosts_processes_all_change_places_and_its_relay_has_to_reach_nats(tmp_path: Path) -> None:
+    world = World(tmp_path, "storage")
+    assert world.succession.first_processes == []
+    waits = world.look()
+    assert waits is not None
+    assert waits.waits_for.startswith("the earlier relay, ")
+    assert world.said == [Here, Connected]
+    world.take_over("relay:binance", "writer", "archiver")
+    assert {"relay:binance", "writer", "archiver"} <= {*world.side.steps[0].start}
+    world.writes(durable_secs=world.side.secs + 1)
+    assert world.look() == Alive(waits_for="its relay:binance has no connection to NATS yet")
+    pid = world.side.pid("relay:binance")
+    world.reports["relay:binance"] = RelayReport(role="relay:binance", feed="binance", pid=pid, is_connected=True)
+    world.look()
+    world.look(MIN_SECS)
+    assert world.said == [Here, Connected, Stored, Sound]
+
+
+@pytest.mark.usefixtures("several")
+@pytest.mark.parametrize(
+    ("slices", "frames", "waited_secs", "expected"),
+    [
+        (0, 5, 60.0, ["its publish:binance has not published yet"]),
+        (1, 5, 0.0, []),
+        (0, 0, QUIET_SECS - 1, ["its publish:binance has not published yet"]),
+        (0, 0, QUIET_SECS, []),
+    ],
+)
+def test_a_publisher_works_once_nats_has_confirmed_a_slice_or_if_nothing_comes(
+    slices: int, frames: int, waited_secs: float, expected: list[str]
+) -> None:
+    publish = PublishReport(feed="binance", is_connected=True, slices=slices)
+    told: Reports = {"ingest:binance": ingest(1, frames=frames), "publish:binance": publish}
+    assert list(idle(["ingest:binance", "publish:binance", "cluster"], told, 0, waited_secs)) == expected
 
 
 def test_no_stream_is_awaited_that_may_be_silent_or_that_nobody_brings() -> None:
