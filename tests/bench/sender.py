@@ -1,10 +1,11 @@
 """The exchange of the benchmarks, a process of its own: sends whole frames, made before, as fast as they are taken.
 
-    python -m tests.bench.sender FOLDER [--certificate PEM --key PEM]
+    python -m tests.bench.sender FOLDER [--certificate PEM --key PEM] [--rate FRAMES]
 
 FOLDER has a file of frames for each connection, named by the first stream of its request; a file that stands alone is
 sent whatever is asked for. Nothing is made while the clock runs: over TLS each frame is encrypted before, as a record of
-its own. Once each connection stands, the line "go" on standard input starts the clock. Prints lines of JSON: the port,
+its own. Once each connection stands, the line "go" on standard input starts the clock. With a rate, of frames a second and connection, frames are sent at an even
+pace. Prints lines of JSON: the port,
 each connection that stands, and in the end what sending took.
 """
 
@@ -20,6 +21,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
+from math import ceil
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -33,6 +36,7 @@ ACCEPT: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 PIECE_BYTES: Final = 256 << 10
 READ_BYTES: Final = 64 << 10
 CLOSE: Final = 0x88
+PACE_SECS: Final = 0.005
 HEADER_BYTES: Final = 6
 """Of a short frame with its mask."""
 
@@ -112,10 +116,11 @@ class Tls:
 class Exchange:
     """Serves the connections, each once."""
 
-    def __init__(self, folder: Path, context: ssl.SSLContext | None) -> None:
+    def __init__(self, folder: Path, context: ssl.SSLContext | None, rate: float | None = None) -> None:
         self._wires = {path.name: path for path in folder.iterdir()}
         self._alone = next(iter(self._wires)) if len(self._wires) == 1 else None
         self._context = context
+        self._rate = rate
         self._go = threading.Event()
         self._sent = threading.Barrier(len(self._wires) + 1)
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -163,10 +168,14 @@ class Exchange:
         path = self._wires.pop(name, None)
         if path is None:
             raise OSError(f"{name} is asked for again")
-        pieces = line.ready(path.read_bytes())
+        wire = path.read_bytes()
+        pieces = line.ready(wire) if self._rate is None else paced(wire, self._rate)
         say(stands=name)
         self._go.wait()
-        for piece in pieces:
+        began = time.monotonic()
+        for number, piece in enumerate(pieces):
+            if self._rate is not None:
+                time.sleep(max(0.0, began + number * PACE_SECS - time.monotonic()))
             line.sock.sendall(piece)
         self._sent.wait()
         self._answer_close(line)
@@ -178,6 +187,17 @@ class Exchange:
             if CLOSE in first_bytes(data):
                 line.send(bytes((CLOSE, 2, 3, 232)))
                 return
+
+
+def paced(wire: bytes, rate: float) -> list[memoryview]:
+    """The frames of each `PACE_SECS`."""
+    whole = memoryview(wire)
+    ends = [0, *(end for _, end in frame_bounds(wire))]
+    marks = [
+        ends[min(len(ends) - 1, round(number * rate * PACE_SECS))]
+        for number in range(ceil(len(ends) / (rate * PACE_SECS)) + 1)
+    ]
+    return [whole[start:end] for start, end in pairwise(marks) if end > start]
 
 
 def first_bytes(data: bytes) -> Iterator[int]:
@@ -197,12 +217,15 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--certificate", type=Path)
     parser.add_argument("--key", type=Path)
+    parser.add_argument("--rate", type=float)
     options = parser.parse_args()
     context = None
+    if options.certificate and options.rate:
+        parser.error("--rate is for connections without TLS")
     if options.certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(options.certificate, options.key)
-    Exchange(options.folder, context).run()
+    Exchange(options.folder, context, options.rate).run()
 
 
 if __name__ == "__main__":

@@ -81,16 +81,19 @@ class Lines:
 
 
 class Sender:
-    """Serves one wire to one client, within a `with` block."""
+    """Serves one wire to one client, within a `with` block; at an even pace if `rate`, in frames a second, is given."""
 
-    def __init__(self, wire: Wire, certificate: Certificate | None) -> None:
+    def __init__(self, wire: Wire, certificate: Certificate | None, rate: float | None = None) -> None:
         self._wire = wire
         self._certificate = certificate
+        self._rate = rate
 
     def __enter__(self) -> Self:
         command = [sys.executable, str(ROOT / "tests/bench/sender.py"), str(self._wire.folder)]
         if self._certificate:
             command += ["--certificate", str(self._certificate.path), "--key", str(self._certificate.key)]
+        if self._rate:
+            command += ["--rate", str(self._rate / self._wire.connections)]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, encoding="utf-8")
         self._lines = Lines(self._process)

@@ -72,3 +72,13 @@ def test_a_peer_takes_every_message(wire: Wire, certificate: Certificate | None,
     assert run.messages == MESSAGES
     assert run.durable_per_sec > 0
     assert (run.parquet_per_sec is not None) == peer.archives
+
+
+def test_a_pace_changes_no_message_and_takes_its_time(wire: Wire) -> None:
+    with Sender(wire, None, rate=MESSAGES / 0.5) as sender, client(sender, None) as connection:
+        sender.wait_for_client()
+        sender.go()
+        texts = [connection.recv(timeout=60) for _ in range(MESSAGES)]
+        sent = sender.sent()
+    assert texts == [frame.text for frame in islice(frames_of(SYMBOLS), MESSAGES)]
+    assert sent.secs > 0.4
