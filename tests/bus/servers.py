@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -17,10 +17,13 @@ from collector.bus.client import NatsBus
 from collector.bus.link import Options
 from tests.ports import keep_port, port_of
 from tests.seaweed import die_with_parent
+from tests.sites import Site
 
 READY_SECS = 60.0
 POLL_SECS = 0.02
 PROGRAM = Path(sys.executable).parent / "nats-server"
+
+THREE = (Site(), Site(), Site())
 
 T = TypeVar("T")
 
@@ -31,23 +34,27 @@ class NatsServer:
     def __init__(
         self,
         folder: Path,
-        cluster: Sequence[int] = (),
+        cluster: Sequence[str] = (),
         number: int = 0,
         *,
+        site: Site = Site(),  # noqa: B008 -- it never changes
+        store: Path | None = None,
         settings: str = "",
         jetstream: str = "",
         max_payload: str = "1MB",
     ) -> None:
-        """`cluster`: the ports at which the servers of a cluster speak to each other, of which this one has `number`.
+        """`cluster`: addresses at which the servers of a cluster speak to each other, of which this one has `number`.
 
-        `settings` and `jetstream` are further lines of the configuration, the latter of its block of that name; they and
-        `max_payload` may be replaced before a start.
+        `store` is where it keeps what it stores, if not in its folder. `settings` and `jetstream` are further lines of the
+        configuration, the latter of its block of that name; they and `max_payload` may be replaced before a start.
         """
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._keepers: list[socket.socket] = [keep_port(), keep_port()]
         self.cluster = cluster
         self.number = number
+        self.site = site
+        self.store = store or folder / "js"
         self.settings = settings
         self.jetstream = jetstream
         self.max_payload = max_payload
@@ -61,7 +68,7 @@ class NatsServer:
     @property
     def url(self) -> str:
         """The same as an URL."""
-        return f"nats://127.0.0.1:{self.port}"
+        return f"nats://{self.site.address}:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -74,7 +81,7 @@ class NatsServer:
         (self.folder / "nats.conf").write_text(self._configuration(), "utf-8")
         with (self.folder / "out").open("ab") as out:
             self.process = subprocess.Popen(
-                [PROGRAM, "-c", self.folder / "nats.conf"],
+                [*self.site.within, PROGRAM, "-c", self.folder / "nats.conf"],
                 stdout=out,
                 stderr=out,
                 preexec_fn=die_with_parent,  # noqa: PLW1509 -- it only asks the kernel
@@ -95,7 +102,9 @@ class NatsServer:
     def asked(self, path: str) -> dict[str, Any]:
         """What it says of itself there, as `jsz?streams=1`; nothing if it does not answer."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port_of(self._keepers[1])}/{path}", timeout=5) as answer:
+            with urllib.request.urlopen(
+                f"http://{self.site.door}:{port_of(self._keepers[1])}/{path}", timeout=5
+            ) as answer:
                 return dict(json.load(answer))
         except (OSError, ValueError):
             return {}
@@ -119,7 +128,7 @@ class NatsServer:
 
     def delete_store(self) -> None:
         """Remove everything that it stored; it must not run."""
-        shutil.rmtree(self.folder / "js", ignore_errors=True)
+        shutil.rmtree(self.store, ignore_errors=True)
 
     def remove(self) -> None:
         """End it for good."""
@@ -138,26 +147,34 @@ class NatsServer:
     def _configuration(self) -> str:
         lines = [
             f"server_name: n{self.number}",
-            f'listen: "127.0.0.1:{self.port}"',
-            f'http: "127.0.0.1:{port_of(self._keepers[1])}"',
+            f'listen: "{self.site.address}:{self.port}"',
+            f'http: "{self.site.all_interfaces}:{port_of(self._keepers[1])}"',
             f"max_payload: {self.max_payload}",
-            f'jetstream {{ store_dir: "{self.folder / "js"}"\nmax_memory_store: 64MB\nsync_interval: always\n{self.jetstream} }}',
+            f'jetstream {{ store_dir: "{self.store}"\nmax_memory_store: 64MB\nsync_interval: always\n{self.jetstream} }}',
             self.settings,
         ]
         if self.cluster:
-            routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in self.cluster)
+            routes = ", ".join(f'"nats://{address}"' for address in self.cluster)
             own = self.cluster[self.number]
-            lines.append(f'cluster {{ name: C\nlisten: "127.0.0.1:{own}"\nroutes: [{routes}] }}')
+            lines.append(f'cluster {{ name: C\nlisten: "{own}"\nroutes: [{routes}] }}')
         return "\n".join(lines)
 
 
 class NatsCluster:
-    """Several servers that keep copies of each stream."""
+    """Several servers that keep copies of each stream: n0, n1 and so on. Also an iterable of them."""
 
-    def __init__(self, folder: Path, count: int = 3) -> None:
-        self._keepers = [keep_port() for _ in range(count)]
-        ports = [port_of(keeper) for keeper in self._keepers]
-        self.servers = [NatsServer(folder / f"n{number}", ports, number) for number in range(count)]
+    def __init__(self, folder: Path, sites: Sequence[Site] = THREE, max_payload: str = "1MB") -> None:
+        """A server at each of these sites."""
+        self._keepers = [keep_port() for _ in sites]
+        cluster = [f"{site.address}:{port_of(keeper)}" for site, keeper in zip(sites, self._keepers, strict=True)]
+        self.servers = [
+            NatsServer(folder / f"n{number}", cluster, number, site=site, max_payload=max_payload)
+            for number, site in enumerate(sites)
+        ]
+
+    def __iter__(self) -> Iterator[NatsServer]:
+        """The servers."""
+        return iter(self.servers)
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -168,9 +185,13 @@ class NatsCluster:
         """Start all of them, and return once they serve together."""
         for server in self.servers:
             server.start(wait=False)
+        self.wait_until_ready()
+        return self
+
+    def wait_until_ready(self) -> None:
+        """Return once all of them serve, each with what the others have."""
         for server in self.servers:
             server.wait_until_ready()
-        return self
 
     def leader_of(self, stream: str) -> NatsServer:
         """The server that leads a stream."""

@@ -4,24 +4,10 @@ import os
 import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Final, NamedTuple, Self
+from typing import Self
 
+from tests.sites import Site
 from tests.whole.networks import ip, refuse
-
-OWN: Final = "127.0.0.1"
-
-
-class Site(NamedTuple):
-    """Where a process runs, and how it is reached."""
-
-    address: str = OWN
-    """At which the other hosts reach it."""
-    within: tuple[str, ...] = ()
-    """A command that runs another there."""
-    door: str = OWN
-    """At which the test reaches it, whatever befalls the network between the hosts."""
-    outside: str = OWN
-    """At which it reaches what runs beside the test: the exchange."""
 
 
 class HostNetwork:
