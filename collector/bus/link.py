@@ -102,6 +102,11 @@ class Link:
         """The longest message that the server takes."""
         return self._client.max_payload
 
+    @property
+    def server(self) -> Mapping[str, Any]:
+        """What the server said of itself: https://docs.nats.io/reference/reference-protocols/nats-protocol#info."""
+        return self._client._server_info  # noqa: SLF001 -- nothing public says so
+
     async def begin(self) -> None:
         """Listen for answers. Raises BusError."""
         await self.listen(f"{self._inbox}.*", self._answered)

@@ -5,7 +5,7 @@ Source of the fields: https://docs.nats.io/reference/reference-protocols/nats_ap
 
 from typing import Any, Final
 
-from collector.bus.names import stream, subject
+from collector.bus.names import stream, subject, token
 
 SHORTEST_WINDOW_NS: Final = 100_000_000
 """The servers remember ids of messages at least that long. No message has one: positions tell copies, whenever they come."""
@@ -27,6 +27,11 @@ def bucket_of(bucket: str, replicas: int) -> dict[str, Any]:
         "allow_rollup_hdrs": True,
         "deny_delete": True,
     }
+
+
+def trial_stream(host: str, replicas: int, max_bytes: int) -> dict[str, Any]:
+    """Settings of a stream that a host makes for a moment, to see whether it can."""
+    return _stream(f"collector_check={token(host)}", f"collector_check.{token(host)}", replicas, max_bytes)
 
 
 def _stream(name: str, subjects: str, replicas: int, max_bytes: int) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from collector.storage.locks import supervisor_lock
 from collector.storage.staging.local_archive import is_ours
 from collector.storage.store.open import folder_of, is_remote
 from collector.storage.version_check import refuse_newer_data
-from collector.supervision import semaphores
+from collector.supervision import host_check, semaphores
 
 _OWN_FOLDERS: Final = tuple(sorted({"quarantine", "run", *(role.folder for role in ROLES)}))
 """Folders of data_dir whose files the recorder makes and removes."""
@@ -44,9 +44,10 @@ def require_usable(config: Config) -> None:
     _refuse_demo_recording(config.data_dir)
     problems = [
         *_data_dir_problems(config.data_dir),
-        *_archive_problems(config),
-        *_key_problems(config),
+        *(_archive_problems(config) if config.stores else ()),
+        *(_key_problems(config) if config.stores else ()),
         *_feed_problems(config),
+        *host_check.setting_problems(config),
     ]
     problems = problems or sorted(set(_proxy_problems(config)))
     if problems:
@@ -57,25 +58,27 @@ def check(config: Config) -> list[str]:
     """Run all checks without recording; returns what would run, as lines. Raises ConfigError, NewerDataError."""
     from collector.supervision import symbol_check  # noqa: PLC0415 -- a recorder asks no exchange here, nor loads urllib3
 
-    archive = folder_of(config.archive_url)
+    archive = _archive_folder(config)
     with new_folders_removed(config.data_dir, *([] if archive is None else [archive])):
         require_usable(config)
         refuse_newer_data(config.data_dir)
         recorder = _running_recorder(config.data_dir)
         answers = symbol_check.ask(config)
+        hosts = host_check.ask(config)
         problems = [
-            *_semaphore_problems(config), *_store_problems(config), *_disk_problems(config), *_http_problems(config),
-            *symbol_check.problems(config, answers),
+            *_semaphore_problems(config), *(_store_problems(config) if config.stores else ()), *_disk_problems(config),
+            *_http_problems(config), *symbol_check.problems(config, answers), *host_check.problems(hosts),
         ]  # fmt: skip
     if problems:
         raise ConfigError(problems)
     symbols = {feed.name: symbol_check.symbols_of(feed, answers) for feed in config.feed}
-    return [*_plan(config, symbols), *symbol_check.lines(config, answers), *_surroundings(config), *recorder]
+    lines = [*_plan(config, symbols), *symbol_check.lines(config, answers), *host_check.lines(hosts)]
+    return [*lines, *_surroundings(config), *recorder]
 
 
 def doubts(config: Config) -> list[str]:
     """What a recorder goes on without and tries again: its port, and an archive that is a folder. A bucket is not asked."""
-    archive = folder_of(config.archive_url)
+    archive = _archive_folder(config)
     with new_folders_removed(*([] if archive is None else [archive])):
         return [*_http_problems(config), *([] if archive is None else _store_problems(config))]
 
@@ -91,6 +94,11 @@ def new_folders_removed(*folders: Path) -> Iterator[None]:
         for folder in sorted(made, key=lambda folder: -len(folder.parts)):
             with suppress(OSError):
                 folder.rmdir()
+
+
+def _archive_folder(config: Config) -> Path | None:
+    """The archive of this host if that is a folder."""
+    return folder_of(config.archive_url) if config.stores else None
 
 
 def _refuse_demo_recording(data_dir: Path) -> None:
@@ -231,23 +239,30 @@ def _is_recorders_own(data_dir: Path, port: int) -> bool:
 
 def _plan(config: Config, symbols_of: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     yield f"host      {config.host_name}"
+    if config.role != "all":
+        yield f"role      {config.role}"
     yield f"data_dir  {config.data_dir}"
-    server = f" at {config.archive.endpoint_url}" if config.archive.endpoint_url else ""
-    yield f"archive   {config.archive_url}{server}"
-    if config.archive.daily_url:
-        yield f"          day files in {config.archive.daily_url}"
-    if config.archive.local_days:
-        yield f"          a copy of the last {config.archive.local_days} days in {config.data_dir / 'local'}"
+    if config.stores:
+        yield from _archive_plan(config)
     for feed in config.feed:
         names = symbols_of[feed.name]
         plans = adapter(feed.exchange).plan(Subscription(names, tuple(feed.data_types)), feed.ws_url)
         streams = sum(plan.streams for plan in plans)
         yield (
             f"feed      {feed.name}: {feed.exchange}, {len(names)} symbols x {len(feed.data_types)} data types"
-            f" = {streams} streams on {len(plans) * feed.lines} connections"
+            f" = {streams} streams {f'on {len(plans) * feed.lines} connections' if config.receives else 'from edges'}"
         )
         symbols = textwrap.wrap(" ".join(names), _NAMES_WIDTH, break_long_words=False, break_on_hyphens=False)
         yield from (f"          {line}" for line in symbols)
+
+
+def _archive_plan(config: Config) -> Iterator[str]:
+    server = f" at {config.archive.endpoint_url}" if config.archive.endpoint_url else ""
+    yield f"archive   {config.archive_url}{server}"
+    if config.archive.daily_url:
+        yield f"          day files in {config.archive.daily_url}"
+    if config.archive.local_days:
+        yield f"          a copy of the last {config.archive.local_days} days in {config.data_dir / 'local'}"
 
 
 def _surroundings(config: Config) -> Iterator[str]:
@@ -259,9 +274,9 @@ def _surroundings(config: Config) -> Iterator[str]:
 def _process_counts(config: Config) -> Iterator[str]:
     for role in ROLES:
         names = role.process_names(config)
-        if role.per_feed:
+        if role.per_feed and names:
             yield f"{len(names)} {role.name}"
-        else:
+        elif not role.per_feed:
             yield from names
 
 

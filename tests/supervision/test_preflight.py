@@ -1,18 +1,26 @@
+import importlib.util
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
+from msgspec.structs import replace
 
-from collector.config import ArchiveConfig, Config, HttpConfig, JournalConfig
+from collector.config import ArchiveConfig, Config, FeedConfig, HttpConfig, JournalConfig, RepairConfig
+from collector.config.model import NatsConfig
 from collector.domain.errors import ConfigError
 from collector.read.demo_mark import write_mark
 from collector.storage.locks import supervisor_lock
 from collector.supervision.preflight import check, doubts, require_usable
+from tests.bus.conftest import nats_server
+from tests.bus.servers import NatsServer
 from tests.fixed_response_server import FixedResponseServer
 from tests.seaweed import ADMIN, Seaweed
+
+__all__ = ["nats_server"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -225,3 +233,51 @@ def test_a_recorder_refuses_the_recording_of_a_demo(tmp_path: Path) -> None:
         require_usable(Config(data_dir=tmp_path))
     assert caught.value.problems == [f"data_dir: {tmp_path} holds a demo's recording; choose another"]
     assert [path.name for path in tmp_path.iterdir()] == ["demo.json"]
+
+
+def several_hosts(folder: Path, role: Literal["edge", "storage"], *urls: str, **nats: Any) -> Config:
+    return Config(
+        data_dir=folder,
+        role=role,
+        nats=NatsConfig(urls=urls, **{"replicas": 1, "stream_max_bytes": 1 << 20, **nats}),
+        journal=JournalConfig(min_free_bytes=0),
+        http=HttpConfig(port=0),
+        feed=(FeedConfig(symbols=("BTCUSDT",), data_types=("trade",), ws_url="ws://127.0.0.1:1"),),
+        repair=RepairConfig(enabled=False),
+    )
+
+
+def test_a_check_of_an_edge_asks_the_nats_servers_and_leaves_archives_alone(
+    tmp_path: Path, nats_server: NatsServer
+) -> None:
+    config = several_hosts(tmp_path / "data", "edge", nats_server.url)
+    lines = check(replace(config, archive=ArchiveConfig(url="s3://nobody-has-it", endpoint_url="http://127.0.0.1:1")))
+    assert lines[1] == "role      edge"
+    assert any(line.startswith(f"nats      {nats_server.url}: nats-server ") for line in lines)
+    assert not any(line.startswith("archive") for line in lines)
+    assert any(line.endswith("= 1 streams on 1 connections") for line in lines)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_check_of_a_storage_host_asks_store_and_servers(tmp_path: Path, nats_server: NatsServer) -> None:
+    lines = check(several_hosts(tmp_path / "data", "storage", nats_server.url))
+    assert any(line.endswith("= 1 streams from edges") for line in lines)
+    assert any(line.startswith("archive   file:///") for line in lines)
+    bad = several_hosts(tmp_path / "data", "storage", nats_server.url, replicas=3)
+    archive = ArchiveConfig(url="s3://bucket", endpoint_url="http://127.0.0.1:1")
+    with pytest.raises(ConfigError) as caught:
+        check(replace(bad, archive=archive))
+    assert [problem.partition(" ")[0] for problem in caught.value.problems] == ["archive.url:", "nats.replicas"]
+
+
+def test_a_host_without_the_client_of_nats_says_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(ConfigError) as caught:
+        require_usable(several_hosts(tmp_path, "edge", "nats://127.0.0.1:1", credentials_file="/not/there"))
+    assert caught.value.problems == [
+        "role = 'edge': needs nats-py, which is not installed: pip install 'market-data-collector[hosts]'",
+        "nats.credentials_file: /not/there cannot be read: No such file or directory",
+    ]
+    require_usable(Config(data_dir=tmp_path))
