@@ -6,6 +6,7 @@ import msgspec
 
 from collector.domain.names import gap_id
 from collector.domain.records import Gap, StreamKey
+from collector.domain.steps_back import MOST_US, has_passed
 
 STRETCH_SECS: Final = 60
 """Trouble of one kind that returns within this time belongs to the same stretch."""
@@ -23,7 +24,9 @@ class RowAllowance(msgspec.Struct, array_like=True):
     def grants(self, now_us: int) -> bool:
         """Whether a gap found now gets a row of its own; if so, it uses up one of the allowance."""
         regained = max(0, now_us - self.last_us) / 1e6 * SINGLE_ROWS / STRETCH_SECS
-        self.used, self.last_us = max(0.0, self.used - regained), now_us
+        self.used = max(0.0, self.used - regained)
+        # A small step back gives nothing twice.
+        self.last_us = now_us if now_us < self.last_us - MOST_US else max(now_us, self.last_us)
         if self.used > SINGLE_ROWS - 1:
             return False
         self.used += 1
@@ -50,7 +53,7 @@ class GapStretch(msgspec.Struct, array_like=True):
 
     def is_over(self, now_us: int) -> bool:
         """Whether nothing has joined it for STRETCH_SECS. A clock set back ends it too, so that its end is not put off."""
-        return not 0 <= now_us - self.last_us <= STRETCH_SECS * 1_000_000
+        return has_passed(STRETCH_SECS * 1_000_000 + 1, self.last_us, now_us)
 
     def extend(self, now_us: int) -> None:
         """Count one more gap of this stretch."""

@@ -11,6 +11,7 @@ from collector.domain.gap_stretches import STRETCH_SECS
 from collector.domain.names import gap_id
 from collector.domain.records import Gap, StreamKey
 from collector.domain.silence import LEFT
+from collector.domain.steps_back import has_passed
 
 STRETCH_HOLES: Final = 512
 STRETCH_LONGEST_SECS: Final = 900
@@ -118,7 +119,7 @@ class Hole(msgspec.Struct, array_like=True):
 
     def is_quiet(self, now_us: int) -> bool:
         """Whether no hole has joined for STRETCH_SECS; a clock that was set back ends the stretch too."""
-        return not 0 <= now_us - self.until_us <= STRETCH_SECS * 1_000_000
+        return has_passed(STRETCH_SECS * 1_000_000 + 1, self.until_us, now_us)
 
     def is_over(self, now_us: int) -> bool:
         """Whether the stretch is to be closed."""

@@ -13,6 +13,7 @@ from typing import Final
 
 from collector.domain.gap_stretches import RowAllowance
 from collector.domain.sequence.hole import DueRow, Hole
+from collector.domain.steps_back import has_passed
 
 REORDER_SECS: Final = 2.0
 """Reorder window: a message at most this late is only counted as late; one that comes later repairs a gap."""
@@ -160,4 +161,4 @@ def _change(series: int, hole: Hole) -> DueRow:
 
 def _has_waited(since_us: int, now_us: int) -> bool:
     # If the clock was set back it is due at once, so that it is not put off.
-    return not 0 <= now_us - since_us < REORDER_SECS * 1_000_000
+    return has_passed(round(REORDER_SECS * 1_000_000), since_us, now_us)

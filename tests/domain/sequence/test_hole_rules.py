@@ -7,6 +7,7 @@ from collector.domain.gap_stretches import SINGLE_ROWS, STRETCH_SECS, RowAllowan
 from collector.domain.records import StreamKey
 from collector.domain.sequence.hole import REFUSED, STRETCH_HOLES, STRETCH_LONGEST_SECS, DueRow, Hole
 from collector.domain.sequence.hole_rules import MAX_HOLES, REORDER_SECS, Finder, forget, settle
+from collector.domain.steps_back import MOST_US
 
 KEY = StreamKey("binance", "BTCUSDT", "trade")
 SEC_US = 1_000_000
@@ -28,8 +29,9 @@ def test_a_hole_is_a_gap_once_the_reorder_window_is_over() -> None:
     assert settle(holes, RowAllowance(), 0, LATER_US, all_due=True) == []
 
 
-def test_a_clock_set_back_makes_a_hole_due_at_once() -> None:
-    assert len(settle([hole(5, 9)], RowAllowance(), 0, 99, all_due=False)) == 1
+def test_a_clock_set_back_far_makes_a_hole_due_at_once() -> None:
+    assert settle([hole(5, 9)], RowAllowance(), 0, 99, all_due=False) == []
+    assert len(settle([hole(5, 9)], RowAllowance(), 0, 99 - MOST_US, all_due=False)) == 1
 
 
 def test_a_hole_that_fills_in_time_leaves_no_row() -> None:
@@ -160,7 +162,9 @@ def test_a_clock_set_back_does_not_delay_the_row_of_a_late_message() -> None:
     holes = [hole(5, 9)]
     statuses(holes)
     holes[0].fill(5, 5, 10**9)
-    assert [found.status for found in settle(holes, RowAllowance(), 0, 10**9 - 1, all_due=False)] == ["partly_repaired"]
+    assert [found.status for found in settle(holes, RowAllowance(), 0, 10**9 - 1 - MOST_US, all_due=False)] == [
+        "partly_repaired"
+    ]
 
 
 def test_a_hole_that_keeps_filling_is_forgotten_like_any_other() -> None:

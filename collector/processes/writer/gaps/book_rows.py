@@ -10,6 +10,7 @@ from collector.domain.repair_protocol import BOOK
 from collector.domain.sequence.book_unknown import BookUnknown
 from collector.domain.sequence.hole import REFUSED
 from collector.domain.silence import LEFT
+from collector.domain.steps_back import has_passed
 from collector.processes.writer.gaps.feed_table import FeedTable
 from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.streams import StreamState, StreamTable
@@ -59,7 +60,7 @@ class BookRows:
     def lacking(self, stream: StreamState, at_us: int) -> None:
         """Request a fresh book for a stream that cannot be verified without one, again and again until one has come."""
         # A clock that was set back does not put it off.
-        if not 0 <= at_us - self._asked_us.get(stream.stream_id, -ASK_AGAIN_US) < ASK_AGAIN_US:
+        if has_passed(ASK_AGAIN_US, self._asked_us.get(stream.stream_id, -ASK_AGAIN_US), at_us):
             self._asked_us[stream.stream_id] = at_us
             self._requests.request_book(stream, at_us, at_us)
 
@@ -88,12 +89,15 @@ class BookRows:
     def look(self, feed: str, now_us: int) -> None:
         """Write a row for each stretch of the feed that has lasted for a while."""
         for stream in [stream for stream in self._unknown.values() if stream.feed == feed]:
-            self._report(stream, now_us, LASTS_US)
+            unknown = stream.dedup.progress.book_unknown
+            # A clock that was set back does not put it off.
+            if unknown is not None and has_passed(LASTS_US, unknown.since_us, now_us):
+                self._report(stream, now_us)
 
     def update(self, now_us: int) -> None:
         """Write a row for each stretch that has none."""
         for stream in self._unknown.values():
-            self._report(stream, now_us, 0)
+            self._report(stream, now_us)
 
     def drop(self, stream: StreamState, until_us: int) -> None:
         """End the stretch of a stream that is not recorded any more."""
@@ -103,12 +107,9 @@ class BookRows:
             if unknown.since_us:
                 self._end(stream, unknown, (until_us, None))
 
-    def _report(self, stream: StreamState, now_us: int, lasts_us: int) -> None:
+    def _report(self, stream: StreamState, now_us: int) -> None:
         unknown = stream.dedup.progress.book_unknown
-        if unknown is None or not unknown.since_us or unknown.has_row:
-            return
-        # A clock that was set back does not put it off.
-        if not 0 <= now_us - unknown.since_us < lasts_us:
+        if unknown is not None and unknown.since_us and not unknown.has_row:
             self._feeds.rows.add(stream.key, unknown.lasting(stream.key, now_us))
 
     def _reached(self, stream: StreamState, unknown: BookUnknown, book: tuple[int, int | None]) -> None:
