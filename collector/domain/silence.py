@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from collector.domain.coverage import Coverage
 from collector.domain.names import gap_id
 from collector.domain.records import Gap, StreamKey
 
@@ -118,6 +119,8 @@ class StreamActivity(msgspec.Struct, array_like=True):
     carried_since_us: int = 0
     """When a connection carried it again after a time without any; 0 if unknown. A stream may join a plan that has long been
     connected."""
+    coverage: Coverage | None = None
+    """Which sources carry it, if several hosts may record its feed."""
 
     def go_offline(self, at_us: int, cause: str) -> None:
         """Note that no connection carries the stream any more. If it was offline already, the earlier time stays."""
