@@ -1,7 +1,7 @@
 """How far back a connection may still deliver messages that another one has brought.
 
 If only the recent ids can show a copy, they must reach as far back as one connection lags behind another. While two
-connections deliver a stream (redundant lines, a renewal, a second try) that is `overlap_us`: from when a connection
+connections deliver a stream (several sources, redundant lines, a renewal, a second try) that is `overlap_us`: from when a connection
 opens, or delivers its first message, until that long after the last change from one to the other. Otherwise it is
 `SUCCESSOR_LAG_SECS`: the next connection may be that far behind its predecessor.
 """
@@ -17,7 +17,7 @@ SUCCESSOR_LAG_SECS: Final = 10.0
 def overlaps(progress: StreamProgress, overlap_us: int, now_us: int) -> bool:
     """Whether two connections may deliver the stream."""
     # Restored messages may be older than `joined_us`: when connections joined at that time is unknown.
-    return now_us - progress.joined_us <= overlap_us
+    return progress.is_shared or now_us - progress.joined_us <= overlap_us
 
 
 def lag_us(progress: StreamProgress, overlap_us: int, now_us: int) -> int:

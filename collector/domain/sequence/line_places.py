@@ -9,7 +9,7 @@ A line's place is unknown until its first message, and while two of its connecti
 them may be ahead, so what the line skipped meanwhile is not counted.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 
 import msgspec
 
@@ -126,6 +126,11 @@ class LinePlaces(msgspec.Struct, array_like=True):
             place.reached, place.passed = last_id, None
         self.merged += count
         return True
+
+    def without(self, lines: Container[int]) -> "LinePlaces":
+        """The places of the other lines."""
+        kept = {number: place for number, place in self.places.items() if number not in lines}
+        return LinePlaces(kept, self.merged) if kept else LinePlaces()
 
     def restarted(self) -> "LinePlaces":
         """The places in a new series: each line is there from its first message on."""

@@ -54,6 +54,8 @@ class StreamProgress(msgspec.Struct, array_like=True):
     """When the newest whole books of the series were received, and up to which id they go; 0 where they have none."""
     book_unknown: BookUnknown | None = None
     """Set while updates have no book to apply them to."""
+    is_shared: bool = False
+    """Whether several sources subscribe it, so that one may lag behind another at any time."""
 
 
 decode_progress = msgspec.msgpack.Decoder(StreamProgress).decode
@@ -66,4 +68,5 @@ def next_series(ended: StreamProgress, first: int, last: int, sent_us: int | Non
         ended.series + 1, last, sent_us, received_us, first, allowance=ended.allowance, activity=ended.activity,
         restarted_us=received_us, connection=ended.connection, joined_us=ended.joined_us, ahead_us=ended.ahead_us,
         snapshots=ended.snapshots, lines=ended.lines.restarted(), book_unknown=ended.book_unknown,
+        is_shared=ended.is_shared,
     )  # fmt: skip

@@ -21,6 +21,7 @@ from collector.processes.writer.polled_rows import POLLED_LINE, PolledRows
 from collector.processes.writer.receipt import NUMBER_MASK, Receipt, incarnation_of
 from collector.processes.writer.streams import StreamState, StreamTable
 from collector.storage.journal.format import connection_in_head
+from collector.storage.journal.relayed import feed_of_source
 
 
 class UndecodedSample(NamedTuple):
@@ -46,8 +47,8 @@ class MessageIntake:
         self._counts = counts
         self._backfill = Backfill(streams, ledger)
         self._polled = PolledRows(streams, ledger.first_message)
-        self._beside: dict[int, list[int]] = {}
-        """Per connection, the other open connections with the same streams."""
+        self._beside: dict[tuple[int, int], list[int]] = {}
+        """Per connection, the other open connections with the same streams; if there are several sources, per stream, too."""
 
     def begin(self, batch: CommitBatch, next_row: int) -> None:
         """Take into this batch from now on; its first message gets row `next_row`."""
@@ -127,7 +128,7 @@ class MessageIntake:
         """Take a frame that cannot be decoded, and count it in the ledger."""
         identity, received_us = receipt.identity, receipt.received_us
         key = StreamKey(identity.exchange, UNKNOWN, UNDECODED)
-        stream = self._streams.get(key) or self._streams.add(key, identity.feed, IdRule.NONE)
+        stream = self._streams.get(key) or self._streams.add(key, feed_of_source(identity.feed), IdRule.NONE)
         if self._is_echo(stream, receipt, frame, _whole):
             self._copy(stream, frame, received_us)
             return
@@ -195,7 +196,7 @@ class MessageIntake:
         self, stream: StreamState, receipt: Receipt, message_id: int, sent_us: int | None, digest: int
     ) -> Verdict:
         received_us, connection = receipt.received_us, receipt.connection
-        alone = self._ledger.connections.is_alone(receipt.identity.feed, connection & NUMBER_MASK)
+        alone = self._ledger.connections.is_alone(receipt.identity.feed, connection & NUMBER_MASK, stream)
         verdict = stream.dedup.judge_snapshot(message_id, sent_us, received_us, digest, connection, alone=alone)
         self._ledger.books.came(stream, received_us, message_id)
         return verdict
@@ -203,9 +204,10 @@ class MessageIntake:
     def _begin_stream(self, receipt: Receipt, adapter: Adapter, envelope: Envelope) -> StreamState:
         """Add the stream of its first message, and request a book unless that is one."""
         key, message_id, first_id, _, _, is_snapshot = envelope
-        stream = self._streams.add(key, receipt.identity.feed, adapter.id_rules[key.data_type])
+        source = receipt.identity.feed
+        stream = self._streams.add(key, feed_of_source(source), adapter.id_rules[key.data_type])
         self._ledger.first_message(stream, receipt.received_us)
-        self._ledger.connections.begin_lines(stream, receipt.connection & NUMBER_MASK)
+        self._ledger.connections.begin_lines(source, stream, receipt.connection & NUMBER_MASK)
         if message_id is not None and not is_snapshot:
             from_id = message_id if first_id is None else first_id
             self._ledger.books.needed(stream, from_id, receipt.received_us, "restart")
@@ -246,11 +248,11 @@ class MessageIntake:
     ) -> bool:
         """Whether another connection brought the same content; it is only looked at while two may bring the stream."""
         connection = receipt.connection
-        beside = self._beside.get(connection)
+        place = connection, stream.stream_id if stream.dedup.progress.is_shared else 0
+        beside = self._beside.get(place)
         if beside is None:
-            incarnation = connection & ~NUMBER_MASK
-            numbers = self._ledger.connections.beside(receipt.identity.feed, connection & NUMBER_MASK)
-            beside = self._beside[connection] = [incarnation | connection_in_head(number) for number in numbers]
+            beside = self._ledger.connections.beside(receipt.identity.feed, connection & NUMBER_MASK, stream)
+            self._beside[place] = beside
         if not beside and not stream.dedup.progress.echoes:
             return False
         return stream.dedup.is_echo(content(payload), receipt.received_us, connection, beside)

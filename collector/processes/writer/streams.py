@@ -2,13 +2,14 @@
 
 import zlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
 from collector.domain.counts import StreamCounts
+from collector.domain.coverage import Coverage
 from collector.domain.errors import DamagedError
 from collector.domain.records import BACKFILLED_LINE, IdRule, StreamKey
 from collector.domain.sequence.dedup import DuplicateFilter
@@ -137,10 +138,15 @@ class StreamState:
         self._note_redundant()
         return changed
 
-    def forget_lines(self) -> None:
-        """Note that another incarnation of its ingest begins: what its start costs is not counted."""
-        self.dedup.progress.lines = LinePlaces()
+    def forget_lines(self, lines: Container[int] | None = None) -> None:
+        """Note that another incarnation of its ingest begins, with all lines or these: what its start costs is not counted."""
+        self.dedup.progress.lines = LinePlaces() if lines is None else self.dedup.progress.lines.without(lines)
         self._note_redundant()
+
+    def share(self, coverage: Coverage | None) -> None:
+        """Note which sources carry it."""
+        self.dedup.progress.activity.coverage = coverage
+        self.dedup.progress.is_shared = coverage is not None and coverage.is_shared
 
     def note_first(self, lines: Iterable[int]) -> None:
         """Count messages of a commit by the lines that brought them."""

@@ -108,6 +108,11 @@ def source_name(feed: str, edge: str) -> str:
     return f"{feed}@{edge}"
 
 
+def is_source(name: str) -> bool:
+    """Whether this is the name of a feed on an edge."""
+    return "@" in name
+
+
 def feed_of_source(source: str) -> str:
     """The feed of a source, or the feed itself if it is not one of an edge."""
     return source.partition("@")[0]

@@ -50,3 +50,11 @@ class FeedState(msgspec.Struct):
     """Every stream that the feed subscribes and that has had no message yet."""
     connections: dict[int, ConnectionMemory] = {}
     """By its number in the heads of records; 0 for all records that name none."""
+    heard_us: int = 0
+    """Of a feed on one of several hosts: the newest time read of any of them when this one was last read."""
+    is_gone: bool = False
+    """Of such a feed: whether nothing came of it for long while others went on. Then it carries nothing."""
+    first_line: int = -1
+    """Of such a feed: the first of its lines; -1 before its first connection."""
+    is_refusing: bool = False
+    """Of such a feed: whether its ingest refuses frames."""

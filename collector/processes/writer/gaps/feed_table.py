@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Iterator
 
+from collector.domain.gap_stretches import GapStretch
 from collector.domain.records import Gap, StreamKey
 from collector.exchanges.adapter import Adapter
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.pending_gap_rows import PendingGapRows
 from collector.processes.writer.gaps.plans import Plans
+from collector.processes.writer.gaps.sources import Sources
 from collector.processes.writer.gaps.stream_ownership import Member, StreamOwnership
 from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.format import FeedIdentity
+from collector.storage.journal.relayed import feed_of_source
 
 
 class FeedTable:
@@ -25,27 +28,38 @@ class FeedTable:
         self.states = states
         self.rows = rows
         self.plans = Plans(streams, adapter_of)
+        self.sources = Sources(states, streams.overlap_secs)
         self.ownership = StreamOwnership(streams, states, self.state)
 
     def state(self, feed: str) -> FeedState:
-        """The state of a feed; it is part of the next commit."""
+        """The state of a feed or source; it is part of the next commit."""
         self.rows.batch.feeds.add(feed)
         known = self.states.get(feed)
         if known is None:
             known = self.states[feed] = FeedState()
+            self.sources.add(feed)
         return known
 
     def members(self, identity: FeedIdentity, plan: int) -> Iterator[Member]:
         """The streams of one plan."""
-        return self.ownership.members(identity.feed, self.plans.keys_of(identity, plan))
+        return self.ownership.members(feed_of_source(identity.feed), self.plans.keys_of(identity, plan))
 
     def all_members(self, identity: FeedIdentity) -> Iterator[Member]:
         """Every stream the feed subscribes."""
-        return self.ownership.members(identity.feed, self.plans.keys(identity))
+        return self.ownership.members(feed_of_source(identity.feed), self.plans.keys(identity))
+
+    def connected(self, identity: FeedIdentity) -> set[StreamKey]:
+        """The streams of the plans that have an open connection."""
+        since = self.state(identity.feed).links.since
+        return {key for plan in since for key in self.plans.keys_of(identity, plan)}
 
     def add_gap(self, feed: str, place: StreamKey, gap: Gap, at_us: int) -> None:
-        """Add a gap with a row of its own, or count it in a row that many gaps share."""
-        self.rows.add_or_count(self.state(feed).stretches, place, gap, at_us)
+        """Add a gap with a row of its own, or count it in a row that many gaps share. Sources of a feed share rows."""
+        self.rows.add_or_count(self.state(feed_of_source(feed)).stretches, place, gap, at_us)
+
+    def count(self, feed: str, trouble: GapStretch) -> None:
+        """Count a message in the row of its stretch, one row for a run of such messages. Sources of a feed share rows."""
+        self.rows.count(self.state(feed_of_source(feed)).stretches, trouble)
 
     def mark_suspect(self, member: Member, cause: str) -> None:
         """Make this the cause of a hole before the stream's next message, if there is one."""

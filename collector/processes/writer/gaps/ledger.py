@@ -10,6 +10,7 @@ from collections.abc import Callable
 from collector.domain.gap_stretches import GapStretch, event_gap
 from collector.domain.records import UNKNOWN, StreamKey
 from collector.domain.repair_protocol import is_rest_journal
+from collector.domain.steps_back import has_passed
 from collector.exchanges.adapter import Adapter
 from collector.processes.writer.batch import CommitBatch, Counts
 from collector.processes.writer.feed_state_version_1 import carry_over
@@ -23,12 +24,14 @@ from collector.processes.writer.gaps.pending_gap_rows import PendingGapRows
 from collector.processes.writer.gaps.refusal_rows import RefusalRows
 from collector.processes.writer.gaps.sequence_gap_rows import SequenceGapRows
 from collector.processes.writer.gaps.silence_watch import SilenceWatch
+from collector.processes.writer.gaps.source_rows import SourceRows
 from collector.processes.writer.gaps.stream_ownership import Handover
 from collector.processes.writer.gaps.ticket_rows import TicketRows
 from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.streams import StreamState, StreamTable
 from collector.storage.journal.format import FeedIdentity, JournalHeader, Record, RecordKind, event_of
 from collector.storage.journal.journal_file import Damage
+from collector.storage.journal.relayed import feed_of_source, is_source
 
 
 class GapLedger:
@@ -48,10 +51,11 @@ class GapLedger:
         self._feeds = FeedTable(streams, feeds, adapter_of, self._rows)
         self.connections = OpenConnections(self._feeds)
         self.books = BookRows(streams, self._feeds, requests)
-        self.holes = SequenceGapRows(streams, self._rows, requests, self.books)
-        self._outages = OutageRows(self._feeds, self.books)
-        self._silence = SilenceWatch(self._rows)
+        self.holes = SequenceGapRows(streams, self._feeds, self._rows, requests, self.books)
         self._refusals = RefusalRows(self._feeds, streams, self.books, counts)
+        self._outages = OutageRows(self._feeds, self.connections, self._refusals, self.books)
+        self._sources = SourceRows(self._feeds, self._outages, self._refusals)
+        self._silence = SilenceWatch(self._rows)
         self._damage = DamageRows(self._feeds)
         self.tickets = TicketRows(self._feeds, self.books, counts)
         self._first_message_limit_us = streams.first_message_limit_secs * 1e6
@@ -72,6 +76,9 @@ class GapLedger:
             return
         known, self._identities[identity.feed] = self._identities.get(identity.feed), identity
         is_same = header.writer_id == state.links.writer_id
+        if is_source(identity.feed):
+            self._open_source(header, state, is_other=known != identity)
+            return
         missing = state.trail.follow(
             header.number,
             same_writer=is_same,
@@ -93,10 +100,28 @@ class GapLedger:
         state.connections = {}
         state.refusing_since_us = None
 
+    def _open_source(self, header: JournalHeader, state: FeedState, *, is_other: bool) -> None:
+        """Go on with a file of a source. That none is missing is the relay's to prove."""
+        identity, links = header.identity, state.links
+        is_same = header.writer_id == links.writer_id
+        if state.is_gone and is_same:
+            self._sources.returned(identity)
+        if not is_same or (identity.shares and is_other):
+            feed, begun_us = feed_of_source(identity.feed), header.created_ns // 1_000
+            for handover in self._sources.begin(identity, goes_on=is_same):
+                self._take_over(feed, handover, begun_us)
+        if not is_same:
+            links.begin(header.writer_id)
+            state.connections, state.is_gone, state.is_refusing = {}, False, False
+            self._feeds.state(feed_of_source(identity.feed)).links.begin("")
+
     def record_received(self, feed: str, received_us: int) -> None:
         """Check for silence, finished stretches and due rows after a record of the feed, received at `received_us`."""
         state = self._feeds.state(feed)
         state.links.newest_us = received_us
+        if is_source(feed):
+            self._source_received(feed, state, received_us)
+            return
         if not 0 <= received_us - state.looked_us < LOOK_US:
             if received_us > state.looked_us:  # else the clock was set back
                 self.holes.grow_older(feed)
@@ -105,6 +130,24 @@ class GapLedger:
             self._check_silence(feed, state, received_us)
             self.books.look(feed, received_us)
         self.holes.record_received(feed, received_us)
+
+    def _source_received(self, source: str, state: FeedState, received_us: int) -> None:
+        """As `record_received`, for a source: what all sources bring is judged when all have come so far."""
+        feed, sources = feed_of_source(source), self._feeds.sources
+        state.heard_us = sources.newest_us(feed)
+        if not 0 <= received_us - state.looked_us < LOOK_US:
+            state.looked_us = received_us
+            judged_us, common = sources.judged_us(source, received_us), self._feeds.state(feed)
+            if has_passed(LOOK_US, common.looked_us, judged_us):
+                if judged_us > common.looked_us:
+                    self.holes.grow_older(feed)
+                common.looked_us = judged_us
+                self._rows.end_stretches(common.stretches, judged_us)
+            self._sources.gone(feed, judged_us)
+            if not sources.is_behind(source, received_us):
+                self._check_silence(source, state, judged_us)
+            self.books.look(feed, judged_us)
+        self.holes.record_received(source, received_us)
 
     def quiet_us(self, feed: str) -> tuple[int, int]:
         """From which receive time to before which `record_received` only notes the time, as long as no hole is found."""
@@ -134,6 +177,8 @@ class GapLedger:
                 self._refusals.begun(identity, info)
             case RecordKind.RESUMED:
                 self._refusals.over(identity, at_us, info)
+                if is_source(identity.feed):
+                    self._outages.accepted(identity, at_us)
                 self.tickets.begin_anew(identity.feed)
 
     def update(self, now_us: int) -> None:
@@ -181,7 +226,8 @@ class GapLedger:
 
     def undecodable(self, identity: FeedIdentity, at_us: int) -> None:
         """Count an undecodable frame."""
-        self._feeds.state(identity.feed).undecodable_us = at_us
+        for name in {identity.feed, feed_of_source(identity.feed)}:
+            self._feeds.state(name).undecodable_us = at_us
         self._count(identity.feed, StreamKey(identity.exchange, UNKNOWN, UNKNOWN), "undecodable", "parse", at_us)
 
     def conflict(self, stream: StreamState, at_us: int) -> None:
@@ -264,4 +310,4 @@ class GapLedger:
     ) -> None:  # fmt: skip
         """Count a message in the row of its stretch, one row for a run of such messages."""
         trouble = GapStretch(place, kind, cause, at_us, at_us, 1, expected_id, actual_id)
-        self._rows.count(self._feeds.state(feed).stretches, trouble)
+        self._feeds.count(feed, trouble)

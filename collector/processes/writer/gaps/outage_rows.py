@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from collector.domain.coverage import EVER, Coverage, Stretch
 from collector.domain.gap_stretches import event_gap
 from collector.domain.silence import LEFT, Outage
 from collector.processes.writer.gaps.book_rows import BookRows
 from collector.processes.writer.gaps.feed_table import FeedTable
+from collector.processes.writer.gaps.open_connections import OpenConnections
+from collector.processes.writer.gaps.refusal_rows import RefusalRows
 from collector.processes.writer.gaps.stream_ownership import Member
 from collector.storage.journal.format import FeedIdentity, JournalHeader, connection_in_head
+from collector.storage.journal.relayed import LINES_OF_SLOT, is_source
 
 SILENT: Final = "silent"
 """`reason` of a connection that was closed because it showed no sign of life."""
@@ -20,8 +24,10 @@ RENEWED: Final = "renewed"
 class OutageRows:
     """Follows the connections of every feed as they open and end."""
 
-    def __init__(self, feeds: FeedTable, books: BookRows) -> None:
+    def __init__(self, feeds: FeedTable, connections: OpenConnections, refusals: RefusalRows, books: BookRows) -> None:
         self._feeds = feeds
+        self._connections = connections
+        self._refusals = refusals
         self._books = books
 
     def connected(
@@ -33,17 +39,38 @@ class OutageRows:
         """
         self._end_what_the_dead_left(identity)
         plan = int(info["plan"])
-        self._feeds.state(identity.feed).links.connect(int(info["connection"]), plan, at_us, line, incarnation)
+        state = self._feeds.state(identity.feed)
+        state.links.connect(int(info["connection"]), plan, at_us, line, incarnation)
+        state.first_line = line - line % LINES_OF_SLOT
         self._begin_line(identity, plan, line)
         self._join(identity, plan, at_us)
         for member in self._feeds.members(identity, plan):
-            outage = member.activity.come_online(at_us)
-            if outage is not None:
-                self._feeds.mark_suspect(member, outage.cause)
-                if outage.cause != LEFT:
-                    self._add_row(identity, member, outage, outage.until_us)
-                if member.stream is not None:
-                    self._books.lost(member.stream, at_us, outage.cause)
+            self.carried(identity, member, at_us)
+
+    def carried(self, identity: FeedIdentity, member: Member, at_us: int) -> None:
+        """Note that the feed, or a source of it, carries a stream from then on; that ends its outage."""
+        if is_source(identity.feed):
+            if self._feeds.state(identity.feed).is_refusing:
+                return
+            coverage_of(member).begin(identity.feed, at_us)
+            self._refusals.covered(identity.feed, member, at_us)
+        outage = member.activity.come_online(at_us)
+        # A source that is read late may have carried it all the time.
+        if outage is not None and (outage.until_us > outage.since_us or not is_source(identity.feed)):
+            self._feeds.mark_suspect(member, outage.cause)
+            if outage.cause != LEFT:
+                self._add_row(identity.feed, member, outage, outage.until_us)
+            if member.stream is not None:
+                self._books.lost(member.stream, at_us, outage.cause)
+
+    def accepted(self, identity: FeedIdentity, at_us: int) -> None:
+        """Note that a source takes the frames of its connections again, which it refused."""
+        connected = self._feeds.connected(identity)
+        for member in self._feeds.all_members(identity):
+            if member.key in connected:
+                self.carried(identity, member, at_us)
+            elif not coverage_of(member).others(identity.feed):
+                member.activity.go_offline(at_us, "disconnect")
 
     def disconnected(self, identity: FeedIdentity, line: int, at_us: int, info: Mapping[str, Any]) -> None:
         """Note that a connection has ended; it may have been dead for some time before."""
@@ -56,11 +83,29 @@ class OutageRows:
         self._begin_line(identity, plan, line)
         if info.get("reason") == RENEWED and line not in links.lines_of(plan):
             self._forget_line(identity, plan, line)
-        for since_us, until_us in ended.dead_stretches:
-            for member in self._feeds.members(identity, plan):
-                self._add_row(identity, member, Outage(since_us, until_us, cause), at_us)
+        dead = ended.dead_stretches
         if ended.stood_since_us is not None:
-            self._leave(identity, plan, ended.stood_since_us, ended.alive_us, cause)
+            dead = [*dead, (ended.alive_us, EVER)]
+        for member in self._feeds.members(identity, plan) if dead else ():
+            self.missed(identity.feed, member, dead, cause, at_us, ended.stood_since_us)
+
+    def missed(
+        self, feed: str, member: Member, dead: list[Stretch], cause: str, at_us: int, stood_since_us: int | None = None
+    ) -> None:
+        """Note that the feed, or a source of it, did not carry a stream in these stretches; the last may last.
+
+        What other sources covered is no outage. Before a stretch that lasts it had stood since `stood_since_us`.
+        """
+        coverage = member.activity.coverage
+        for since_us, until_us in dead if coverage is None else coverage.end(feed, dead):
+            if until_us < EVER:
+                self._add_row(feed, member, Outage(since_us, until_us, cause), at_us)
+                continue
+            if stood_since_us is not None:
+                member.activity.add_quiet_time(stood_since_us, since_us)
+            member.activity.go_offline(since_us, cause)
+        if member.stream is not None and (coverage is not None or dead[-1][1] == EVER):
+            self._feeds.rows.touch(member.stream)
 
     def incarnation_ended(self, header: JournalHeader) -> None:
         """Note that an incarnation writes nothing more. If another one goes on beside it, what it left open ends.
@@ -78,7 +123,7 @@ class OutageRows:
         links = state.links
         for connection, lived_until_us in links.left_by_the_dead().items():
             state.connections.pop(connection_in_head(connection), None)
-            info = {"connection": connection, "cause": "restart"}
+            info = {"connection": connection, "cause": cause_of_end(identity.feed)}
             self.disconnected(identity, links.lines.get(connection, 0), lived_until_us, info)
         links.dead = {}
 
@@ -96,21 +141,13 @@ class OutageRows:
         last_message_us = (stream.last_message_us for stream in self._feeds.plans.streams_of(identity, plan))
         return min(max(last_message_us, default=at_us), at_us)
 
-    def _add_row(self, identity: FeedIdentity, member: Member, outage: Outage, at_us: int) -> None:
+    def _add_row(self, feed: str, member: Member, outage: Outage, at_us: int) -> None:
         key, stream, activity = member
         # A stream without any message has no id that could prove continuity.
         is_proven = stream is not None and stream.proves_continuity
         if not is_proven and activity.silent_since_us is None:
             gap = event_gap(key, "silence", outage.cause, outage.since_us, outage.until_us)
-            self._feeds.add_gap(identity.feed, key, gap, at_us)
-
-    def _leave(self, identity: FeedIdentity, plan: int, stood_since_us: int, at_us: int, cause: str) -> None:
-        """Take the plan's streams offline, because no connection carries them any more."""
-        for _, stream, activity in self._feeds.members(identity, plan):
-            activity.add_quiet_time(stood_since_us, at_us)
-            activity.go_offline(at_us, cause)
-            if stream is not None:
-                self._feeds.rows.touch(stream)
+            self._feeds.add_gap(feed, key, gap, at_us)
 
     def _join(self, identity: FeedIdentity, plan: int, at_us: int) -> None:
         for stream in self._feeds.plans.streams_of(identity, plan):
@@ -127,5 +164,19 @@ class OutageRows:
         links = self._feeds.state(identity.feed).links
         alone, standing = links.is_alone(plan, line), links.lines_of(plan)
         for stream in self._feeds.plans.streams_of(identity, plan):
-            if stream.begin_line(line, standing, alone=alone):
+            elsewhere = self._connections.lines_elsewhere(identity.feed, stream)
+            if stream.begin_line(line, standing | elsewhere, alone=alone):
                 self._feeds.rows.touch(stream)
+
+
+def cause_of_end(feed: str) -> str:
+    """Why a stream is offline that ingest brought, on this host or on an edge, which ended without a word."""
+    return "edge" if is_source(feed) else "restart"
+
+
+def coverage_of(member: Member) -> Coverage:
+    """Which sources carry a stream, as far as is known."""
+    coverage = member.activity.coverage
+    if coverage is None:
+        coverage = member.activity.coverage = Coverage()
+    return coverage

@@ -6,6 +6,7 @@ from collector.domain.records import StreamKey
 from collector.exchanges.adapter import Adapter, Subscription
 from collector.processes.writer.streams import StreamState, StreamTable
 from collector.storage.journal.format import FeedIdentity
+from collector.storage.journal.relayed import feed_of_source
 
 
 class Plans:
@@ -16,6 +17,7 @@ class Plans:
         self._adapter_of = adapter_of
         self._known: dict[str, tuple[FeedIdentity, dict[int, tuple[StreamKey, ...]]]] = {}
         """Of each feed those of the newest identity asked for."""
+        self._by_key: dict[str, tuple[FeedIdentity, dict[StreamKey, frozenset[int]]]] = {}
 
     def keys(self, identity: FeedIdentity) -> list[StreamKey]:
         """All streams that the feed subscribes."""
@@ -37,9 +39,22 @@ class Plans:
         """All streams of one plan; none for a plan that is not a share of the feed's streams, such as a second try."""
         return self._of(identity).get(plan, ())
 
+    def of_stream(self, feed: str, key: StreamKey) -> frozenset[int] | None:
+        """The plans of a feed or source that carry a stream; None if nothing of it was read yet."""
+        known = self._known.get(feed)
+        if known is None:
+            return None
+        by_key = self._by_key.get(feed)
+        if by_key is None or by_key[0] is not known[0]:
+            found: dict[StreamKey, frozenset[int]] = {}
+            for plan, keys in known[1].items():
+                found.update((one, found.get(one, frozenset()) | {plan}) for one in keys)
+            by_key = self._by_key[feed] = known[0], found
+        return by_key[1].get(key, frozenset())
+
     def recorded(self, feed: str) -> list[StreamState]:
         """The feed's streams that were ever stored; that is all that is known if a journal's head cannot be read."""
-        return [stream for stream in self._streams if stream.feed == feed]
+        return [stream for stream in self._streams if stream.feed == feed_of_source(feed)]
 
     def _spoken(self, keys: Iterable[StreamKey]) -> list[StreamState]:
         return [stream for stream in map(self._streams.get, keys) if stream is not None]

@@ -13,9 +13,11 @@ from collector.domain.sequence.hole_rules import max_requested
 from collector.domain.sequence.reach import has_snapshot
 from collector.processes.writer.gaps.book_rows import BookRows
 from collector.processes.writer.gaps.feed_state import LOOK_US
+from collector.processes.writer.gaps.feed_table import FeedTable
 from collector.processes.writer.gaps.pending_gap_rows import PendingGapRows
 from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.streams import StreamState, StreamTable
+from collector.storage.journal.relayed import feed_of_source
 
 SETTLE_US: Final = 250_000
 """Received time between checks for due rows."""
@@ -26,7 +28,10 @@ _EVER_US: Final = 1 << 62
 class SequenceGapRows:
     """Tracks the streams that have holes, and those with a hole whose row may be due."""
 
-    def __init__(self, streams: StreamTable, rows: PendingGapRows, requests: RepairRequests, books: BookRows) -> None:
+    def __init__(
+        self, streams: StreamTable, feeds: FeedTable, rows: PendingGapRows, requests: RepairRequests, books: BookRows
+    ) -> None:
+        self._feeds = feeds
         self._books = books
         self._streams = streams
         self._rows = rows
@@ -42,10 +47,10 @@ class SequenceGapRows:
         self._watched[stream.stream_id] = self._holed[stream.stream_id] = stream
 
     def record_received(self, feed: str, received_us: int) -> None:
-        """Write due rows, as often as the received time of the feed's records asks for."""
+        """Write due rows, as often as the received time of the records of the feed or source asks for."""
         if self._watched and not 0 <= received_us - self._settled_us.get(feed, 0) < SETTLE_US:
             self._settled_us[feed] = received_us
-            self.settle(received_us, feed=feed)
+            self.settle(received_us, feed=feed_of_source(feed))
 
     def quiet_us(self, feed: str) -> tuple[int, int]:
         """From which receive time to before which `record_received` does nothing, as long as no further stream is watched."""
@@ -65,9 +70,11 @@ class SequenceGapRows:
         While journals wait to be read, `now_us` is the received time of the feed itself; another feed's may be far ahead.
         """
         most = max_requested(len(self._streams))
-        for stream in [stream for stream in self._watched.values() if feed in {None, stream.feed}]:
-            before = stream.dedup.holes.broken_until
-            self._write(stream, stream.dedup.holes.settle(now_us, all_due=all_due, max_requested=most), now_us)
+        names = {feed} if feed is not None else {stream.feed for stream in self._watched.values()}
+        judged_us = {name: now_us if all_due else self._feeds.sources.judged_us(name, now_us) for name in names}
+        for stream in [stream for stream in self._watched.values() if stream.feed in judged_us]:
+            at_us, before = judged_us[stream.feed], stream.dedup.holes.broken_until
+            self._write(stream, stream.dedup.holes.settle(at_us, all_due=all_due, max_requested=most), at_us)
             broken = stream.dedup.holes.broken_until
             # After a hole that ends in a snapshot the book is whole again.
             if broken > before and not has_snapshot(stream.dedup.progress, broken[0] - 1):

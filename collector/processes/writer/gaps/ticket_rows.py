@@ -58,10 +58,9 @@ class TicketRows:
 
     def not_numbered(self, identity: FeedIdentity, connection: int, keys: Collection[StreamKey], at_us: int) -> None:
         """Count messages in a frame that has no number, though the exchange was asked for one: nothing proves their streams."""
-        state = self._feeds.state(identity.feed)
         for key, _, _ in self._unproven(identity, connection):
             if key in keys:
-                self._feeds.rows.count(state.stretches, GapStretch(key, "checksum", "unknown", at_us, at_us, 1))
+                self._feeds.count(identity.feed, GapStretch(key, "checksum", "unknown", at_us, at_us, 1))
 
     def begin_anew(self, feed: str) -> None:
         """Note that frames of the feed were refused: what is missing has its rows."""
@@ -72,7 +71,10 @@ class TicketRows:
         state, memory = self._feeds.state(identity.feed), self._memory(identity, connection)
         self._counts.frame_holes += 1
         cause = "parse" if state.undecodable_us >= memory.ticket_us else "exchange"
-        for key, stream, _ in self._unproven(identity, connection):
+        for member in self._unproven(identity, connection):
+            if not member.is_missed_without(identity.feed, memory.ticket_us, at_us):
+                continue
+            key, stream, _ = member
             series = 0 if stream is None else stream.dedup.progress.series
             gap = event_gap(
                 key, "sequence", cause, memory.ticket_us, at_us,
@@ -93,7 +95,7 @@ class TicketRows:
     def _out_of_order(self, identity: FeedIdentity, expected: int, ticket: int, at_us: int) -> None:
         place = StreamKey(identity.exchange, UNKNOWN, UNKNOWN)
         trouble = GapStretch(place, "out_of_order", "exchange", at_us, at_us, 1, str(expected), str(ticket))
-        self._feeds.rows.count(self._feeds.state(identity.feed).stretches, trouble)
+        self._feeds.count(identity.feed, trouble)
 
     def _unproven(self, identity: FeedIdentity, connection: int) -> list[Member]:
         """The streams of the connection whose ids do not show a loss; those of the feed if its plan is not known.
