@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from collector.domain.redact import printable
-from collector.terminal.tables import counts, number, span
+from collector.terminal.hosts import stores
+from collector.terminal.tables import counts, number, size, span
 
 _LATE: Final = 5
 _ERRORS: Final = 3
@@ -16,7 +17,7 @@ def closing_lines(status: Mapping[str, Any] | None, code: int, data_dir: Path, l
     """How it ended, what was stored, and where that is; `status` is the newest one, None if there was none."""
     lines = [outcome(status, code)]
     if status is not None:
-        lines += [_stored(status), f"Archive: {_archive(status, data_dir)}"]
+        lines += [_stored(status), f"Archive: {_archive(status, data_dir)}"] if stores(status) else [_published(status)]
         lines += _errors(status["events"]) if code else []
     return [printable(line) for line in [*lines, f"Log: {log_path}"]]
 
@@ -34,6 +35,13 @@ def _stored(status: Mapping[str, Any]) -> str:
     streams = status["streams"]
     gaps = sum(stream["gaps"] for stream in streams)
     return f"Stored {number(status['writer']['stored'])} messages of {len(streams)} streams; {number(gaps)} gap rows."
+
+
+def _published(status: Mapping[str, Any]) -> str:
+    frames = sum(feed["frames"] for feed in status["feeds"])
+    lag_bytes = sum(journal["lag_bytes"] for journal in status["journals"])
+    later = f"; {size(lag_bytes)} in the journal wait for the next start" if lag_bytes else "; storage has all of it"
+    return f"Received {number(frames)} frames{later}."
 
 
 def _archive(status: Mapping[str, Any], data_dir: Path) -> str:

@@ -81,7 +81,8 @@ def _waits_for(status: Mapping[str, Any]) -> str:
 
 def _whose(status: Mapping[str, Any]) -> Text:
     host = shown(status["host"], "bold")
-    line = Text.assemble(host, f"  up {span(status['uptime_secs'])}  run ", shown(status["run_id"]))
+    role = "" if status.get("role", "all") == "all" else f" ({status['role']})"
+    line = Text.assemble(host, shown(role), f"  up {span(status['uptime_secs'])}  run ", shown(status["run_id"]))
     if gaps := sum(stream["gaps"] for stream in status["streams"]):
         line.append(f"  {number(gaps)} gap rows", "yellow")
     return line

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from collector.terminal.flow import flow_below, flow_beside, waiting, waiting_in_one_line
 from collector.terminal.heading import About, foot, heading
+from collector.terminal.hosts import hosts, hosts_in_one_line, stores
 from collector.terminal.log_lines import log_lines
 from collector.terminal.processes import processes, processes_in_trouble
 from collector.terminal.speed import Rates
@@ -47,8 +48,8 @@ _DETAILS: Final = (_Detail(14, spaced=True), _Detail(12), _Detail(4, brief=True)
 def whole(status: Mapping[str, Any], now: datetime, console: Console) -> RenderableType:
     """The status from top to bottom, with every stream and the newest log lines, for printing once."""
     above = _above(status, now, console, _Detail(0, spaced=True), About())
-    table = streams_table(status["streams"], now, console, {})
-    return Group(above, table, Text(), *log_lines(status["events"], EVENTS, console.width))
+    table: list[RenderableType] = [streams_table(status["streams"], now, console, {}), Text()] if stores(status) else []
+    return Group(above, *table, *log_lines(status["events"], EVENTS, console.width))
 
 
 def fitted(
@@ -89,18 +90,20 @@ def _two_columns(status: Mapping[str, Any], now: datetime, console: Console) -> 
     grid.add_row(processes(status["processes"]), flow_below(status["flow"], signs, half))
     grid.add_row(Text(), Text())
     grid.add_row(waiting(status, signs), totals(status, now))
-    return [grid]
+    return [*hosts(status), grid]
 
 
 def _one_column(status: Mapping[str, Any], now: datetime, console: Console, detail: _Detail) -> list[RenderableType]:
     signs, narrow = Signs(console), console.width < NARROW
     if detail.short:
         trouble = [processes_in_trouble(status["processes"], narrow=narrow), flow_beside(status["flow"])]
-        return [*trouble, feeds_in_one_line(status["feeds"], now), waiting_in_one_line(status)]
+        return [*hosts_in_one_line(status), *trouble, feeds_in_one_line(status, now), waiting_in_one_line(status)]
     rows = processes(status["processes"], narrow=narrow)
     if detail.brief:
-        return [rows, flow_beside(status["flow"]), waiting_in_one_line(status), totals(status, now, brief=True)]
+        one_line = [*hosts_in_one_line(status), waiting_in_one_line(status)]
+        return [rows, flow_beside(status["flow"]), *one_line, totals(status, now, brief=True)]
     return [
+        *hosts(status, narrow=narrow),
         rows,
         flow_below(status["flow"], signs, console.width),
         waiting(status, signs, narrow=narrow),
@@ -114,6 +117,8 @@ def _below(
     """The streams, then the newest log lines, in `room` lines."""
     events: Sequence[Mapping[str, Any]] = status["events"]
     for_log = min(len(events), max(3, room // _LOG_SHARE), max(0, room - 1))
+    if not stores(status):
+        return [*log_lines(events, room, console.width)]
     gap = int(spaced and for_log > 0)
     streams = streams_in_lines(status["streams"], now, console, rates, room - for_log - gap)
     rest = room - _height(streams, console) - gap

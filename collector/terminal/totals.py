@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from collector.terminal.hosts import between_hosts, receives, stores
 from collector.terminal.tables import age, counts, number, shown, size, span
 
 
@@ -17,14 +18,17 @@ def totals(status: Mapping[str, Any], now: datetime, *, brief: bool = False) -> 
     stopped = {process["name"] for process in status["processes"] if _has_stopped(process)}
     for feed in status["feeds"]:
         has_stopped = f"ingest:{feed['feed']}" in stopped
-        made.add_row(shown(f"feed {feed['feed']}"), Text("stopped") if has_stopped else _feed(feed, now))
-    if not brief:
+        told = _feed(feed, now) if receives(status) else Text.assemble("data ", age(feed["last_data_at"], now))
+        made.add_row(shown(f"feed {feed['feed']}"), Text("stopped") if has_stopped else told)
+    for name, figures in between_hosts(status):
+        made.add_row(shown(name), figures)
+    if not brief and stores(status):
         _add_writer(made, status["writer"], status["segments"])
     if repair["waiting"]:
         waiting, answered = sum(repair["waiting"].values()), sum(repair["answered"].values())
         requests = {"requests waiting": waiting, "answered": answered, "failed tries": repair["failed"]}
         made.add_row("repair", counts(requests))
-    if not brief or archive["failed_uploads"]:
+    if stores(status) and (not brief or archive["failed_uploads"]):
         uploads = counts({"objects uploaded": archive["uploaded_objects"], "failed tries": archive["failed_uploads"]})
         made.add_row("archive", uploads)
     if archive["backlog_segments"]:
@@ -36,12 +40,15 @@ def totals(status: Mapping[str, Any], now: datetime, *, brief: bool = False) -> 
     return made
 
 
-def feeds_in_one_line(feeds: Sequence[Mapping[str, Any]], now: datetime) -> Text:
+def feeds_in_one_line(status: Mapping[str, Any], now: datetime) -> Text:
     """All feeds together; `data` is the age of the newest data of the feed that has waited longest."""
+    feeds: Sequence[Mapping[str, Any]] = status["feeds"]
     opened, lines = (sum(feed[name] for feed in feeds) for name in ("connections_open", "connections"))
     line = Text(f"feeds ({len(feeds)}): ")
-    line.append(f"{opened} of {lines} lines open", "" if opened == lines else "yellow")
-    line.append(f", {number(sum(feed['reconnects'] for feed in feeds))} reconnects, data ")
+    if receives(status):
+        line.append(f"{opened} of {lines} lines open", "" if opened == lines else "yellow")
+        line.append(f", {number(sum(feed['reconnects'] for feed in feeds))} reconnects, ")
+    line.append("data ")
     never = [feed for feed in feeds if feed["last_data_at"] is None]
     oldest = None if never else min((feed["last_data_at"] for feed in feeds), default=None)
     line.append_text(age(oldest, now))
