@@ -44,7 +44,7 @@ ROOMS_OF_PACKAGES = {
     "pyiceberg": {"storage"},
 }
 
-WINGS = ("archiver", "ingest", "repair", "writer")
+WINGS = ("archiver", "ingest", "publish", "repair", "writer")
 
 BELOW_IN_STORAGE = {
     "journal": set(),
@@ -79,6 +79,10 @@ PURE = (
     "processes/ingest/keepalive.py",
     "processes/ingest/line_silence.py",
     "processes/ingest/takeover.py",
+    "processes/publish/rewinding.py",
+    "processes/publish/slicing.py",
+    "processes/publish/storage_place.py",
+    "processes/publish/window.py",
     "processes/repair/retry_policy.py",
     "processes/writer/batching.py",
     "processes/writer/gaps/journal_numbers.py",

@@ -72,6 +72,10 @@ class Bus(Protocol):
         """The longest message that the servers take."""
         ...
 
+    def check(self) -> None:
+        """Raise what makes further attempts to connect useless: a ConfigError."""
+        ...
+
     async def make_stream(self, edge: str, feed: str) -> None:
         """Make the stream of an edge's feed, or give the present one the settings that it should have."""
         ...

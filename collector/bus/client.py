@@ -73,7 +73,7 @@ class NatsBus:
         return DEFAULT_MOST_BYTES if self._link is None else self._link.most_bytes
 
     def check(self) -> None:
-        """Raise what ended the attempts to connect, which only a wrong configuration does. Raises ConfigError."""
+        """See `Bus`."""
         if self._task is not None and self._task.done():
             self._task.result()
 

@@ -13,12 +13,16 @@ class Wakes:
     def __init__(self, context: Context) -> None:
         self._receiver = context.receiver
         self._rung = asyncio.Event()
-        self.notice: Notice | None = None
-        """The newest notice that came."""
+        self._notice: Notice | None = None
 
     def ring(self) -> None:
         """End the present pause, or the next one."""
         self._rung.set()
+
+    def take_notice(self) -> Notice | None:
+        """The newest notice that came since the last call."""
+        notice, self._notice = self._notice, None
+        return notice
 
     async def pause(self, timeout_secs: float) -> bool:
         """Wait until something has come since the last pause, at most `timeout_secs`; whether something has."""
@@ -40,7 +44,7 @@ class Wakes:
             asyncio.get_running_loop().remove_reader(descriptor)
 
     def _hear(self) -> None:
-        self.notice = self._receiver.wait(0) or self.notice
+        self._notice = self._receiver.wait(0) or self._notice
         self._rung.set()
 
 

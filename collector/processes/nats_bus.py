@@ -1,6 +1,7 @@
 """The client of the NATS servers, as a process that sends or takes slices uses it."""
 
 import random
+from collections.abc import Callable
 
 from collector.bus.client import NatsBus
 from collector.bus.link import Options
@@ -9,8 +10,8 @@ from collector.logs.limited import RateLimited
 from collector.processes.context import Context
 
 
-def open_bus(context: Context) -> NatsBus:
-    """A client of the servers of the configuration, which logs when the connection comes and goes."""
+def open_bus(context: Context, on_change: Callable[[], None] = lambda: None) -> NatsBus:
+    """A client of the servers of the configuration, which logs when the connection comes and goes, and calls `on_change`."""
     log, limited = context.log, RateLimited(context.log, context.clock.monotonic)
 
     def tell(is_connected: bool, text: str) -> None:
@@ -18,6 +19,7 @@ def open_bus(context: Context) -> NatsBus:
             log.info("nats_connected", server=text)
         else:
             limited.warning("nats_unreachable", "", reason=text)
+        on_change()
 
     return NatsBus(options_of(context.config), f"{context.config.host_name} {context.role}", random.random, tell)
 

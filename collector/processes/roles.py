@@ -12,7 +12,7 @@ from collector.config import Config
 from collector.exchanges.registry import adapter
 from collector.folders import matching
 from collector.processes.rest_adapters import asked_adapters
-from collector.reports import ArchiverReport, IngestReport, RepairReport, Report, WriterReport
+from collector.reports import ArchiverReport, IngestReport, PublishReport, RepairReport, Report, WriterReport
 from collector.storage.locks import RoleLock
 from collector.storage.regular_files import regular_files
 
@@ -119,6 +119,20 @@ ROLES: tuple[Role, ...] = (
         settings=("feed", "ingest", "journal", "silence", "book", "repair.enabled", "writer.batch_interval_secs"),
         takes_settings_live=True,
         hosts=ALONE_AND_EDGE,
+    ),
+    Role(
+        name="publish",
+        module="collector.processes.publish.process",
+        stage=1,
+        folder="publish",
+        report=PublishReport,
+        inputs=(Input("ingest", "appended", "journal files"),),
+        target="NATS (slices)",
+        per_feed=True,
+        backlog_may_wait=True,
+        settings=("feed.name", "feed.exchange", "edge", "nats", "supervisor.stop_timeout_secs"),
+        nice=2,
+        hosts=frozenset({"edge"}),
     ),
     Role(
         name="repair",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from collector.channel.channel import Notice
-from collector.processes.roles import role_of
+from collector.processes.roles import NO_FEED, feed_of, role_of
 from collector.supervision.child import Child
 
 
@@ -29,6 +29,10 @@ class NoticeWays:
 
 
 def _receivers(sender: str, children: Sequence[Child]) -> list[tuple[str, Child]]:
-    """Where notices of that sender go: their kind, and the child it is forwarded to."""
-    role = role_of(sender).name
-    return [(given.notice, child) for child in children for given in role_of(child.role).inputs if given.sender == role]
+    """Where notices of that sender go: their kind, and the child it is forwarded to.
+
+    What works for one feed hears of that feed alone.
+    """
+    role, feed = role_of(sender).name, feed_of(sender)
+    hearing = [child for child in children if not feed or feed_of(child.role) in {feed, NO_FEED}]
+    return [(given.notice, child) for child in hearing for given in role_of(child.role).inputs if given.sender == role]

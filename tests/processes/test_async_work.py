@@ -42,7 +42,7 @@ def test_a_pause_ends_at_once_for_a_notice_for_the_bell_and_for_a_task(tmp_path:
         asyncio.get_running_loop().call_soon(wake, wakes)
         woken.append(await wakes.pause(DEADLINE_SECS))
         woken.append(await wakes.pause(0.0))
-        assert wakes.notice == (notice if cause == "notice" else None)
+        assert wakes.take_notice() == (notice if cause == "notice" else None)
 
     begun = time.monotonic()
     run_async(context_of(tmp_path, QueueReceiver(queue, 4, bell)), program)

@@ -78,6 +78,8 @@ def test_the_journals_tell_of_an_ingest_whose_lock_file_was_removed(tmp_path: Pa
 ROOT = Path(__file__).resolve().parents[2]
 
 MAY_NAME_ROLES = {
+    "collector/monitoring/hosts_json.py": "keys of /status",
+    "collector/terminal/hosts.py": "keys of /status",
     "collector/monitoring/status_json.py": "keys of /status, which outsiders read",
     "collector/supervision/demo.py": "keys of /status and of the configuration",
     "collector/terminal/closing.py": "keys of /status",

@@ -1,0 +1,64 @@
+"""What follows from how far storage has this edge's journal. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final, NamedTuple
+
+from collector.bus.places import EdgePlace, FilePlace
+from collector.bus.slices import EndedFile
+from collector.storage.journal.position import Position
+
+MOST_ENDED: Final = 8
+"""So many files that ended are named in each slice."""
+
+
+class OwnFile(NamedTuple):
+    """A journal file of this edge."""
+
+    file_id: str
+    number: int
+    size: int
+
+
+def positions(place: EdgePlace, feed: str, files: Iterable[OwnFile]) -> dict[str, Position]:
+    """From where each file is to be published, by file id; those that are not named from their beginning."""
+    known = {file.file_id: file for file in place.files}
+    found: dict[str, Position] = {}
+    for file in files:
+        at = known.get(file.file_id)
+        if at is not None:
+            found[file.file_id] = Position(file.file_id, feed, file.number, at.offset, at.ended)
+        elif file.number < place.done_below:
+            found[file.file_id] = Position(file.file_id, feed, file.number, file.size, ended=True)
+    return found
+
+
+def is_lost(place: EdgePlace, files: Collection[OwnFile]) -> bool:
+    """Whether this edge no longer has all that follows: a file that has not ended is gone, or shorter than storage has it."""
+    sizes = {file.file_id: file.size for file in files}
+    return any(not at.ended and sizes.get(at.file_id, -1) < at.offset for at in place.files)
+
+
+def ended_files(place: EdgePlace) -> list[EndedFile]:
+    """The newest files that storage has to their end, the newest last."""
+    ended = sorted((file for file in place.files if file.ended), key=lambda file: file.number)
+    return [EndedFile(file.file_id, file.number, file.offset) for file in ended[-MOST_ENDED:]]
+
+
+def is_there(place: EdgePlace, at: FilePlace) -> bool:
+    """Whether storage has a file as far as `at` says."""
+    if at.number < place.done_below:
+        return True
+    known = next((file for file in place.files if file.file_id == at.file_id), None)
+    return known is not None and known.offset >= at.offset and known.ended >= at.ended
+
+
+def removable(place: EdgePlace, files: Collection[OwnFile]) -> Mapping[OwnFile, int]:
+    """The files that storage has to their end, each with that end; never the newest, from which numbers go on."""
+    newest = max((file.number for file in files), default=0)
+    ends = {file.file_id: file.offset for file in place.files if file.ended}
+    older = [file for file in files if file.number != newest]
+    return {
+        file: ends.get(file.file_id, file.size)
+        for file in older
+        if file.file_id in ends or file.number < place.done_below
+    }

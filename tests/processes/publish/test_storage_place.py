@@ -1,0 +1,45 @@
+"""What follows from how far storage has an edge's journal."""
+
+from collector.bus.places import EdgePlace, FilePlace
+from collector.bus.slices import EndedFile
+from collector.processes.publish.storage_place import OwnFile, ended_files, is_lost, is_there, positions, removable
+from collector.storage.journal.position import Position
+
+FILES = [OwnFile("a", 1, 100), OwnFile("b", 2, 200), OwnFile("c", 3, 300)]
+PLACE = EdgePlace("ep", (FilePlace("b", 2, 200, ended=True), FilePlace("c", 3, 50, ended=False)), done_below=2)
+
+
+def test_files_are_published_from_where_storage_has_them() -> None:
+    assert positions(PLACE, "x", [*FILES, OwnFile("d", 4, 10)]) == {
+        "a": Position("a", "x", 1, 100, ended=True),
+        "b": Position("b", "x", 2, 200, ended=True),
+        "c": Position("c", "x", 3, 50, ended=False),
+    }
+
+
+def test_what_storage_has_to_its_end_is_removed_but_never_the_newest_file() -> None:
+    assert removable(PLACE, FILES) == {FILES[0]: 100, FILES[1]: 200}
+    assert removable(PLACE, FILES[:2]) == {FILES[0]: 100}
+    assert removable(EdgePlace("ep"), FILES) == {}
+    assert removable(EdgePlace("ep", (FilePlace("a", 1, 90, ended=True),)), FILES) == {FILES[0]: 90}
+
+
+def test_a_file_that_is_gone_or_shorter_than_storage_has_it_is_lost() -> None:
+    assert not is_lost(PLACE, FILES)
+    assert is_lost(PLACE, FILES[:2])
+    assert is_lost(PLACE, [*FILES[:2], OwnFile("c", 3, 49)])
+    assert not is_lost(PLACE, FILES[2:]), "files that storage has to their end may go"
+
+
+def test_storage_is_there_once_it_has_as_much_of_the_file() -> None:
+    assert is_there(PLACE, FilePlace("a", 1, 100, ended=True))
+    assert is_there(PLACE, FilePlace("c", 3, 50, ended=False))
+    assert not is_there(PLACE, FilePlace("c", 3, 51, ended=False))
+    assert not is_there(PLACE, FilePlace("c", 3, 50, ended=True))
+    assert not is_there(PLACE, FilePlace("d", 4, 0, ended=False))
+
+
+def test_a_slice_names_the_newest_files_that_ended() -> None:
+    ended = tuple(FilePlace(str(n), n, n * 10, ended=True) for n in range(20, 0, -1))
+    assert ended_files(EdgePlace("ep", ended))[-1] == EndedFile("20", 20, 200)
+    assert [file.number for file in ended_files(EdgePlace("ep", ended))] == list(range(13, 21))
