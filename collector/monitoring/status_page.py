@@ -10,7 +10,19 @@ from collector.http.response import Response
 from collector.monitoring.reason_help import REASON_HELP
 
 _FOLDER: Final = Path(__file__).with_name("page")
-_SCRIPTS: Final = ("base", "coverage", "flow", "streams", "detail", "events", "processes", "reasons", "windows", "main")
+_SCRIPTS: Final = (
+    "base",
+    "coverage",
+    "flow",
+    "hosts",
+    "streams",
+    "detail",
+    "events",
+    "processes",
+    "reasons",
+    "windows",
+    "main",
+)
 
 
 def status_page() -> Response:

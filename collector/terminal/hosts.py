@@ -7,7 +7,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from collector.terminal.tables import BEHIND_SECS, counts, number, on_one_line, shown, size, span, table
+from collector.terminal.tables import BEHIND_SECS, NOT_KNOWN, counts, number, on_one_line, shown, size, span, table
 
 MOST_HOSTS: Final = 12
 """Hosts that have a row each; those in trouble come first."""
@@ -38,7 +38,10 @@ def hosts(status: Mapping[str, Any], *, narrow: bool = False) -> list[Renderable
     made: Table = table("host", "role", "health", ">lag", *([] if narrow else [">data", ">seen"]))
     for row in rows[:MOST_HOSTS]:
         lag = Text(span(row["lag_secs"]), "yellow" if row["lag_secs"] > BEHIND_SECS else "")
-        data, seen = size(row["lag_bytes"]), "this host" if row["is_this"] else f"{span(row['seen_secs'])} ago"
+        data = size(row["lag_bytes"])
+        if not row["alive"]:  # what it said last is no longer so
+            lag, data = Text(NOT_KNOWN), NOT_KNOWN
+        seen = "this host" if row["is_this"] else f"{span(row['seen_secs'])} ago"
         made.add_row(
             on_one_line(shown(row["host"])), shown(row["role"]), _health(row), lag, *([] if narrow else [data, seen])
         )

@@ -57,7 +57,7 @@ def test_every_host_shows_itself_and_all_others_those_in_trouble_first(of_host: 
     assert lines[header + 1].split()[0] == "box"
     assert lines[header + 1].endswith("this host")
     assert lines[header + 2 : header + 5] == [
-        "edge-2 edge gone 500 ms 30 B 44.0 s ago",
+        "edge-2 edge gone - - 44.0 s ago",
         "edge-3 edge publish_behind 80.0 s 4.0 MiB 700 ms ago",
         "edge-1 edge healthy 500 ms 30 B 700 ms ago",
     ]

@@ -24,11 +24,21 @@ function pipe() {
   return { node, label };
 }
 
-const stations = {
-  exchange: station("Exchange"), arriving: pipe(), ingest: station("Ingest"), journal: pipe(),
-  writer: station("Writer"), sealed: pipe(), archive: station("Archive"),
+// What a host of each role has; every second one is a pipe.
+const FLOWS = {
+  all: [["exchange", "Exchange"], ["arriving"], ["ingest", "Ingest"], ["journal"], ["writer", "Writer"], ["sealed"], ["archive", "Archive"]],
+  edge: [["exchange", "Exchange"], ["arriving"], ["ingest", "Ingest"], ["leaving"], ["publish", "NATS"], ["taken"], ["storage", "Storage"]],
+  storage: [["edges", "Edges"], ["sent"], ["relay", "Relay"], ["journal"], ["writer", "Writer"], ["sealed"], ["archive", "Archive"]],
 };
-stations.exchange.spark.remove();
+let stations = {}, laidFor = "";
+
+function layFlow(role) {
+  if (role === laidFor) return;
+  laidFor = role;
+  $("flow").replaceChildren();
+  stations = Object.fromEntries((FLOWS[role] || FLOWS.all).map(([name, title]) => [name, title ? station(title) : pipe()]));
+  for (const bare of ["exchange", "edges", "storage"]) stations[bare]?.spark.remove();
+}
 
 function fillStation(parts, big, unit, one, two, warn = false) {
   if (parts.said !== `${big} ${unit}`) {
@@ -70,9 +80,17 @@ const loadOf = (secs) => (secs > MUCH_SECS ? "much" : secs > BEHIND_SECS ? "some
 const total = (items, name) => items.reduce((sum, item) => sum + (item[name] || 0), 0);
 
 function showFlow(data, bytesPerSec, now) {
+  layFlow(data.role);
   const stage = Object.fromEntries(data.flow.map((each) => [each.stage, each]));
-  const { feeds, journals, archive, segments, writer } = data;
   const holds = (code) => data.reasons.some((reason) => reason.code === code);
+  if (stations.exchange) showReceiving(data, stage, bytesPerSec, now, holds);
+  if (stations.publish) showPublishing(data, stage, now, holds);
+  if (stations.relay) showRelaying(data, stage, now);
+  if (stations.writer) showStoring(data, stage, holds);
+}
+
+function showReceiving(data, stage, bytesPerSec, now, holds) {
+  const { feeds, writer } = data;
   const lines = total(feeds, "connections"), open = total(feeds, "connections_open");
   const heard = Math.max(0, ...feeds.map((feed) => parseTime(feed.last_data_at) || 0)) || null;
   const names = feeds.map((feed) => feed.exchange).join(", ");
@@ -87,9 +105,15 @@ function showFlow(data, bytesPerSec, now) {
   const refused = writer.refused;
   fillStation(stations.ingest, rate(stage.frames.per_sec), "frames / s", `${number(stage.frames.total)} so far`,
     refused ? `${number(refused)} refused` : plural(total(feeds, "reconnects"), "reconnect"), holds("journal_over_budget"));
+  setText(stations.ingest.three, repairText(data));
+  drawSparkline(stations.ingest, stage.frames.history);
+  setPipe(stations.arriving, bytesPerSec == null ? "" : `${size(bytesPerSec)}/s`, open ? stage.frames.per_sec : 0, open ? "" : "much");
+}
+
+function showStoring(data, stage, holds) {
+  const { journals, archive, segments, writer } = data;
   fillStation(stations.writer, rate(stage.stored.per_sec), "rows / s", `${number(stage.stored.total)} stored`,
     writer.undecodable ? `${number(writer.undecodable)} undecodable` : `commit ${span(writer.commit_secs)}`, holds("frames_undecodable"));
-  setText(stations.ingest.three, repairText(data));
   const failing = Boolean(archive.last_error);
   const isFirst = !stage.archived.total && !segments.sealed && !failing;
   const nextSeal = parseTime(archive.next_seal_at);
@@ -97,12 +121,10 @@ function showFlow(data, bytesPerSec, now) {
     isFirst ? "next seal, then the first upload" : `${plural(segments.archived, "segment")}, next at ${sealTime(nextSeal)}`,
     failing ? UNWELL[archive.state] : segments.quarantined ? `${number(segments.quarantined)} in quarantine` : `${size(data.disk.free_bytes)} disk free`,
     failing || segments.quarantined > 0);
-  drawSparkline(stations.ingest, stage.frames.history);
   drawSparkline(stations.writer, stage.stored.history);
   drawSparkline(stations.archive, stage.archived.history);
   const lag = Math.max(0, ...journals.map((journal) => journal.lag_secs));
   const waiting = archive.backlog_segments;
-  setPipe(stations.arriving, bytesPerSec == null ? "" : `${size(bytesPerSec)}/s`, open ? stage.frames.per_sec : 0, open ? "" : "much");
   setPipe(stations.journal, lag > 1 ? `${span(lag)} behind, ${size(total(journals, "lag_bytes"))}` : "in step", stage.messages.per_sec, loadOf(lag));
   setPipe(stations.sealed, failing && !waiting ? "held up" : waiting ? `${plural(waiting, "segment")} waiting, ${size(archive.backlog_bytes)}` : "nothing waits", stage.stored.per_sec,
     failing ? "much" : loadOf(waiting > 1 ? archive.backlog_age_secs / 10 : 0));

@@ -79,8 +79,10 @@ function showAges() {
   const silence = performance.now() - live.heardAt;
   if (document.documentElement.dataset.state === "lost") setText($("heard"), `Last answer ${span(silence / 1000)} ago; retrying`);
   else if (document.documentElement.dataset.state !== "token") {
-    const newest = Math.max(0, ...live.data.streams.map((row) => row[6] || 0)) || null;
-    setText($("heard"), silence > LATE_MS ? `Last answer ${span(silence / 1000)} ago` : `Newest row ${ago(newest, live.now())}`);
+    const { role, streams, feeds } = live.data;
+    const times = role === "edge" ? feeds.map((feed) => parseTime(feed.last_data_at) || 0) : streams.map((row) => row[6] || 0);
+    const newest = `Newest ${role === "edge" ? "data" : "row"} ${ago(Math.max(0, ...times) || null, live.now())}`;
+    setText($("heard"), silence > LATE_MS ? `Last answer ${span(silence / 1000)} ago` : newest);
   }
 }
 
@@ -107,7 +109,7 @@ function showAll(data) {
   const now = live.now(), speed = measureRates(data);
   showVerdict(data);
   setText($("host"), data.host);
-  setText($("about"), `up ${span(data.uptime_secs)} · version ${data.version} · run ${data.run_id}`);
+  setText($("about"), `${data.role === "all" ? "" : `${data.role} · `}up ${span(data.uptime_secs)} · version ${data.version} · run ${data.run_id}`);
   $("demo").hidden = !data.demo;
   const streams = data.streams.map(([exchange, symbol, type, messages, gaps, received, durable, silent, limit, proves, saved, first, runs]) => {
     const key = [exchange, symbol, type].join("\u0000"), words = `${exchange} ${symbol} ${type}`;
@@ -118,6 +120,7 @@ function showAll(data) {
   });
   showWindow(data.coverage);
   showFlow(data, speed.bytes, now);
+  showHosts(data);
   showOverview(streams, data.coverage);
   showStreams(streams, data.coverage);
   showEvents(data, now);
