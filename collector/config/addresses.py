@@ -18,6 +18,9 @@ _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 DAILY_SUFFIX: Final = "-daily"
 """Behind an archive's address: that of its day files."""
 
+TABLES_SUFFIX: Final = "-tables"
+"""Behind an archive's address: that of its tables' metadata."""
+
 _REGION: Final = re.compile(r"[A-Za-z0-9_-]{0,64}")
 
 
@@ -75,10 +78,32 @@ def archive_url(url: str) -> str:
     return _file_url(rest) if scheme == "file" else _s3_url(rest)
 
 
+def _catalog(url: str) -> str:
+    if url.startswith("sqlite://"):
+        path = url.removeprefix("sqlite:///")
+        if not path.startswith("/") or path.endswith("/") or not path.isprintable() or not {"?", "#"}.isdisjoint(path):
+            raise ValueError("names no file")
+        return url
+    return (
+        f"rest+{_server('http', 'https')(url.removeprefix('rest+'))}" if url.startswith("rest+") else _no_catalog(url)
+    )
+
+
+def _no_catalog(url: str) -> str:
+    if url:
+        raise ValueError("does not begin with sqlite:////, rest+https:// or rest+http://")
+    return url
+
+
+def beside(url: str, suffix: str) -> str:
+    """The address of a tree beside an archive; empty where the archive is a whole bucket."""
+    scheme, _, rest = url.partition("://")
+    return "" if scheme == "s3" and "/" not in rest else f"{resolved(url)}{suffix}"
+
+
 def daily_of(url: str) -> str:
     """Where the day files of an archive are unless a configuration says otherwise; empty where the archive is a whole bucket."""
-    scheme, _, rest = url.partition("://")
-    return "" if scheme == "s3" and "/" not in rest else f"{resolved(url)}{DAILY_SUFFIX}"
+    return beside(url, DAILY_SUFFIX)
 
 
 def archive_of(daily_url: str) -> str:
@@ -106,6 +131,13 @@ def daily_problem(archive: str, daily: str) -> str:
     if not daily or not lie_in_one_another(archive, daily):
         return ""
     return f"archive.daily_url: {daily} must lie beside the archive ({archive}): readers of one tree would find both"
+
+
+def tables_problem(archive: str, warehouse: str) -> str:
+    """Why the tables of an archive cannot stand there, as one line; empty if they can."""
+    if not warehouse or not lie_in_one_another(archive, warehouse):
+        return ""
+    return f"table.warehouse: {warehouse} must lie beside the archive ({archive})"
 
 
 def _file_url(rest: str) -> str:
@@ -169,6 +201,11 @@ NatsUrl = Annotated[
     str,
     After(_given(_server("nats", "tls"))),
     Allowed("nats://host[:port] or tls://host[:port] without user, password, query or fragment"),
+]
+CatalogUrl = Annotated[
+    str,
+    After(_catalog),
+    Allowed(f"sqlite:////folder/file or rest+https://host[:port][/prefix] (or rest+http://) {_BARE}"),
 ]
 ArchiveUrl = Annotated[str, After(archive_url), Allowed('file:///folder or s3://bucket[/prefix], or ""')]
 Region = Annotated[str, After(_region), Allowed('a region name like eu-central-1, or ""')]

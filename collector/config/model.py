@@ -12,7 +12,19 @@ from typing import Annotated, Literal
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from collector.config.addresses import ArchiveUrl, Host, HttpUrl, NatsUrl, PingUrl, Region, WsUrl, daily_of
+from collector.config.addresses import (
+    TABLES_SUFFIX,
+    ArchiveUrl,
+    CatalogUrl,
+    Host,
+    HttpUrl,
+    NatsUrl,
+    PingUrl,
+    Region,
+    WsUrl,
+    beside,
+    daily_of,
+)
 from collector.config.rules import After, Allowed, Earlier
 from collector.config.s3 import Addressing, Encryption, KmsKey, StorageClass, Tags, tags_of
 from collector.config.values import (
@@ -26,6 +38,7 @@ from collector.config.values import (
     Folder,
     HostName,
     Name,
+    Namespace,
     Secret,
     Secs,
     SecsFromOne,
@@ -244,6 +257,15 @@ class ShareConfig(Section, frozen=True, kw_only=True):
     dead_secs: Annotated[Secs, not_below("heartbeat_secs", times=2)] = 3.0
 
 
+class TableConfig(Section, frozen=True, kw_only=True):
+    """The Iceberg tables over the archive."""
+
+    catalog: CatalogUrl = ""
+    warehouse: ArchiveUrl = ""
+    namespace: Namespace = "market_data"
+    snapshot_days: Annotated[int, between(1, 3650)] = 1
+
+
 def _has_servers(role: str, earlier: Earlier) -> str:
     nats = earlier.data.get("nats")
     if role != "all" and nats is not None and not nats.urls:
@@ -278,6 +300,7 @@ class Config(Section, frozen=True, kw_only=True):
     edge: EdgeConfig = EdgeConfig()
     relay: RelayConfig = RelayConfig()
     share: ShareConfig = ShareConfig()
+    table: TableConfig = TableConfig()
 
     def __post_init__(self) -> None:
         """Name the host after the machine if it has no name, and the folder in full."""
@@ -308,3 +331,9 @@ class Config(Section, frozen=True, kw_only=True):
     def daily_url(self) -> str:
         """The URL of the tree of day files; empty for a whole bucket whose tree of day files is not named."""
         return self.archive.daily_url or daily_of(self.archive_url)
+
+    @property
+    def tables_url(self) -> str:
+        """The URL below which the tables are; empty if the catalog decides, or if an archive that is a whole bucket has none named."""
+        beside_archive = beside(self.archive_url, TABLES_SUFFIX) if self.table.catalog.startswith("sqlite:") else ""
+        return self.table.warehouse or beside_archive

@@ -27,6 +27,7 @@ DAY_SECS: Final = 86_400
 _DAY_NS: Final = DAY_SECS * 1_000_000_000
 _TOKEN_LENGTHS: Final = (16, 256)
 _UNITS: Final = {"": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB}
+_NAMESPACE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _SIZE: Final = re.compile(r"([0-9]{1,19})(?: ?(KiB|MiB|GiB))?")
 # Percent-encoding may triple its length, and the folder `symbol=<symbol>` has a name of at most 255 bytes.
 _MAX_SYMBOL_BYTES: Final = 80
@@ -152,6 +153,12 @@ def _folder(value: object) -> object:
         raise ValueError("cannot be resolved to an absolute path") from error
 
 
+def _namespace(text: str) -> str:
+    if not _NAMESPACE.fullmatch(text):
+        raise ValueError("is no name of a namespace")
+    return text
+
+
 def _file(text: str) -> str:
     return str(_folder(text)) if text else ""
 
@@ -216,6 +223,7 @@ HostName = Annotated[
     Allowed('1 to 64 characters of A-Z a-z 0-9 . _ -, the first not . or _, or ""'),
 ]
 Folder = Annotated[Path, Before(_folder), Allowed("the path of a folder")]
+Namespace = Annotated[str, After(_namespace), Allowed("1 to 64 characters of a-z 0-9 _, the first a letter")]
 FileOrNone = Annotated[str, After(_file), Allowed('the path of a file, or ""')]
 Symbol = Annotated[
     str,
