@@ -44,7 +44,7 @@ ROOMS_OF_PACKAGES = {
     "pyiceberg": {"storage"},
 }
 
-WINGS = ("archiver", "ingest", "publish", "repair", "writer")
+WINGS = ("archiver", "ingest", "publish", "repair", "tabler", "writer")
 
 BELOW_IN_STORAGE = {
     "journal": set(),
@@ -84,6 +84,7 @@ PURE = (
     "processes/publish/storage_place.py",
     "processes/publish/window.py",
     "processes/repair/retry_policy.py",
+    "processes/tabler/pace.py",
     "processes/writer/batching.py",
     "processes/writer/gaps/journal_numbers.py",
     "processes/writer/gaps/connection_log.py",

@@ -14,7 +14,7 @@ much later it commits no later."""
 class Notice(NamedTuple):
     """Tells another process that there is something new.
 
-    Kinds: `appended` (ingest, repair: journal `number` has bytes up to `position`), `sealed` (writer: a segment was sealed),
+    Kinds: `appended` (ingest, repair: journal `number` has bytes up to `position`), `sealed` (writer: a segment was sealed), `archived` (archiver: one is in the store),
     `asked` (writer, ingest: requests wait for repair), `alive` (all, for the supervisor alone: `number` is 1 while the sender
     waits for the disk, else 0), `stop` (the supervisor: look at the stop Event), `config` (the supervisor: work by the
     configuration `number` from now on; see `config/handed_on.py`).

@@ -16,6 +16,7 @@ from collector.config.model import (
     RepairConfig,
     SegmentConfig,
     SupervisorConfig,
+    TableConfig,
     WriterConfig,
 )
 
@@ -32,5 +33,6 @@ __all__ = [
     "RepairConfig",
     "SegmentConfig",
     "SupervisorConfig",
+    "TableConfig",
     "WriterConfig",
 ]

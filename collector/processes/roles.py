@@ -12,7 +12,15 @@ from collector.config import Config
 from collector.exchanges.registry import adapter
 from collector.folders import matching
 from collector.processes.rest_adapters import asked_adapters
-from collector.reports import ArchiverReport, IngestReport, PublishReport, RepairReport, Report, WriterReport
+from collector.reports import (
+    ArchiverReport,
+    IngestReport,
+    PublishReport,
+    RepairReport,
+    Report,
+    TablerReport,
+    WriterReport,
+)
 from collector.storage.locks import RoleLock
 from collector.storage.regular_files import regular_files
 
@@ -34,6 +42,10 @@ def _always(_config: Config) -> bool:
 
 def _asks_over_rest(config: Config) -> bool:
     return bool(asked_adapters(config, adapter))
+
+
+def _has_tables(config: Config) -> bool:
+    return bool(config.table.catalog)
 
 
 ALONE_AND_STORAGE: Final = frozenset({"all", "storage"})
@@ -181,6 +193,20 @@ ROLES: tuple[Role, ...] = (
         backlog_may_wait=True,
         settings=("archive", "journal", "supervisor.stop_timeout_secs"),
         nice=10,
+    ),
+    Role(
+        name="tabler",
+        module="collector.processes.tabler.process",
+        stage=3,
+        folder="tables",
+        report=TablerReport,
+        inputs=(Input("archiver", "archived", "archived segments"),),
+        source="store (manifests)",
+        target="catalog (Iceberg)",
+        backlog_may_wait=True,
+        settings=("archive", "table", "supervisor.stop_timeout_secs"),
+        nice=12,
+        is_needed=_has_tables,
     ),
 )
 """In the order in which they are listed for people. Read it where it is used: a test adds a row."""

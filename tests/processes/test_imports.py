@@ -23,6 +23,7 @@ USED_AT_REST = {
     "repair": {"ssl", "urllib3"},
     "writer": {"sqlite3", "zstandard"},
     "archiver": {"sqlite3", "zstandard"},
+    "tabler": set(),
 }
 """Those that each role imports before anything flows. What it needs later it imports then."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from collector.config import Config, FeedConfig, RepairConfig
+from collector.config import Config, FeedConfig, RepairConfig, TableConfig
 from collector.config.change import FIXED
 from collector.config.keys import KEYS, SECTIONS
 from collector.config.model import NatsConfig
@@ -31,6 +31,8 @@ def test_the_children_follow_from_the_configuration_stage_by_stage() -> None:
     assert processes_of(CONFIG) == ["ingest:books", "ingest:trades", "repair", "writer", "archiver"]
     off = replace(CONFIG, repair=RepairConfig(enabled=False))
     assert processes_of(off) == ["ingest:books", "ingest:trades", "writer", "archiver"]
+    tables = replace(off, table=TableConfig(catalog="sqlite:////data/tables.db"))
+    assert processes_of(tables) == [*processes_of(off), "tabler"]
 
 
 def test_an_edge_has_repair_only_if_a_feed_chooses_from_the_exchanges_list() -> None:
@@ -67,12 +69,12 @@ def test_names_are_listed_in_the_order_of_the_flow_and_unknown_ones_last() -> No
 
 
 def test_the_journals_tell_of_an_ingest_whose_lock_file_was_removed(tmp_path: Path) -> None:
-    assert processes_seen(tmp_path) == ["archiver", "repair", "writer"]
+    assert processes_seen(tmp_path) == ["archiver", "repair", "tabler", "writer"]
     for name in ("journal/books", "journal/books~rest", "run"):
         (tmp_path / name).mkdir(parents=True)
     for name in ("supervisor", "ingest:trades", "writer"):
         (tmp_path / f"run/{name}.lock").touch()
-    assert processes_seen(tmp_path) == ["archiver", "ingest:books", "ingest:trades", "repair", "writer"]
+    assert processes_seen(tmp_path) == ["archiver", "ingest:books", "ingest:trades", "repair", "tabler", "writer"]
 
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,6 +17,7 @@ import gc
 from collections.abc import Callable
 from typing import Final
 
+from collector.channel.channel import Notice
 from collector.domain.clock import Every
 from collector.domain.store_state import StoreState
 from collector.exchanges.adapter import Adapter
@@ -100,6 +101,7 @@ class Archiver:
         calls = StoreCall(store, self._pool, self._health, self._uploads, self._now, self._tick)
         self._worker = self._new_worker(calls, stager, replacement, adapter_of)
         self._is_stopping = False
+        self._told = 0
         self._reports = Every(REPORT_SECS, self._now)
 
     def _new_copies(self) -> LocalCopies:
@@ -165,6 +167,7 @@ class Archiver:
         while True:
             self._heed_stop()
             self._finished.settle()
+            self._notify()
             self._copies.look()
             if self._is_stopping and self._is_over():
                 break
@@ -172,6 +175,12 @@ class Archiver:
             self._tick()
             if not worked:
                 self._wait()
+
+    def _notify(self) -> None:
+        """Tell who commits tables that there are more segments in the archive."""
+        if self._progress.archived != self._told:
+            self._told = self._progress.archived
+            self._context.sender.offer(Notice(self._context.role, "archived", 0, 0))
 
     def _heed_stop(self) -> None:
         if not self._is_stopping and self._context.stopping():
