@@ -49,6 +49,7 @@ COMMANDS: Final = {
     "certify": Command("collector.tools.certify", "what is proven of each day, signed, and as a heatmap"),
     "compact": Command("collector.tools.compact", "make day files of an archive's hour files"),
     "prune": Command("collector.tools.prune", "remove the objects of old days from an archive"),
+    "tables": Command("collector.tools.tables", "Iceberg tables over an archive: show, update, rebuild"),
     "reprocess": Command("collector.tools.reprocess", "read again what an older version did not understand"),
     "symbols": Command("collector.tools.symbols", "what an exchange lists, as it is written in a configuration"),
     "journal": Command("collector.tools.inspect_journal", "what journal files hold, frame by frame if need be"),

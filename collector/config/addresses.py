@@ -78,7 +78,8 @@ def archive_url(url: str) -> str:
     return _file_url(rest) if scheme == "file" else _s3_url(rest)
 
 
-def _catalog(url: str) -> str:
+def catalog_url(url: str) -> str:
+    """Normalize the address of a catalog of tables. Raises ValueError with the reason."""
     if url.startswith("sqlite://"):
         path = url.removeprefix("sqlite:///")
         if not path.startswith("/") or path.endswith("/") or not path.isprintable() or not {"?", "#"}.isdisjoint(path):
@@ -133,11 +134,14 @@ def daily_problem(archive: str, daily: str) -> str:
     return f"archive.daily_url: {daily} must lie beside the archive ({archive}): readers of one tree would find both"
 
 
-def tables_problem(archive: str, warehouse: str) -> str:
+def tables_problem(archive: str, warehouse: str, catalog: str) -> str:
     """Why the tables of an archive cannot stand there, as one line; empty if they can."""
-    if not warehouse or not lie_in_one_another(archive, warehouse):
-        return ""
-    return f"table.warehouse: {warehouse} must lie beside the archive ({archive})"
+    if not warehouse:
+        is_lost = catalog.startswith("sqlite:")
+        return f"table.warehouse: needed beside {archive}, which is a whole bucket: name another" if is_lost else ""
+    if lie_in_one_another(archive, warehouse):
+        return f"table.warehouse: {warehouse} must lie beside the archive ({archive})"
+    return ""
 
 
 def _file_url(rest: str) -> str:
@@ -204,7 +208,7 @@ NatsUrl = Annotated[
 ]
 CatalogUrl = Annotated[
     str,
-    After(_catalog),
+    After(catalog_url),
     Allowed(f"sqlite:////folder/file or rest+https://host[:port][/prefix] (or rest+http://) {_BARE}"),
 ]
 ArchiveUrl = Annotated[str, After(archive_url), Allowed('file:///folder or s3://bucket[/prefix], or ""')]

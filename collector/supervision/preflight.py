@@ -1,6 +1,7 @@
 """Checks that this configuration can record here, and describes what would run: at the start and for --check."""
 
 import errno
+import importlib.util
 import multiprocessing
 import os
 import socket
@@ -14,7 +15,7 @@ from typing import Final
 import psutil
 
 from collector.config import Config, FeedConfig
-from collector.config.addresses import daily_problem
+from collector.config.addresses import daily_problem, tables_problem
 from collector.config.values import size_text
 from collector.domain.errors import ConfigError, StoreError
 from collector.domain.secrets import unfit_keys
@@ -46,6 +47,7 @@ def require_usable(config: Config) -> None:
         *_data_dir_problems(config.data_dir),
         *(_archive_problems(config) if config.stores else ()),
         *(_key_problems(config) if config.stores else ()),
+        *(_table_problems(config) if config.stores else ()),
         *_feed_problems(config),
         *host_check.setting_problems(config),
     ]
@@ -134,6 +136,16 @@ def _archive_problems(config: Config) -> Iterator[str]:
         own = (data_dir / name).resolve()
         if archive.is_relative_to(own) or own.is_relative_to(archive):
             yield f"archive.url: {archive} is a folder for the recorder's own files ({own}); name another folder"
+
+
+def _table_problems(config: Config) -> Iterator[str]:
+    """What keeps the tables from being made; whether their catalog answers is for --check."""
+    if not config.table.catalog:
+        return
+    if importlib.util.find_spec("pyiceberg") is None:
+        yield 'table.catalog: needs pyiceberg: pip install "market-data-collector[iceberg]"'
+    if problem := tables_problem(config.archive_url, config.tables_url, config.table.catalog):
+        yield problem
 
 
 def _copies_problems(config: Config) -> Iterator[str]:

@@ -42,12 +42,12 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 def opened(store: str | None, config: Path | None) -> ObjectStore:
     """Open the store with this name or URL, or the configured one; options are the configuration's. Raises ConfigError."""
-    return open_archive(_config_for(store, config))
+    return open_archive(config_for(store, config))
 
 
 def opened_trees(store: str | None, daily: str | None, config: Path | None) -> tuple[ObjectStore, ObjectStore, int]:
     """An archive, the tree of its day files, and the compression level. Raises ConfigError."""
-    loaded = _config_for(store, config)
+    loaded = config_for(store, config)
     url = _daily_url(loaded, daily)
     problem = daily_problem(loaded.archive_url, url)
     if not url:
@@ -62,7 +62,7 @@ def opened_trees(store: str | None, daily: str | None, config: Path | None) -> t
 
 def archive_beside(daily_url: str, config: Path | None) -> ObjectStore | None:
     """The archive whose day files stand there, by the configuration or by its name; None if there is none. Raises ConfigError."""
-    loaded = _config_for(None, config)
+    loaded = config_for(None, config)
     is_configured = bool(loaded.daily_url) and resolved(loaded.daily_url) == resolved(daily_url)
     url = loaded.archive_url if is_configured else archive_of(daily_url)
     if not url:
@@ -77,11 +77,12 @@ def _daily_url(loaded: Config, daily: str | None) -> str:
 
 def opened_for_deleting(store: str | None, config: Path | None) -> DeletingStore:
     """As `opened`, but objects can be removed from the store. Raises ConfigError."""
-    loaded = _config_for(store, config)
+    loaded = config_for(store, config)
     return open_deleting(loaded.archive_url, archive_options(loaded))
 
 
-def _config_for(store: str | None, config: Path | None) -> Config:
+def config_for(store: str | None, config: Path | None) -> Config:
+    """The configuration, for the archive with this name or URL if one is given. Raises ConfigError."""
     scrub.begin()
     loaded = load(config, os.environ, registry.data_types())
     url = _url(store) if store else loaded.archive_url

@@ -45,8 +45,9 @@ class Step(NamedTuple):
     """What one commit to each table did, and what is left of the look."""
 
     done: Done
+    committed: int
+    """Manifests, since the look began."""
     left: int
-    """Manifests."""
 
 
 class Listing(NamedTuple):
@@ -95,7 +96,7 @@ class TableWork:
             for key, _ in batch:
                 self._seen.setdefault(_date_of(key), set()).add(key)
             self._done.tables = self._pointed()
-            yield Step(done, left)
+            yield Step(done, len(listing.new) - left, left)
         self._note_done(listing, unusable)
 
     def tidy(self, now_us: int, days: int) -> Tidied:
@@ -189,7 +190,7 @@ class TableWork:
                 continue
             done = self._remove(date, set() if record is None else record.times().keys())
             self._pointed()
-            yield Step(done, len(listing.new))
+            yield Step(done, 0, len(listing.new))
             self._done.pruned[date] = info.sha256
             save_done(self._path, self._done)
 

@@ -82,6 +82,14 @@ def test_files_a_reader_left_beside_a_segment_are_removed_with_it(world: World) 
     assert world.left() == []
 
 
+def test_others_are_told_when_a_segment_was_archived_and_only_then(world: World) -> None:
+    world.run()
+    assert world.told == 0
+    world.seal(0)
+    world.run()
+    assert world.told == 1
+
+
 def test_a_segment_sealed_while_idle_is_archived_at_the_next_poll(world: World) -> None:
     world.segments.mkdir()
 
