@@ -81,6 +81,7 @@ def test_the_command_has_every_subcommand_of_the_contract() -> None:
         "run",
         "status",
         "symbols",
+        "tables",
         "tail",
         "verify",
     ]

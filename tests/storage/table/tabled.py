@@ -39,6 +39,12 @@ class Tabled:
         self.warnings: list[tuple[str, str]] = []
         self.work = self.new_work()
 
+    @property
+    def deleting(self) -> DeletingDirectoryStore:
+        """The archive, as a person with the right to delete opens it."""
+        assert isinstance(self.store, DeletingDirectoryStore)
+        return self.store
+
     def new_work(self) -> TableWork:
         """As a process that begins has it."""
         return TableWork(

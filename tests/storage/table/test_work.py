@@ -14,7 +14,6 @@ from collector.domain.errors import StoreError
 from collector.domain.names import manifest_key, pruned_key
 from collector.storage.archive.pruned import PrunedDay, Pruning
 from collector.storage.archive.schema import SCHEMA_VERSION
-from collector.storage.store.deleting import DeletingDirectoryStore
 from collector.storage.table import columns, commits
 from collector.storage.table.columns import table_schema
 from collector.storage.table.commits import LAST_SEGMENT, SEGMENTS
@@ -36,14 +35,9 @@ def tabled(tmp_path: Path) -> Tabled:
 @pytest.fixture
 def filled(tabled: Tabled) -> Tabled:
     """Three days of two hosts, and tables of them."""
-    fill(_deleting(tabled), tabled.folder / "made")
+    fill(tabled.deleting, tabled.folder / "made")
     tabled.look()
     return tabled
-
-
-def _deleting(tabled: Tabled) -> DeletingDirectoryStore:
-    assert isinstance(tabled.store, DeletingDirectoryStore)
-    return tabled.store
 
 
 def _in_files(tabled: Tabled, data_type: str) -> Iterator[dict[str, Any]]:
@@ -151,7 +145,7 @@ def test_a_lost_catalog_costs_nothing_but_the_work(filled: Tabled) -> None:
 
 def test_pruned_files_leave_the_tables_and_do_not_come_back(filled: Tabled) -> None:
     before = filled.wanted()
-    pruned(_deleting(filled))
+    pruned(filled.deleting)
     assert filled.wanted() < before
     filled.look()
     assert filled.files() == filled.wanted()
