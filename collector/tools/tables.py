@@ -45,9 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
     config = _config(arguments)
     unusable: list[tuple[str, str]] = []
     # Only now: pyiceberg is an extra, and takes seconds.
-    from collector.storage.table.opening import open_tables  # noqa: PLC0415
+    from collector.storage.table.tables import Tables  # noqa: PLC0415
 
-    tables = open_tables(table_options(config))
+    tables = Tables(table_options(config))
     if arguments.update or arguments.rebuild:
         unusable = _updated(config, tables, anew=arguments.rebuild)
     found = list(_found(tables))

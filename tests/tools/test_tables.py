@@ -105,7 +105,7 @@ def test_a_catalog_that_cannot_be_used_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], reason: str
 ) -> None:
     DirectoryStore(tmp_path / "archive").check()
-    assert main(["tables", f"{tmp_path}/archive", *options, "--update"]) == 2
+    assert main(["tables", f"{tmp_path}/archive", *options]) == 2
     said = capsys.readouterr().err
     assert reason in said
     assert said.count("\n") == 1

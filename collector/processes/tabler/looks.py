@@ -27,7 +27,7 @@ class Looks:
     def __init__(
         self, opened: Callable[[], "TableWork"], snapshot_days: int, retry_secs: tuple[float, float], clock: Clock, log: Log
     ) -> None:  # fmt: skip
-        """`opened` opens the catalog. `retry_secs` are the first and the longest wait after an error."""
+        """`opened` makes the work. `retry_secs` are the first and the longest wait after an error."""
         self._opened = opened
         self._work: TableWork | None = None
         self._snapshot_days = snapshot_days
@@ -83,6 +83,8 @@ class Looks:
 
     def _look(self) -> None:
         begun = self._clock.monotonic()
+        with self._lock:
+            self._pace.begun()
         try:
             self._work = self._work or self._opened()
             is_all = self._through(self._work)

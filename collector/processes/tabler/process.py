@@ -58,13 +58,15 @@ def run(context: Context, looks: Looks) -> None:
 
 
 def open_work(config: Config, log: Log) -> "TableWork":
-    """The tables that the configuration names, as they are now. Raises StoreError, ConfigError without pyiceberg."""
+    """The tables that the configuration names, not opened yet. Raises ConfigError without pyiceberg."""
     # Only now, in the thread that needs them: they take 100 MB.
-    from collector.storage.table.opening import open_table_work  # noqa: PLC0415
+    from collector.storage.table.tables import Tables  # noqa: PLC0415
+    from collector.storage.table.work import TableWork  # noqa: PLC0415
 
-    return open_table_work(
+    return TableWork(
         open_archive(config),
-        table_options(config),
-        config.data_dir / "tables",
+        Tables(table_options(config)),
+        config.data_dir / "tables/done.json",
+        config.table.catalog,
         lambda key, reason: log.warning("manifest_not_in_tables", key=key, reason=reason),
     )

@@ -1,13 +1,14 @@
 """The tables of a catalog: opened, made, dropped, and where a reader without the catalog finds them."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Final
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.table import Table
 
-from collector.storage.table.catalog import as_store_errors
+from collector.storage.table.catalog import as_store_errors, open_catalog
 from collector.storage.table.columns import is_known, partition_spec, table_schema
 from collector.storage.table.data_files import location_of
 from collector.storage.table.options import TableOptions
@@ -24,9 +25,13 @@ _PROPERTIES: Final = {
 class Tables:
     """One table a data type, named like it. Every method raises StoreError if the catalog or the warehouse does not answer."""
 
-    def __init__(self, catalog: Catalog, options: TableOptions) -> None:
-        self._catalog = catalog
+    def __init__(self, options: TableOptions) -> None:
         self._options = options
+
+    @cached_property
+    def _catalog(self) -> Catalog:
+        """Connected to when it is first needed."""
+        return open_catalog(self._options)
 
     def names(self) -> list[str]:
         """The data types that have a table, sorted."""

@@ -83,8 +83,12 @@ class TableWork:
 
     def look(self) -> Iterator[Step]:
         """Compare and commit, step by step. The caller may stop after any of them. Raises StoreError, OSError."""
-        self._forget_other_tables()
         listing = self._listed()
+        if listing.new:
+            # What waits is known although the catalog may not answer.
+            yield Step(Done(), 0, len(listing.new))
+        if self._forget_other_tables():
+            listing = self._listed()
         self.is_all = listing.is_all
         yield from self._remove_pruned(listing)
         pruned = PrunedObjects(self._store, frozenset(listing.records))
@@ -108,13 +112,15 @@ class TableWork:
         self._pointed()
         return Tidied(snapshots, files)
 
-    def _forget_other_tables(self) -> None:
-        """Begin anew if a table is not there any more, or is another one."""
+    def _forget_other_tables(self) -> bool:
+        """Begin anew if a table is not there any more, or is another one; whether it is so."""
         found = self._pointed()
-        if any(found.get(name) != identity for name, identity in self._done.tables.items()):
+        is_other = any(found.get(name) != identity for name, identity in self._done.tables.items())
+        if is_other:
             self._done = DoneDates(self._done.of)
             self._seen.clear()
         self._done.tables = found
+        return is_other
 
     def _pointed(self) -> dict[str, str]:
         """The identity of each table. Each is made findable without the catalog, if it is not."""

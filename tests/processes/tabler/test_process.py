@@ -50,6 +50,9 @@ class Surroundings:
     def wake(self) -> None:
         self._bell.set()
 
+    def descriptors(self) -> tuple[int, ...]:
+        return ()
+
     def offer(self, notice: Notice) -> None:
         self._notices.append(notice)
         self._bell.set()
@@ -136,13 +139,14 @@ def test_a_catalog_that_is_away_is_tried_again_and_said_once(
     tmp_path: Path, surroundings: Surroundings, running: Callable[[], None]
 ) -> None:
     Tabled(tmp_path).segment(0)
-    (tmp_path / "tables.db").unlink()
     (tmp_path / "tables.db").mkdir()
     running()
     wait_for(lambda: "tables.db" in str(surroundings.last.last_error))
+    assert surroundings.last.backlog_segments == 1
     (tmp_path / "tables.db").rmdir()
     wait_for(lambda: surroundings.last.segments == 1)
     wait_for(lambda: surroundings.last.last_error is None)
+    assert surroundings.last.backlog_segments == 0
     assert surroundings.events.count("tables_held_up") == surroundings.events.count("tables_work_again") == 1
 
 
@@ -189,6 +193,17 @@ def test_a_look_is_due_at_once_after_a_notice_and_every_so_often() -> None:
     pace.noticed(111.0)
     assert pace.wait_secs(111.0) == SETTLE_SECS - 1.0
     assert pace.wait_secs(110.0 + SETTLE_SECS) == 0.0
+
+
+def test_a_notice_while_a_look_goes_on_makes_another_one() -> None:
+    pace = Pace()
+    pace.begun()
+    pace.noticed(100.0)
+    pace.looked(101.0, 0.01, is_all=True)
+    assert pace.wait_secs(101.0) == SETTLE_SECS
+    pace.begun()
+    pace.looked(104.0, 0.01, is_all=True)
+    assert pace.wait_secs(104.0) == IDLE_SECS
 
 
 def test_more_than_one_look_sees_is_looked_at_without_a_pause() -> None:

@@ -14,7 +14,6 @@ from collector.storage.archive.manifest import Manifest, decode_manifest
 from collector.storage.archive.pruned import pruned_objects
 from collector.storage.store.deleting import DeletingDirectoryStore
 from collector.storage.store.object_store import ObjectStore
-from collector.storage.table.catalog import open_catalog
 from collector.storage.table.commits import Done, SegmentFiles
 from collector.storage.table.data_files import location_of
 from collector.storage.table.options import TableOptions
@@ -34,7 +33,7 @@ class Tabled:
         self.store = store or DeletingDirectoryStore(folder / "archive")
         warehouse = f"{self.store.url}-tables"
         self.options = TableOptions(f"sqlite:///{folder}/tables.db", warehouse, **options)
-        self.tables = Tables(open_catalog(self.options), self.options)
+        self.tables = Tables(self.options)
         self.state = folder / f"{state}/done.json"
         self.warnings: list[tuple[str, str]] = []
         self.work = self.new_work()
