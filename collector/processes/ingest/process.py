@@ -23,10 +23,10 @@ from collector.processes.ingest.line_readers import LineReaders
 from collector.processes.ingest.live_streams import LiveStreams
 from collector.processes.ingest.orders import Orders
 from collector.processes.ingest.session import CLOSE_SECS
-from collector.processes.ingest.writer_notices import WriterNotices
 from collector.processes.journals import journal_folder, open_journal
 from collector.processes.roles import feed_of, role_of
 from collector.processes.worker_threads import WorkerThreads
+from collector.processes.writer_notices import WriterNotices
 from collector.reports import IngestReport
 from collector.storage.journal.format import JournalHeader
 from collector.storage.journal.incarnations import living_beside

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from collector.channel.channel import SPACING_SECS, Notice
-from collector.processes.ingest.writer_notices import BUSY_SPACING_SECS, MUCH_BYTES, WriterNotices
+from collector.processes.writer_notices import BUSY_SPACING_SECS, MUCH_BYTES, WriterNotices
 from collector.storage.journal.writer import JournalWriter
 
 
