@@ -19,6 +19,7 @@ from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
 from collector.processes.context import Context
 from collector.processes.disk_space import free_bytes, is_too_full_to_write, wait_for_room
+from collector.processes.line_overlap import overlap_secs
 from collector.processes.rest_adapters import RepairableFeeds, feeds_of_streams, repairable_adapters
 from collector.processes.writer.batch import Counts
 from collector.processes.writer.batching import next_batch_limit
@@ -40,9 +41,6 @@ from collector.storage.request_files import BOOKS_SUFFIX, RequestFolder, request
 POLL_SECS: Final = 1.0
 """Seconds between checks of the journals while no notice comes."""
 
-LATE_LINE_SECS: Final = 10.0
-"""Recent ids are kept for this much longer than a silent connection may stay open."""
-
 REPORT_SECS: Final = 1.0
 
 
@@ -60,9 +58,7 @@ def main(context: Context) -> None:
 
 def new_table(context: Context) -> StreamTable:
     """A table without streams."""
-    # A silent connection is closed after stale_timeout_secs; until then it may still deliver what it has buffered.
-    overlap_secs = context.config.ingest.stale_timeout_secs + LATE_LINE_SECS
-    return StreamTable(overlap_secs, context.config.silence.bounds, context.run_id)
+    return StreamTable(overlap_secs(context.config), context.config.silence.bounds, context.run_id)
 
 
 class Writer:
