@@ -44,7 +44,7 @@ ROOMS_OF_PACKAGES = {
     "pyiceberg": {"storage"},
 }
 
-WINGS = ("archiver", "ingest", "publish", "repair", "tabler", "writer")
+WINGS = ("archiver", "ingest", "publish", "relay", "repair", "tabler", "writer")
 
 BELOW_IN_STORAGE = {
     "journal": set(),

@@ -1,6 +1,6 @@
-"""Opens the journals that ingest and repair append to."""
+"""Opens the journals that ingest, repair and relay append to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -10,6 +10,7 @@ from collector.domain.repair_protocol import rest_journal
 from collector.processes.feed_symbols import FeedSymbols
 from collector.storage.journal.files import next_number
 from collector.storage.journal.format import FeedIdentity, JournalHeader
+from collector.storage.journal.relayed import Source
 from collector.storage.journal.writer import JournalWriter
 
 
@@ -39,6 +40,16 @@ def open_rest_journal(config: Config, feed: FeedConfig, now_ns: Callable[[], int
     """Open the journal for what repair fetches for that feed; as `open_journal`."""
     symbols = FeedSymbols(config.data_dir, feed).now()
     return open_journal(config, replace(feed, name=rest_journal(feed.name)), now_ns, symbols)
+
+
+def open_relay_journal(
+    config: Config, feed: FeedConfig, now_ns: Callable[[], int], sources: Callable[[], Sequence[Source]]
+) -> JournalWriter:
+    """Open the journal for what edges send of that feed; as `open_journal`. Which streams there are, the edges' files say."""
+    folder = journal_folder(config, feed.name)
+    first = next_number(folder, config.data_dir / "segments" / "positions.json", feed.name)
+    identity = FeedIdentity(feed.name, feed.exchange, (), ())
+    return JournalWriter(folder, identity, first, config.journal.file_bytes, now_ns, sources=sources)
 
 
 def journal_folder(config: Config, name: str) -> Path:

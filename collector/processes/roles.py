@@ -16,6 +16,7 @@ from collector.reports import (
     ArchiverReport,
     IngestReport,
     PublishReport,
+    RelayReport,
     RepairReport,
     Report,
     TablerReport,
@@ -50,6 +51,7 @@ def _has_tables(config: Config) -> bool:
 
 ALONE_AND_STORAGE: Final = frozenset({"all", "storage"})
 ALONE_AND_EDGE: Final = frozenset({"all", "edge"})
+STORAGE: Final = frozenset({"storage"})
 EVERY_HOST: Final = ALONE_AND_STORAGE | ALONE_AND_EDGE
 
 
@@ -147,6 +149,18 @@ ROLES: tuple[Role, ...] = (
         hosts=frozenset({"edge"}),
     ),
     Role(
+        name="relay",
+        module="collector.processes.relay.process",
+        stage=0,
+        folder="journal",
+        report=RelayReport,
+        source="edges (NATS)",
+        per_feed=True,
+        stops_on_signal=True,
+        settings=("feed.name", "feed.exchange", "nats", "relay", "journal", "ingest", "writer.batch_interval_secs"),
+        hosts=STORAGE,
+    ),
+    Role(
         name="repair",
         module="collector.processes.repair.process",
         stage=0,
@@ -166,7 +180,11 @@ ROLES: tuple[Role, ...] = (
         stage=1,
         folder="segments",
         report=WriterReport,
-        inputs=(Input("ingest", "appended", "journal files"), Input("repair", "appended", "journal files")),
+        inputs=(
+            Input("ingest", "appended", "journal files"),
+            Input("relay", "appended", "journal files"),
+            Input("repair", "appended", "journal files"),
+        ),
         settings=(
             *_WHAT_FEEDS_BRING,
             "ingest",
@@ -256,7 +274,10 @@ def processes_seen(data_dir: Path) -> list[str]:
     """The name of every process that may still hold a lock in this data directory, whatever was removed from `run/`."""
     found = {path.name.removesuffix(".lock") for path in regular_files(data_dir / "run", "*.lock")}
     for role in ROLES:
-        found.update(_names_by_folder(role, data_dir / role.folder) if role.per_feed else [role.name])
+        named = _names_by_folder(role, data_dir / role.folder) if role.per_feed else [role.name]
+        # Ingest and relay hold the same folder, on other hosts: where a lock names the one, it is not the other.
+        held = {(other.folder, feed_of(name)) for name in found if (other := _find(name)) is not None}
+        found.update(name for name in named if (role.folder, feed_of(name)) not in held)
     return sorted(name for name in found if _find(name) is not None)
 
 

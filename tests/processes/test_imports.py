@@ -20,6 +20,7 @@ COSTLY = {
 USED_AT_REST = {
     "ingest": {"ssl", "websocket"},
     "publish": {"asyncio", "ssl", "zstandard"},
+    "relay": {"asyncio", "ssl", "zstandard"},
     "repair": {"ssl", "urllib3"},
     "writer": {"sqlite3", "zstandard"},
     "archiver": {"sqlite3", "zstandard"},

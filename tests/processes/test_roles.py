@@ -59,13 +59,16 @@ def test_every_input_is_sent_by_a_role_of_the_table() -> None:
     assert {given.sender for role in ROLES for given in role.inputs} <= names
 
 
-def test_no_two_roles_share_a_name_or_a_folder() -> None:
-    assert len({role.name for role in ROLES}) == len({role.folder for role in ROLES}) == len(ROLES)
+@pytest.mark.parametrize("host", ["all", "edge", "storage"])
+def test_no_two_roles_share_a_name_or_on_any_host_a_folder(host: str) -> None:
+    folders = [role.folder for role in ROLES if host in role.hosts]
+    assert len({role.name for role in ROLES}) == len(ROLES)
+    assert len(set(folders)) == len(folders)
 
 
 def test_names_are_listed_in_the_order_of_the_flow_and_unknown_ones_last() -> None:
-    names = ["relay", "archiver", "writer", "repair", "ingest:b", "ingest:a"]
-    assert in_flow_order(names) == ["ingest:a", "ingest:b", "repair", "writer", "archiver", "relay"]
+    names = ["other", "archiver", "writer", "repair", "ingest:b", "ingest:a"]
+    assert in_flow_order(names) == ["ingest:a", "ingest:b", "repair", "writer", "archiver", "other"]
 
 
 def test_the_journals_tell_of_an_ingest_whose_lock_file_was_removed(tmp_path: Path) -> None:
@@ -75,6 +78,13 @@ def test_the_journals_tell_of_an_ingest_whose_lock_file_was_removed(tmp_path: Pa
     for name in ("supervisor", "ingest:trades", "writer"):
         (tmp_path / f"run/{name}.lock").touch()
     assert processes_seen(tmp_path) == ["archiver", "ingest:books", "ingest:trades", "repair", "tabler", "writer"]
+
+
+def test_a_journal_whose_lock_names_its_relay_has_no_ingest(tmp_path: Path) -> None:
+    for name in ("journal/books", "run"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "run/relay:books.lock").touch()
+    assert processes_seen(tmp_path) == ["archiver", "relay:books", "repair", "writer"]
 
 
 ROOT = Path(__file__).resolve().parents[2]

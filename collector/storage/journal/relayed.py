@@ -59,7 +59,9 @@ class SourceFile(msgspec.Struct, frozen=True, array_like=True):
     offset: int
     ended: bool
     head: bytes = b""
-    """The file's head, while more may come of it."""
+    """The file's head; empty if it cannot be read."""
+    is_gone: bool = False
+    """Whether the edge said that something is lost, which may have been the rest of this file."""
 
 
 class Source(msgspec.Struct, frozen=True, array_like=True):
@@ -78,6 +80,8 @@ class Source(msgspec.Struct, frozen=True, array_like=True):
     """When its newest slice came."""
     past_epochs: tuple[str, ...] = ()
     """Epochs that ended, the newest last: what still comes of them is not wanted."""
+    is_broken: bool = False
+    """Whether the edge lost its journal before all of it was here, and nothing came since."""
 
 
 class Relayed(NamedTuple):

@@ -1,0 +1,96 @@
+"""Whether a slice is what comes next of its edge's journal. Pure.
+
+Slices may come in any order, again, or not at all; all that counts is which bytes of which file they bring. So no slice is
+taken while something before it is missing, unless the edge says that it no longer has that.
+"""
+
+from collections.abc import Iterable
+from enum import Enum
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
+
+from collector.bus.slices import EndedFile, SliceHead
+from collector.storage.journal.relayed import Source, SourceFile
+
+
+class Verdict(Enum):
+    """What becomes of a slice."""
+
+    NEXT = "it is taken"
+    COPY = "all of it is here"
+    HOLE = "something before it is missing"
+
+
+class Judged(NamedTuple):
+    """The verdict; of the next slice also the offset from which on it is wanted, and whether something is lost before it."""
+
+    verdict: Verdict
+    start: int = 0
+    is_lost: bool = False
+
+
+_PAST_EPOCHS: Final = 8
+
+COPY: Final = Judged(Verdict.COPY)
+HOLE: Final = Judged(Verdict.HOLE)
+
+
+def in_epoch(source: Source, epoch: str) -> Source:
+    """What is known of an edge once it has begun that epoch: another one than before begins with nothing."""
+    if epoch == source.epoch:
+        return source
+    is_broken = source.is_broken or any(not file.ended for file in source.files)
+    past = (*source.past_epochs, source.epoch)[-_PAST_EPOCHS:] if source.epoch else ()
+    return replace(source, epoch=epoch, files=(), done_below=0, past_epochs=past, is_broken=is_broken)
+
+
+def judge(source: Source, head: SliceHead) -> Judged:
+    """Judge a slice by what is here of its edge's journal."""
+    if head.epoch in source.past_epochs:
+        return COPY
+    source = in_epoch(source, head.epoch)
+    file = file_of(source, head.file_id)
+    if file is None and head.number < source.done_below:
+        return COPY
+    offset = 0 if file is None else file.offset
+    if file is not None and _brings_nothing(file, head):
+        return COPY
+    is_behind_hole = head.start > offset or _is_missing(source, head)
+    if is_behind_hole and (not head.lost or (file is None and head.start > 0)):
+        # Without its head a file could not be read: what begins in its middle is asked for from its beginning.
+        return HOLE
+    is_lost = source.is_broken or (head.lost and (is_behind_hole or any(_given_up(source.files, head))))
+    return Judged(Verdict.NEXT, max(head.start, offset), is_lost)
+
+
+def file_of(source: Source, file_id: str) -> SourceFile | None:
+    """What is here of a file; None if nothing is, or it was forgotten."""
+    return next((file for file in source.files if file.file_id == file_id), None)
+
+
+def is_late(head: SliceHead, others: Iterable[Source], bound_ns: int) -> bool:
+    """Whether another edge brought records that are newer than all of the slice's by more than `bound_ns`."""
+    newest_ns = max((source.newest_ns for source in others), default=0)
+    return 0 < head.newest_ns < newest_ns - bound_ns
+
+
+def _brings_nothing(file: SourceFile, head: SliceHead) -> bool:
+    tells_end = head.ended and not file.ended
+    return head.end < file.offset or (head.end == file.offset and not tells_end)
+
+
+def _is_missing(source: Source, head: SliceHead) -> bool:
+    """Whether a file that ended before the slice is not here to its end."""
+    return any(not _is_done(source, ended) for ended in head.before if ended.file_id != head.file_id)
+
+
+def _is_done(source: Source, ended: EndedFile) -> bool:
+    file = file_of(source, ended.file_id)
+    if file is None:
+        return ended.number < source.done_below
+    return file.is_gone or (file.ended and file.offset >= ended.end)
+
+
+def _given_up(files: Iterable[SourceFile], head: SliceHead) -> Iterable[SourceFile]:
+    return (file for file in files if file.number < head.number and not file.ended and not file.is_gone)
