@@ -19,6 +19,7 @@ MONITORING_PORT: Final = 8222
 LEAST_BYTES: Final = 32 << 10
 """A server that takes no longer messages has no room for slices."""
 
+_BUCKETS: Final = (names.PLACES, names.MEMBERS, names.HOSTS)
 _TRIAL_BYTES: Final = 1 << 20
 _MONITORING_SECS: Final = 1.0
 _MOST_ANSWER_BYTES: Final = 1 << 20
@@ -72,7 +73,7 @@ async def _check(options: Options, host: str, feeds: Sequence[str], slice_bytes:
 
 def _reason(text: str) -> str:
     plain = printable(text)
-    if "authorization" in plain.lower():
+    if "authorization" in plain.lower() or "asks for credentials" in plain:
         url = plain.partition(": ")[0]
         return f"{url}: the credentials are refused: see nats.credentials_file"
     return plain
@@ -121,22 +122,26 @@ def _syncs(link: Link, port: int) -> bool | None:
 async def _trial(link: Link, options: Options, host: str, feeds: Sequence[str]) -> str:
     """Make a stream as recording needs them, and remove it; returns what is wrong, or nothing."""
     try:
-        missing = [feed for feed in feeds if not await _has_stream(link, host, feed)]
+        streams = [feed for feed in feeds if not await _has_stream(link, names.stream(host, feed))]
+        buckets = [name for name in _BUCKETS if not await _has_stream(link, settings.bucket_stream(name))]
         problem = await _try_stream(link, host, options.replicas, _TRIAL_BYTES)
-        if problem or not missing:
+        if problem or not (streams or buckets):
             return problem
-        wanted = options.stream_max_bytes * len(missing)
+        wanted = options.stream_max_bytes * len(streams) + settings.BUCKET_BYTES * len(buckets)
         refused = await _try_stream(link, host, options.replicas, wanted)
     except BusError as error:
         return f"nats.urls: {link.url}: {_reason(str(error))}"
     if not refused:
         return ""
-    return f"nats.stream_max_bytes = {options.stream_max_bytes}: no room for {len(missing)} streams of it: {refused}"
+    return (
+        f"nats.stream_max_bytes: no room for {len(streams)} streams of {options.stream_max_bytes >> 20} MiB and "
+        f"{len(buckets)} buckets of {settings.BUCKET_BYTES >> 20} MiB: {refused}"
+    )
 
 
-async def _has_stream(link: Link, edge: str, feed: str) -> bool:
+async def _has_stream(link: Link, name: str) -> bool:
     try:
-        await link.api(f"STREAM.INFO.{names.stream(edge, feed)}")
+        await link.api(f"STREAM.INFO.{name}")
     except MissingError:
         return False
     return True

@@ -208,7 +208,7 @@ async def open_link(options: Options, url: str, name: str) -> Link:
     why: list[Exception] = []
 
     async def note(error: Exception) -> None:
-        why[:] = [error]
+        why.append(error)
 
     async def closed() -> None:
         down.set()
@@ -236,11 +236,16 @@ async def open_link(options: Options, url: str, name: str) -> Link:
         await link.begin()
     except (nats.errors.Error, TimeoutError, OSError, ValueError, BusError) as error:
         await _closed(client)
-        raise BusError(f"{url}: {_text(why[0] if why else error)}") from error
+        raise BusError(f"{url}: {_text(why[0] if why else error)}{_asked_for(client)}") from error
     except ModuleNotFoundError as missing:
         problem = f"nats.credentials_file needs {missing.name}: pip install 'nats-py[nkeys]'"
         raise ConfigError([problem]) from missing
     return link
+
+
+def _asked_for(client: Client) -> str:
+    """What the server asked for before it closed the connection: its own word for that may be lost with the connection."""
+    return " (it asks for credentials)" if client._server_info.get("auth_required") else ""  # noqa: SLF001 -- as above
 
 
 def _message_of(message: Msg) -> Message:

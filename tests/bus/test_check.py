@@ -57,12 +57,13 @@ def test_a_server_without_jetstream_is_told(server: NatsServer) -> None:
 
 
 def test_too_little_room_for_the_streams_of_all_feeds_is_told(server: NatsServer) -> None:
-    server.jetstream = "max_file_store: 200MB"
+    server.jetstream = "max_file_store: 400MB"
     server.start()
     assert checked(server, "a", "b", stream_max_bytes=90 * MIB).problems == []
     (problem,) = checked(server, "a", "b", "c", stream_max_bytes=90 * MIB).problems
     assert problem == (
-        f"nats.stream_max_bytes = {90 * MIB}: no room for 3 streams of it: insufficient storage resources available"
+        "nats.stream_max_bytes: no room for 3 streams of 90 MiB and 3 buckets of 64 MiB: "
+        "insufficient storage resources available"
     )
     assert server.asked("jsz")["streams"] == 0
 
