@@ -6,7 +6,7 @@ from collector.monitoring.metrics_table import METRICS
 from collector.monitoring.view import Snapshot
 from tests.dashboards.series import TARGET, exported, judge, series
 from tests.promtool import promtool
-from tests.supervision.made import archiver, ingest, known, repair, reports, status, writer
+from tests.supervision.made import known_everywhere, status, told_everywhere
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "docs/dashboards/alerts.yml"
@@ -27,7 +27,7 @@ def cases() -> Iterator[tuple[str, bool]]:
 
 
 def well_view() -> Snapshot:
-    return status().look(reports(ingest(), writer(), archiver(), repair()), known())
+    return status().look(told_everywhere(), known_everywhere())
 
 
 def test_promtool_finds_no_fault_with_the_rules() -> None:

@@ -14,7 +14,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from collector.monitoring.view import Snapshot
 from tests.dashboards.series import exported, judge, series
 from tests.promtool import promtool
-from tests.supervision.made import GIB, SECOND_US, archiver, ingest, known, repair, reports, status, writer
+from tests.supervision.made import GIB, SECOND_US, archiver, known_everywhere, reports, status, told_everywhere, writer
 
 FILE = Path(__file__).resolve().parents[2] / "docs/dashboards/recorder.json"
 BOARD: dict[str, Any] = json.loads(FILE.read_text("utf-8"))
@@ -41,8 +41,8 @@ def troubled_view() -> Snapshot:
     board, offsets = status(), {"binance": -SECOND_US}
     for secs in range(0, 200, 10):
         view = board.look(
-            reports(ingest(), writer(clock_offsets_us=offsets), archiver(in_quarantine=1), repair()),
-            known(uptime_secs=float(secs), disk_free_bytes=2 * GIB - secs * (1 << 20)),
+            {**told_everywhere(), **reports(writer(clock_offsets_us=offsets), archiver(in_quarantine=1))},
+            known_everywhere(uptime_secs=float(secs), disk_free_bytes=2 * GIB - secs * (1 << 20)),
         )
     return view
 

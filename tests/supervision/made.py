@@ -193,5 +193,16 @@ def known_on(role: str, uptime_secs: float = 10.0, now_us: int = NOW_US, **chang
     return known(uptime_secs, now_us, **{"children": children, "hops": (), **changes})
 
 
+def known_everywhere(**changes: Any) -> SupervisorFacts:
+    """As if one host had the processes of all roles."""
+    children = dict.fromkeys((*known().children, *known_on("edge").children, *known_on("storage").children))
+    return known(**{"children": tuple({child.name: child for child in children}.values()), **changes})
+
+
+def told_everywhere() -> dict[str, Report]:
+    """What those processes say."""
+    return reports(ingest(), writer(), archiver(), repair(), publish(), relay(), cluster(), tabler())
+
+
 def status(role: str = "all") -> Status:
     return Status("run-1", CONFIG if role == "all" else config_of(role))
