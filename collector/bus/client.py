@@ -47,8 +47,9 @@ class NatsBus:
     async def __aexit__(self, *_: object) -> None:
         """Leave the servers."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            while not self._task.done():  # nats-py swallows a cancellation while it connects
+                self._task.cancel()
+                await asyncio.wait([self._task], timeout=BASE_SECS)
         if self._link is not None:
             await self._link.close()
 

@@ -164,3 +164,12 @@ def test_the_client_waits_for_a_server_that_begins_later_and_goes_to_one_that_li
     finally:
         late.remove()
         dead.remove()
+
+
+def test_a_client_can_be_left_at_any_moment_of_its_beginning(nats_server: NatsServer) -> None:
+    async def work() -> None:
+        for moment in range(12):
+            async with bus_at(nats_server.url):
+                await asyncio.sleep(moment / 2_000)
+
+    run(work())
