@@ -116,7 +116,8 @@ class Link:
         while self._client.is_connected:
             # Closing an encrypted connection may take long, and only then nats-py tells of it.
             try:
-                await asyncio.wait_for(self._down.wait(), _LOOK_SECS)
+                async with asyncio.timeout(_LOOK_SECS):
+                    await self._down.wait()
             except TimeoutError:
                 continue
         self._fail(BusError("the connection to the NATS server was lost"))

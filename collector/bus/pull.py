@@ -80,7 +80,8 @@ class Pull:
 
     async def _taken(self) -> list[Message]:
         try:
-            taken = [await asyncio.wait_for(self._arrived.get(), IDLE_SECS)]
+            async with asyncio.timeout(IDLE_SECS):
+                taken = [await self._arrived.get()]
         except TimeoutError:
             return []
         while not self._arrived.empty():

@@ -27,7 +27,8 @@ class Wakes:
     async def pause(self, timeout_secs: float) -> bool:
         """Wait until something has come since the last pause, at most `timeout_secs`; whether something has."""
         try:
-            await asyncio.wait_for(self._rung.wait(), max(0.0, timeout_secs))
+            async with asyncio.timeout(max(0.0, timeout_secs)):
+                await self._rung.wait()
         except TimeoutError:
             return False
         self._rung.clear()

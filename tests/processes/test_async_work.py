@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace as replaced
 
+import collector
 from collector.channel.bell import Bell
 from collector.channel.channel import Notice
 from collector.channel.local import QueueReceiver
@@ -49,6 +50,28 @@ def test_a_pause_ends_at_once_for_a_notice_for_the_bell_and_for_a_task(tmp_path:
     assert woken == [True, False]
     assert time.monotonic() - begun < DEADLINE_SECS
     queue.close()
+
+
+def test_a_task_that_is_cancelled_as_its_pause_ends_is_cancelled(tmp_path: Path) -> None:
+    async def work() -> None:
+        wakes = Wakes(context_of(tmp_path, QueueReceiver(multiprocessing.get_context("spawn").Queue(4), 4)))
+        pausing = asyncio.create_task(wakes.pause(DEADLINE_SECS))
+        await asyncio.sleep(0)
+        wakes.ring()
+        pausing.cancel()
+        await asyncio.wait([pausing])
+        assert pausing.cancelled()
+
+    asyncio.run(work())
+
+
+def test_no_program_waits_with_what_may_swallow_its_end() -> None:
+    waiting = [
+        path for path in Path(collector.__file__).parent.rglob("*.py") if "asyncio.wait_for" in path.read_text("utf-8")
+    ]
+    assert waiting == [], (
+        "in Python 3.11 it returns a result that comes as the task is cancelled: asyncio.timeout does not"
+    )
 
 
 def test_what_the_program_raises_ends_the_process(tmp_path: Path) -> None:
