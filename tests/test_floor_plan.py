@@ -44,7 +44,7 @@ ROOMS_OF_PACKAGES = {
     "pyiceberg": {"storage"},
 }
 
-WINGS = ("archiver", "ingest", "publish", "relay", "repair", "tabler", "writer")
+WINGS = ("archiver", "cluster", "ingest", "publish", "relay", "repair", "tabler", "writer")
 
 BELOW_IN_STORAGE = {
     "journal": set(),
@@ -76,6 +76,13 @@ PURE = (
     "monitoring/stream_groups.py",
     "processes/archiver/fair_order.py",
     "processes/archiver/throughput.py",
+    "processes/cluster/agreement.py",
+    "processes/cluster/coverage.py",
+    "processes/cluster/host_board.py",
+    "processes/cluster/membership.py",
+    "processes/cluster/moves.py",
+    "processes/cluster/signs.py",
+    "processes/cluster/values.py",
     "processes/ingest/keepalive.py",
     "processes/ingest/line_silence.py",
     "processes/ingest/takeover.py",

@@ -5,6 +5,7 @@ the symbols are spread evenly, and when an edge joins or leaves only those symbo
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
@@ -35,10 +36,14 @@ class View(msgspec.Struct, frozen=True):
 
     def owners(self, feed: str, symbol: str) -> tuple[str, ...]:
         """The members that are to record the symbol, the one to which it belongs most first."""
-        if self.gives_all:
-            return self.members
-        by_score = sorted(self.members, key=lambda member: (score(member, feed, symbol), member), reverse=True)
-        return tuple(by_score[: self.copies])
+        return self.members if self.gives_all else _highest(self, feed, symbol)
+
+
+@lru_cache(maxsize=64)
+def _highest(view: View, feed: str, symbol: str) -> tuple[str, ...]:
+    # Of many edges the same view is asked for the same symbol, one after the other.
+    by_score = sorted(view.members, key=lambda member: (score(member, feed, symbol), member), reverse=True)
+    return tuple(by_score[: view.copies])
 
 
 def alone(edge: str) -> View:
