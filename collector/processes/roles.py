@@ -14,6 +14,7 @@ from collector.folders import matching
 from collector.processes.rest_adapters import asked_adapters
 from collector.reports import (
     ArchiverReport,
+    ClusterReport,
     IngestReport,
     PublishReport,
     RelayReport,
@@ -52,6 +53,7 @@ def _has_tables(config: Config) -> bool:
 ALONE_AND_STORAGE: Final = frozenset({"all", "storage"})
 ALONE_AND_EDGE: Final = frozenset({"all", "edge"})
 STORAGE: Final = frozenset({"storage"})
+SEVERAL: Final = frozenset({"edge", "storage"})
 EVERY_HOST: Final = ALONE_AND_STORAGE | ALONE_AND_EDGE
 
 
@@ -173,6 +175,18 @@ ROLES: tuple[Role, ...] = (
         nice=3,
         hosts=EVERY_HOST,
         is_needed=_asks_over_rest,
+    ),
+    Role(
+        name="cluster",
+        module="collector.processes.cluster.process",
+        stage=0,
+        folder="cluster",
+        report=ClusterReport,
+        source="other hosts (NATS)",
+        stops_on_signal=True,
+        settings=(*_WHAT_FEEDS_BRING, "ingest.symbols_refresh_secs", "nats", "share"),
+        nice=3,
+        hosts=SEVERAL,
     ),
     Role(
         name="writer",

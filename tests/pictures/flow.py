@@ -8,7 +8,11 @@ from html import escape
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from collector.config import Config
 from collector.processes.roles import ROLES, Role
+
+OF_ONE_HOST: Final = [role for role in ROLES if role.process_names(Config())]
+"""The processes of a recorder on one host, if nothing is configured."""
 
 FILE: Final = Path(__file__).resolve().parents[2] / "docs/images/flow.svg"
 
@@ -85,9 +89,9 @@ def _role_boxes(roles: Sequence[Role]) -> Iterator[tuple[str, Box]]:
 
 
 def _flows(role: Role, boxes: dict[str, Box]) -> Iterator[str]:
-    """An arrow for each input of a role, named after its files and the notice that announces them."""
+    """An arrow for each input of a role from one that is drawn, named after its files and the notice that announces them."""
     to = boxes[role.name]
-    for taken in role.inputs:
+    for taken in (taken for taken in role.inputs if taken.sender in boxes):
         sender = boxes[taken.sender]
         if sender.x < to.x:
             start_y = sender.y + BOX_HEIGHT / 2
@@ -166,4 +170,4 @@ def _sheet(parts: Sequence[str], width: float, height: float) -> str:
 
 
 if __name__ == "__main__":
-    FILE.write_text(picture(ROLES), "utf-8")
+    FILE.write_text(picture(OF_ONE_HOST), "utf-8")

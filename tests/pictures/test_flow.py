@@ -1,26 +1,26 @@
 from xml.etree import ElementTree as ET
 
 from collector.processes.roles import ROLES, Input, Role
-from tests.pictures.flow import FILE, picture
+from tests.pictures.flow import FILE, OF_ONE_HOST, picture
 
-PUBLISH = Role(
-    "publish", "collector.processes.publish.process", 2, "publish", inputs=(Input("writer", "sealed", "segments"),)
+NOTARY = Role(
+    "notary", "collector.processes.notary.process", 2, "notary", inputs=(Input("writer", "sealed", "segments"),)
 )
 
 
 def test_the_picture_in_the_docs_is_drawn_from_the_table_of_roles() -> None:
-    assert FILE.read_text("utf-8") == picture(ROLES), "run .venv/bin/python -m tests.pictures.flow"
+    assert FILE.read_text("utf-8") == picture(OF_ONE_HOST), "run .venv/bin/python -m tests.pictures.flow"
 
 
 def test_a_new_row_of_the_table_is_a_new_box_with_its_arrow() -> None:
-    before, after = picture(ROLES), picture([*ROLES, PUBLISH])
+    before, after = picture(ROLES), picture([*ROLES, NOTARY])
     assert after.count('class="role"') == before.count('class="role"') + 1
     assert after.count('class="flow"') == before.count('class="flow"') + 1
-    assert ">publish</text>" in after
+    assert ">notary</text>" in after
 
 
 def test_the_picture_is_valid_and_nothing_leaves_its_frame() -> None:
-    root = ET.fromstring(picture([*ROLES, PUBLISH]))
+    root = ET.fromstring(picture([*ROLES, NOTARY]))
     _, _, width, height = map(float, root.attrib["viewBox"].split())
     boxes = [element for element in root.iter() if element.tag.endswith("rect") and "x" in element.attrib]
     assert len(boxes) > len(ROLES)

@@ -21,6 +21,7 @@ USED_AT_REST = {
     "ingest": {"ssl", "websocket"},
     "publish": {"asyncio", "ssl", "zstandard"},
     "relay": {"asyncio", "ssl", "zstandard"},
+    "cluster": {"asyncio", "ssl"},
     "repair": {"ssl", "urllib3"},
     "writer": {"sqlite3", "zstandard"},
     "archiver": {"sqlite3", "zstandard"},

@@ -72,12 +72,20 @@ def test_names_are_listed_in_the_order_of_the_flow_and_unknown_ones_last() -> No
 
 
 def test_the_journals_tell_of_an_ingest_whose_lock_file_was_removed(tmp_path: Path) -> None:
-    assert processes_seen(tmp_path) == ["archiver", "repair", "tabler", "writer"]
+    assert processes_seen(tmp_path) == ["archiver", "cluster", "repair", "tabler", "writer"]
     for name in ("journal/books", "journal/books~rest", "run"):
         (tmp_path / name).mkdir(parents=True)
     for name in ("supervisor", "ingest:trades", "writer"):
         (tmp_path / f"run/{name}.lock").touch()
-    assert processes_seen(tmp_path) == ["archiver", "ingest:books", "ingest:trades", "repair", "tabler", "writer"]
+    assert processes_seen(tmp_path) == [
+        "archiver",
+        "cluster",
+        "ingest:books",
+        "ingest:trades",
+        "repair",
+        "tabler",
+        "writer",
+    ]
 
 
 def test_a_journal_whose_lock_names_its_relay_has_no_ingest(tmp_path: Path) -> None:
@@ -90,6 +98,7 @@ def test_a_journal_whose_lock_names_its_relay_has_no_ingest(tmp_path: Path) -> N
 ROOT = Path(__file__).resolve().parents[2]
 
 MAY_NAME_ROLES = {
+    "collector/bus/check.py": "what NATS calls its servers that work together",
     "collector/monitoring/hosts_json.py": "keys of /status",
     "collector/terminal/hosts.py": "keys of /status",
     "collector/monitoring/status_json.py": "keys of /status, which outsiders read",
