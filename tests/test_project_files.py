@@ -89,8 +89,10 @@ PEERS = "tests/bench/peers"
         "requirements-build.txt",
         f"{PEERS}/requirements.txt",
         f"{PEERS}/requirements-cryptofeed.txt",
+        "tests/peers/requirements-duckdb.txt",
         "tests/peers/requirements-hftbacktest.txt",
         "tests/peers/requirements-nautilus.txt",
+        "tests/peers/requirements-spark.txt",
     ],
 )
 def test_requirements_are_hashed_and_name_no_address(name: str) -> None:

@@ -1,5 +1,6 @@
 """Environments of the peers: pinned packages, made on the spot, apart from the project's own."""
 
+import os
 import re
 import subprocess
 import sys
@@ -24,8 +25,12 @@ def make(folder: Path, requirements: Path) -> str:
 
 
 def _run(*command: str | Path) -> None:
+    # Packages that are built on the spot run code of their own, whose encodings are not our business.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHONWARN")}
     try:
-        subprocess.run(command, check=True, capture_output=True, text=True, encoding="utf-8", timeout=MAKE_SECS)
+        subprocess.run(
+            command, check=True, capture_output=True, text=True, encoding="utf-8", timeout=MAKE_SECS, env=environment
+        )
     except subprocess.CalledProcessError as error:
         raise CannotMakeError(_why(error.stderr)) from error
     except (OSError, subprocess.TimeoutExpired) as error:
