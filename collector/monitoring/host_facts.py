@@ -19,8 +19,8 @@ UNCOVERED_SECS: Final = 30.0
 GONE_SECS: Final = 30.0
 """A host that has shown no sign of life for longer is gone."""
 
-RETIRED_SECS: Final = 7 * 24 * 3600.0
-"""A host that has been gone for longer was taken out of service."""
+RETIRED_SECS: Final = 24 * 3600.0
+"""A host that has been gone for longer was taken out of service; the others forget it then."""
 
 TABLES_SECS: Final = 900.0
 """Segments that wait for the tables for so long without a commit are not waiting for their turn."""
@@ -117,4 +117,5 @@ def is_alive(source: EdgeSource, cluster: ClusterReport) -> bool | None:
 
 
 def _unwell(hosts: Sequence[HostSummary], this: str) -> dict[str, Sequence[tuple[str, str]]]:
-    return {host.host: host.reasons for host in hosts if host.is_alive and not host.healthy and host.host != this}
+    """Hosts without a reason have begun, and given no verdict yet."""
+    return {host.host: host.reasons for host in hosts if host.is_alive and host.reasons and host.host != this}

@@ -53,7 +53,7 @@ REASON_HELP: Final[Mapping[str, ReasonHelp]] = {
     ),
     "edge_silent": ReasonHelp(
         "an edge that was seen has shown no sign of life for half a minute: its host or its network is down, or it was "
-        "stopped. After a week without one it counts as taken out of service",
+        "stopped. After a day without one it counts as taken out of service",
         "start it again; what it had received waits in its journal and comes then. Its symbols are lost meanwhile unless "
         "other edges receive them",
         "Several hosts",

@@ -176,7 +176,7 @@ def test_a_process_that_died_is_failing_and_not_without_nats() -> None:
         ("edge-1", 4.0, False, 31, []),
         ("edge-2", 0.7, True, 29, []),
         ("edge-2", 0.7, True, 31, ["edge_silent"]),
-        ("edge-1", 8 * 86_400.0, False, 8 * 86_400, []),
+        ("edge-1", 90_000.0, False, 90_000, []),
     ],
 )
 def test_an_edge_is_gone_once_it_neither_shows_itself_nor_sends(
@@ -196,6 +196,8 @@ def test_a_host_that_is_not_well_is_told_where_all_are_watched_and_nowhere_else(
         ("host_unhealthy", "hosts that are not healthy: edge-1 (publish_behind, disk_filling)")
     ]
     assert codes(status("edge").look(reports(ingest(), publish(), seen), known_on("edge"))) == []
+    begins = cluster(hosts=[shown_host(healthy=False)])
+    assert codes(status("storage").look(reports(relay(), writer(), begins), known_on("storage"))) == []
 
 
 def test_streams_learn_nothing_while_the_relay_is_cut_off() -> None:

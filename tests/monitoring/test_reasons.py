@@ -185,7 +185,8 @@ def tables_behind(board: Status) -> Iterator[Snapshot]:
 
 def host_unhealthy(board: Status) -> Iterator[Snapshot]:
     for healthy in (False, True):
-        ill = shown_host(healthy=healthy, reasons=[["disk_filling", "the disk is full in 3 hours"]])
+        reasons = [] if healthy else [["disk_filling", "the disk is full in 3 hours"]]
+        ill = shown_host(healthy=healthy, reasons=reasons)
         yield _after(board, 1.0, relay(), cluster(hosts=[ill]))
 
 

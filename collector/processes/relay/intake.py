@@ -1,5 +1,6 @@
 """Appends the slices that come next to the feed's journal, and says of all others why not."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -26,7 +27,7 @@ class Slice(NamedTuple):
 
 @dataclass
 class Counts:
-    """What became of slices since the process began."""
+    """What became of the slices of an edge since the process began."""
 
     slices: int = 0
     bytes: int = 0
@@ -44,7 +45,8 @@ class Intake:
     late_ns: int
     """A slice that is older than what another edge brought by more than this is marked as late."""
     sources: dict[str, Source] = field(default_factory=dict)
-    counts: Counts = field(default_factory=Counts)
+    counts: dict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
+    """By edge."""
     holes: dict[str, str] = field(default_factory=dict)
     """Why something has to be sent again, by edge."""
     refused: dict[str, str] = field(default_factory=dict)
@@ -69,7 +71,7 @@ class Intake:
         source = self.sources[edge]
         judged = judge(source, head)
         if judged.verdict is Verdict.COPY:
-            self.counts.copies += 1
+            self.counts[edge].copies += 1
         elif judged.verdict is Verdict.HOLE:
             self._begin_epoch(source, head)
             self.miss(edge, f"what is before byte {head.start} of file {head.number} is missing")
@@ -79,7 +81,7 @@ class Intake:
     def miss(self, edge: str, why: str) -> None:
         """Note that something has to be sent again."""
         if edge not in self.holes:
-            self.counts.holes += 1
+            self.counts[edge].holes += 1
         self.holes[edge] = why
 
     def place(self, edge: str) -> EdgePlace:
@@ -128,10 +130,11 @@ class Intake:
             self._heads = {file_id: place for file_id, place in self._heads.items() if file_id in known}
         self.holes.pop(relayed.edge, None)
         self.refused.pop(relayed.edge, None)
-        self.counts.slices += 1
-        self.counts.bytes += len(body)
-        self.counts.late += relayed.late
-        self.counts.lost += relayed.lost
+        counts = self.counts[relayed.edge]
+        counts.slices += 1
+        counts.bytes += len(body)
+        counts.late += relayed.late
+        counts.lost += relayed.lost
 
 
 def _from(start: int, head: SliceHead, body: bytes) -> bytes:

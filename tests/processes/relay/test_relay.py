@@ -58,6 +58,7 @@ def test_a_missing_slice_is_asked_for_and_nothing_behind_it_is_taken_before(tmp_
     run(work())
     assert world.frames("edge-1") == edge.frames()
     assert world.report.holes == 1
+    assert [source.holes for source in world.report.sources] == [1]
     assert "slices_missing" in world.events
 
 
@@ -257,6 +258,7 @@ def test_an_edge_that_lost_a_file_says_so_and_the_record_too(tmp_path: Path, wor
     lost = [chunk.source.number for chunk in world.chunks() if chunk.source and chunk.source.lost]
     assert lost == [2]
     assert world.report.lost == 1
+    assert [source.lost for source in world.report.sources] == [1]
 
 
 def test_each_file_begins_with_what_is_there_of_every_edge(tmp_path: Path, world: RelayWorld) -> None:
