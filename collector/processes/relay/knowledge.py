@@ -4,6 +4,7 @@ The same rules make it anew from the newest file of the journal: `restore.py`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import Final
 
 from msgspec.structs import replace
@@ -13,8 +14,12 @@ from collector.processes.relay.judging import file_of, in_epoch
 from collector.storage.journal.relayed import SLOTS, RelayedHead, Source, SourceFile
 
 KEPT_ENDED: Final = 8
-"""So many files that ended are remembered: what the relay of a slice names as ended before it, and a file that goes on
-although its ingest was taken for dead."""
+"""So many files that ended are remembered: those that a slice names as ended before it, and any that goes on although its
+ingest was taken for dead."""
+
+MOST_ENDED: Final = 256
+"""So many are remembered while a lower number was not seen: an ingest that begins beside another may have a file without
+records, which comes when many later ones have ended."""
 
 SLOT_KEPT_US: Final = 30 * 86_400 * 1_000_000
 """An edge that was not seen for so long gives its slot up if another one needs it."""
@@ -73,9 +78,15 @@ def _given_up(file: SourceFile, head: RelayedHead) -> SourceFile:
 def _without_old(files: Sequence[SourceFile], done_below: int) -> tuple[tuple[SourceFile, ...], int]:
     """The files without the oldest that ended, below which none is unfinished."""
     ordered = sorted(files, key=lambda file: file.number)
-    done = [index for index, file in enumerate(ordered) if file.ended or file.is_gone]
-    is_done_up_to = next((at for at, index in enumerate(done) if at != index), len(done))
-    forgotten = max(0, min(is_done_up_to, len(done) - KEPT_ENDED))
+    done = list(takewhile(lambda file: file.ended or file.is_gone, ordered))
+    first = done_below or ordered[0].number
+    in_line = sum(1 for at, file in enumerate(done) if file.number <= first + at)
+    forgotten = max(0, min(in_line, len(done) - KEPT_ENDED), len(done) - MOST_ENDED)
     if forgotten:
         done_below = max(done_below, ordered[forgotten - 1].number + 1)
-    return tuple(ordered[forgotten:]), done_below
+    kept = ordered[forgotten:]
+    return tuple(_without_head(file) for file in kept[:-KEPT_ENDED]) + tuple(kept[-KEPT_ENDED:]), done_below
+
+
+def _without_head(file: SourceFile) -> SourceFile:
+    return replace(file, head=b"") if file.ended and file.head else file

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from collector.bus.slices import EndedFile, SliceHead
 from collector.processes.relay.judging import Judged, Verdict, is_late, judge
-from collector.processes.relay.knowledge import KEPT_ENDED, SLOT_KEPT_US, place_of, with_edge, with_slice
+from collector.processes.relay.knowledge import KEPT_ENDED, MOST_ENDED, SLOT_KEPT_US, place_of, with_edge, with_slice
 from collector.storage.journal.relayed import IN_SLICE, RelayedHead, Source
 
 NEW = Source("e", 0, "", (), 0, 0, 0)
@@ -212,6 +212,26 @@ def test_the_end_of_a_file_is_taken_once_though_it_brings_no_bytes() -> None:
     relay.send(head_of(1, 0, 20))
     end = head_of(1, 20, 20, ended=True)
     assert [relay.send(end).verdict for _ in range(2)] == [Verdict.NEXT, Verdict.COPY]
+
+
+def test_a_file_that_was_begun_beside_many_others_is_taken_when_it_comes() -> None:
+    relay = Relay()
+    relay.send(head_of(1, 0, 20, ended=True))
+    for number in range(3, MOST_ENDED):
+        relay.send(head_of(number, 0, 20, ended=True))
+    assert relay.source.done_below <= 2
+    assert relay.send(head_of(2, 0, 20, ended=True)).verdict is Verdict.NEXT
+    assert len(relay.source.files) == KEPT_ENDED
+
+
+def test_what_is_known_of_files_is_bounded_though_a_number_never_comes() -> None:
+    relay = Relay()
+    relay.send(head_of(1, 0, 20, ended=True))
+    for number in range(3, 2 * MOST_ENDED):
+        relay.send(head_of(number, 0, 20, ended=True))
+        assert len(relay.source.files) <= MOST_ENDED
+        assert sum(bool(file.head) for file in relay.source.files) <= KEPT_ENDED
+    assert relay.source.done_below > MOST_ENDED
 
 
 def test_a_file_goes_on_whose_ingest_was_taken_for_dead_too_early() -> None:
