@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, Final
 
 from collector.bus.client import NatsBus
@@ -99,18 +100,12 @@ class Relay:
     async def _take_all(self) -> None:
         while True:
             self._arrived.clear()
-            for _ in range(_TAKEN_AT_ONCE):
-                if not self._take_one():
-                    await self._pause()
-                    break
-            await asyncio.sleep(0)
+            taken = next((taken for taken in range(_TAKEN_AT_ONCE) if not self._take_one()), _TAKEN_AT_ONCE)
+            await (asyncio.sleep(0) if taken == _TAKEN_AT_ONCE else self._pause())
 
     async def _pause(self) -> None:
         is_patient = self._short is None and any(turn.first_ns is not None for turn in self._edges.turns())
-        try:
-            await asyncio.wait_for(self._arrived.wait(), PATIENCE_SECS if is_patient else None)
-        except TimeoutError:
-            return
+        await _comes(self._arrived, PATIENCE_SECS if is_patient else None)
 
     def _take_one(self) -> bool:
         """Judge what is next, if there is anything; whether there was."""
@@ -136,10 +131,7 @@ class Relay:
     async def _keep_places(self) -> None:
         while True:
             await self._places.step()
-            try:
-                await asyncio.wait_for(self._told.wait(), self._context.config.relay.position_interval_secs)
-            except TimeoutError:
-                continue
+            await _comes(self._told, self._context.config.relay.position_interval_secs)
             self._told.clear()
 
     def _reached(self) -> list[Reached]:
@@ -181,6 +173,14 @@ class Relay:
         await asyncio.to_thread(self._journal.sync)
         notices.tell(self._context.clock.monotonic())
         self._report()
+
+
+async def _comes(event: asyncio.Event, secs: float | None) -> None:
+    """Wait for it, at most so long."""
+    # Unlike `wait_for` of Python 3.11 this never swallows the end of its task.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(secs):
+            await event.wait()
 
 
 async def _cancelled(tasks: "list[asyncio.Task[None]]") -> None:
