@@ -12,6 +12,10 @@ MEMBERS: Final = "collector_members"
 """Bucket: the signs of life of edges, by `token`."""
 HOSTS: Final = "collector_hosts"
 """Bucket: a short status of every host, by `token`."""
+SYMBOLS: Final = "collector_symbols"
+"""Bucket: the symbols that edges chose from the exchange's list, by `place_key`."""
+BOOKS: Final = "collector_books"
+"""Bucket: books that edges are to subscribe again, by the feed's `token`."""
 ALL_SLICES: Final = "j.>"
 """Every subject of slices."""
 
@@ -49,5 +53,11 @@ def of_subject(text: str) -> tuple[str, str]:
 
 
 def place_key(edge: str, feed: str) -> str:
-    """The key of how far storage has the journal."""
+    """The key of what concerns a feed on an edge, as how far storage has its journal."""
     return f"{token(edge)}.{token(feed)}"
+
+
+def of_place_key(key: str) -> tuple[str, str]:
+    """Edge and feed of such a key."""
+    edge, feed = key.split(".")
+    return name_of(edge), name_of(feed)

@@ -42,6 +42,10 @@ class EdgeShare:
         if share != self.share:
             self._write(share)
 
+    def records(self, feed: str, symbol: str) -> bool:
+        """Whether ingest was told to record the symbol."""
+        return self.share is None or self.share.brings(feed, symbol)
+
     def _write(self, share: Share) -> None:
         number = self.number + 1
         try:

@@ -10,13 +10,14 @@ from msgspec.structs import replace
 from collector.bus.bus import Bus
 from collector.bus.client import CAP_SECS
 from collector.bus.link import CONNECT_SECS
-from collector.bus.names import HOSTS, MEMBERS
+from collector.bus.names import HOSTS, MEMBERS, token
 from collector.domain.sharing import View
 from collector.processes.async_work import Wakes, run_async
 from collector.processes.cluster.agreement import agreed_copies, copies_trouble
 from collector.processes.cluster.bucket import WatchedBucket
 from collector.processes.cluster.coverage import Coverage, coverage
 from collector.processes.cluster.edge_share import EdgeShare
+from collector.processes.cluster.errands import Errands
 from collector.processes.cluster.host_board import HostBoard
 from collector.processes.cluster.membership import Membership
 from collector.processes.cluster.own_feeds import OwnFeeds
@@ -57,14 +58,16 @@ class Cluster:
         self._context = context
         self._bus = bus
         self._host = config.host_name
+        self._key = token(self._host)
         stats = config.data_dir / STATS
         self._feeds = OwnFeeds(config, stats)
         self._status = OwnStatus(config, context.run_id, stats)
-        self._members_bucket = WatchedBucket(bus, MEMBERS, self._host)
-        self._hosts_bucket = WatchedBucket(bus, HOSTS, self._host)
+        self._members_bucket = WatchedBucket(bus, MEMBERS)
+        self._hosts_bucket = WatchedBucket(bus, HOSTS)
         self._membership = Membership(self._host, config.share.dead_secs, REGAIN_SECS)
         self._hosts = HostBoard(self._host, REGAIN_SECS)
         self._share = EdgeShare(config, context.log) if config.role == "edge" else None
+        self._errands = Errands(context, bus, self._feeds, self._membership, self._share)
         self._own = Member(uuid.uuid4().hex, 0)
         self._before: View | None = None
         self._trouble = ""
@@ -73,7 +76,13 @@ class Cluster:
 
     async def run(self, wakes: Wakes, check: Callable[[], None]) -> None:
         """Go on until told to stop; then say so to the others, unless a successor goes on at once."""
-        loops = (self._members_bucket.follow(), self._hosts_bucket.follow(), self._beat(), self._tell())
+        loops = (
+            self._members_bucket.follow(),
+            self._hosts_bucket.follow(),
+            self._beat(),
+            self._tell(),
+            self._errands.run(),
+        )
         tasks = [asyncio.create_task(loop) for loop in loops]
         try:
             while not self._context.stopping():
@@ -96,7 +105,7 @@ class Cluster:
         while True:
             began = clock.monotonic()
             self._own = self._next_own()
-            self._has_quorum = await self._members_bucket.put(encode(self._own), SEEN_SECS)
+            self._has_quorum = await self._members_bucket.put(self._key, encode(self._own), SEEN_SECS)
             if self._has_quorum:
                 self._look()
             else:
@@ -119,7 +128,7 @@ class Cluster:
     def _look(self) -> None:
         """The servers answered."""
         now, before = self._context.clock.monotonic(), set(self._membership.members)
-        self._membership.observe(self._members_bucket.values, self._own, now)
+        self._membership.observe(self._members_bucket.of_hosts, self._own, now)
         if not self._membership.is_settled:
             return
         members = self._membership.members
@@ -146,8 +155,8 @@ class Cluster:
         while True:
             value = self._hosts.due(self._status.summary(clock.now_us()), clock.monotonic())
             if value is not None:
-                if await self._hosts_bucket.put(value, SEEN_SECS):
-                    for name in self._hosts.observe(self._hosts_bucket.values, clock.monotonic()):
+                if await self._hosts_bucket.put(self._key, value, SEEN_SECS):
+                    for name in self._hosts.observe(self._hosts_bucket.of_hosts, clock.monotonic()):
                         await self._forget(name)
                 else:
                     self._hosts.interrupt()
@@ -155,13 +164,14 @@ class Cluster:
 
     async def _forget(self, name: str) -> None:
         self._context.log.info("host_forgotten", host=name)
-        await self._hosts_bucket.remove(name)
-        await self._members_bucket.remove(name)
+        await self._hosts_bucket.remove(token(name))
+        await self._members_bucket.remove(token(name))
+        await self._errands.forget(name)
 
     async def _leave(self) -> None:
         """Say good-bye, so that nobody waits before it takes over."""
         farewell = replace(self._own, beat=self._own.beat + 1, leaving=True)
-        await self._members_bucket.tell(encode(farewell))
+        await self._members_bucket.tell(self._key, encode(farewell))
 
     def numbers(self) -> ClusterReport:
         """As of now."""

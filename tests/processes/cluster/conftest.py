@@ -27,6 +27,7 @@ def start(tmp_path: Path, server: NatsServer, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("collector.processes.cluster.process.REGAIN_SECS", 0.6)
     monkeypatch.setattr("collector.bus.client.CAP_SECS", 0.2)
     monkeypatch.setattr("collector.processes.cluster.moves.LEAST", 0.4)
+    monkeypatch.setattr("collector.processes.cluster.errands.ERRAND_SECS", 0.1)
     monkeypatch.setattr("collector.processes.cluster.bucket.RETRY_SECS", 0.1)
     monkeypatch.setattr("collector.processes.cluster.host_board.DEAD_SECS", 1.0)
     monkeypatch.setattr("collector.processes.cluster.host_board.REPEAT_SECS", 0.2)

@@ -4,12 +4,19 @@ import time
 from pathlib import Path
 
 from collector.bus.names import MEMBERS
+from collector.domain.records import StreamKey
+from collector.domain.repair_protocol import BookRequest
+from collector.domain.symbol_choice import Choice
 from collector.processes.cluster.values import Member, decode
 from collector.stats_files import StatsFile
+from collector.storage.chosen_files import read_choice, write_choice
+from collector.storage.request_files import RequestFolder, read_request, request_folder
 from tests.bus.servers import NatsServer, bus_at, run, until
 from tests.processes.cluster.conftest import Start
 from tests.processes.cluster.hosts import SYMBOLS, Host
 from tests.processes.ingest.ingest_harness import wait_for
+
+HOSTS = (("a", "edge"), ("b", "edge"), ("storage", "storage"))
 
 
 def share_all(*edges: Host) -> bool:
@@ -91,6 +98,24 @@ def test_without_servers_nothing_changes_and_everybody_is_still_there_after(star
     assert (a.share, b.share) == shares
     assert a.report.changes == b.report.changes == 0
     assert [event for host in (a, b) for event in host.events if event["event"] == "members_changed"] == []
+
+
+def test_storage_learns_what_edges_chose_and_edges_what_books_to_subscribe_again(start: Start, tmp_path: Path) -> None:
+    write_choice(tmp_path / "a", "f", Choice(("S01USDT", "S02USDT")))
+    write_choice(tmp_path / "b", "f", Choice(("S02USDT", "S03USDT", "OTHER")))
+    a, b, storage = (start(name, symbols=("*USDT",), role=role) for name, role in HOSTS)
+    wait_for(lambda: (found := read_choice(tmp_path / "storage", "f")) and found.symbols == SYMBOLS[1:4])
+    wait_for(lambda: a.has_only("a", "b") and b.has_only("a", "b"))
+    asked = [BookRequest(StreamKey("kraken", symbol, "book_delta"), 0, 1, 2) for symbol in SYMBOLS]
+    RequestFolder(request_folder(tmp_path / "storage", "f~books")).put(asked)
+
+    def requests(host: Host) -> set[str]:
+        paths = request_folder(tmp_path / host.name, "f~books").glob("*.request")
+        return {read_request(path).stream.symbol for path in paths}
+
+    for edge in (a, b):
+        wait_for(lambda edge=edge: requests(edge) == edge.symbols())  # type: ignore[misc]
+    wait_for(lambda: requests(storage) == set())
 
 
 def test_an_added_edge_gets_its_share_from_both(start: Start) -> None:
