@@ -37,16 +37,30 @@ class JournalSlices:
         self._cutter = Cutter(slice_bytes, 0)
         self._fd = -1
         self._ready: deque[tuple[SliceHead, bytes]] = deque()
+        self._sizes: dict[str, int] = {}
+        """Of each file when it was first read since `next` returned None."""
+        self._has_caught_up = False
+        self.is_at_end = False
+        """Whether there was nothing more to read at the last look."""
 
     def next(self) -> tuple[SliceHead, bytes] | None:
-        """The next slice and its bytes; None if all that was appended until now is in those before. Raises OSError."""
-        while not self._ready:
+        """The next slice and its bytes; None once those before have what was there when they were begun. Raises OSError.
+
+        What is appended while it reads is left for the slices of another time, or they would be short.
+        """
+        while not self._ready and not self._has_caught_up:
             chunk = self._reader.read()
-            if chunk is None:
+            self.is_at_end = chunk is None
+            if chunk is not None:
+                self._take(chunk)
+            self._has_caught_up = chunk is None or self._is_past_the_sizes(chunk)
+            if self._has_caught_up:
                 self._cut_rest()
-                break
-            self._take(chunk)
-        return self._ready.popleft() if self._ready else None
+        if self._ready:
+            return self._ready.popleft()
+        self._has_caught_up = False
+        self._sizes.clear()
+        return None
 
     def lag(self) -> Lag:
         """How much is not in slices yet."""
@@ -76,6 +90,15 @@ class JournalSlices:
         self._file = replace(self._head, file_id=file_id, number=number)
         self._cutter = Cutter(self._slice_bytes, self._at.get(file_id, 0))
         self._fd = os.open(journal_path(self._folder, number), os.O_RDONLY | os.O_CLOEXEC)
+
+    def _is_past_the_sizes(self, chunk: Chunk) -> bool:
+        """Whether this was appended after the reading began; of files side by side, all that is older was read then, too."""
+        if chunk.position.ended:
+            return False
+        size = self._sizes.get(chunk.position.file_id)
+        if size is None:
+            size = self._sizes[chunk.position.file_id] = os.fstat(self._fd).st_size
+        return chunk.position.offset >= size
 
     def _leave(self) -> None:
         if self._fd >= 0:

@@ -62,14 +62,15 @@ class Leaving:
         """Whether a stop was asked for, and the rest is published, or is to wait on disk; the log then says how much."""
         if not self._context.stopping():
             return False
+        if self._context.renewed():
+            return True
         now = self._context.clock.monotonic()
+        if self._asked_at is not None and self._publisher.is_done:
+            return True
+        # Whoever appends is dead by now: the next looks find the journal's end.
+        self._publisher.notice()
         if self._asked_at is None:
             self._asked_at = now
-            # Whoever appends is dead by now: one more look finds the journal's end.
-            self._publisher.notice()
-            return self._context.hurried()
-        if self._publisher.is_done:
-            return True
         if not self._context.hurried() and not self._is_in_vain(now - self._asked_at):
             return False
         left = self._publisher.report()

@@ -64,8 +64,8 @@ class Publisher:
 
     @property
     def is_done(self) -> bool:
-        """Whether everything that was read is confirmed, and there was nothing more to read."""
-        return self._slices is not None and self._sending.is_empty and not self._has_more and not self._is_noticed
+        """Whether everything that was read is confirmed, and there was nothing more to read at the last look."""
+        return self._slices is not None and self._slices.is_at_end and self._sending.is_empty and not self._is_noticed
 
     def notice(self) -> None:
         """There may be new records."""
@@ -175,8 +175,9 @@ class Publisher:
             return True
         if not self._rewinds.stands_still(self._now()):
             return False
+        sequence = self._sending.sequence  # as of now: it goes on while the servers answer
         state = await self._bus.state(self._head.edge, self._feed.name)
-        return state.last < self._sending.sequence
+        return state.last < sequence
 
     def _known_place(self) -> EdgePlace:
         """Where storage is in this journal: nowhere if what it tells is of an earlier one that was lost."""
