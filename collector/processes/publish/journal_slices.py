@@ -49,6 +49,8 @@ class JournalSlices:
         What is appended while it reads is left for the slices of another time, or they would be short.
         """
         while not self._ready and not self._has_caught_up:
+            if not self._sizes:
+                self._note_size()
             chunk = self._reader.read()
             self.is_at_end = chunk is None
             if chunk is not None:
@@ -93,12 +95,15 @@ class JournalSlices:
 
     def _is_past_the_sizes(self, chunk: Chunk) -> bool:
         """Whether this was appended after the reading began; of files side by side, all that is older was read then, too."""
-        if chunk.position.ended:
+        if chunk.position.ended or not self._reader.may_grow:
             return False
-        size = self._sizes.get(chunk.position.file_id)
-        if size is None:
-            size = self._sizes[chunk.position.file_id] = os.fstat(self._fd).st_size
-        return chunk.position.offset >= size
+        if chunk.position.file_id not in self._sizes:
+            self._note_size()
+        return chunk.position.offset >= self._sizes[chunk.position.file_id]
+
+    def _note_size(self) -> None:
+        if self._fd >= 0:
+            self._sizes[self._file.file_id] = os.fstat(self._fd).st_size
 
     def _leave(self) -> None:
         if self._fd >= 0:

@@ -8,6 +8,9 @@ import pytest
 
 from collector.bus.bus import BusError, FullError
 from collector.bus.names import PLACES, place_key
+from collector.bus.places import EdgePlace
+from collector.bus.slices import SliceHead
+from collector.processes.publish.journal_slices import JournalSlices
 from collector.storage.journal.files import journal_files
 from collector.storage.journal.writer import JournalWriter
 from tests.processes.publish.fake_bus import EDGE, FEED
@@ -76,6 +79,28 @@ def test_whatever_is_lost_refused_or_not_confirmed_storage_gets_every_byte_once(
     with kept_files(harness) as seen:
         asyncio.run(work())
     same_bytes(harness, seen)
+
+
+def test_one_look_takes_every_file_and_what_is_appended_meanwhile_waits_for_the_next(tmp_path: Path) -> None:
+    harness = PublishHarness(tmp_path, in_flight_bytes=1 << 20, slice_bytes=20_000)
+    journal = harness.journal()
+    harness.append(journal, 300)
+    slices = JournalSlices(
+        harness.folder, EdgePlace("ab"), [], SliceHead(EDGE, FEED, "ab", "", 0, 0, 0), "binance", 20_000
+    )
+    found = []
+    while (one := slices.next()) is not None:
+        found.append(one)
+        harness.append(journal, 1)
+    assert len(journal_files(harness.folder)) > 5
+    assert found[-1][0].number == journal.number
+    assert not slices.is_at_end
+    again = list(iter(slices.next, None))
+    assert len(again) == 1, "what was appended meanwhile"
+    assert list(iter(slices.next, None)) == []
+    assert slices.is_at_end
+    slices.close()
+    journal.close()
 
 
 def test_two_ingests_side_by_side_are_published_in_order_of_receipt(tmp_path: Path) -> None:
