@@ -34,6 +34,7 @@ from collector.storage.journal.writer import JournalWriter
 from tests.bench.recorded import real_frames
 from tests.bench.usage import usage_of
 from tests.bus.servers import NatsCluster, NatsServer
+from tests.sites import Site
 
 FEED: Final = "binance"
 NOTICE_SECS: Final = 0.05
@@ -47,7 +48,9 @@ class Nothing:
         """Forget it."""
 
 
-def child(config: Config, notices: "Queue[Notice]", stop: Any, reports: "Queue[tuple[float, PublishReport] | None]") -> None:
+def child(
+    config: Config, notices: "Queue[Notice]", stop: Any, reports: "Queue[tuple[float, PublishReport] | None]"
+) -> None:
     """Be the publisher; report processor time and counts each second."""
 
     def report(numbers: Report) -> None:
@@ -85,7 +88,7 @@ def append(journal: JournalWriter, frames: list[bytes], a_record: int, rate: int
 
 def measured(folder: Path, servers: int, frames: list[bytes], a_record: int, rate: int) -> dict[str, float]:
     """One round."""
-    cluster = NatsCluster(folder / "nats", servers) if servers > 1 else None
+    cluster = NatsCluster(folder / "nats", [Site()] * servers) if servers > 1 else None
     nodes = cluster.servers if cluster else [NatsServer(folder / "nats")]
     config = Config(
         data_dir=folder / "data",

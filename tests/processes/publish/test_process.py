@@ -11,7 +11,7 @@ from collector.bus.bus import BusError
 from collector.bus.names import PLACES
 from collector.processes.async_work import Wakes
 from collector.processes.context import SystemClock
-from collector.processes.publish import process
+from collector.processes.publish import process, publisher
 from tests.bus.servers import NatsServer, bus_at, run, until
 from tests.processes.publish.fake_bus import EDGE, FEED, FakeRelay
 from tests.processes.publish.publish_harness import PublishHarness, kept_files
@@ -26,6 +26,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
         yield server.start()
     finally:
         server.remove()
+
+
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publisher, "LOOK_SECS", 0.05)
 
 
 class Relay(FakeRelay):
