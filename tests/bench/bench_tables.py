@@ -19,8 +19,10 @@ from collector.storage.archive.manifest import ManifestObject
 from collector.storage.table.commits import SegmentFiles, add
 from collector.storage.table.options import TableOptions
 from collector.storage.table.tables import Tables
+from collector.storage.table.tidy import tidy
 
 FEW = 10
+TIDY_EACH = 60
 NEIGHBOURS = 5
 """Commits on either side of the one that is told, whose median is taken."""
 
@@ -62,15 +64,17 @@ def metadata_bytes(folder: Path) -> int:
 
 
 def small_commits(folder: Path, commits: int) -> None:
-    """Commits of a few files each: the first ones and the last ones."""
+    """Commits of a few files each, tidied up as often as the tabler does with a segment a minute: the first ones and the last ones."""
     tables = opened(folder)
-    took = [
-        seconds(lambda number=number: add(tables, "trade", "file:///archive", [segment(number, FEW)]))  # type: ignore[misc]
-        for number in range(commits)
-    ]
+    took, tidied = [], 0.0
+    for number in range(commits):
+        took.append(seconds(lambda number=number: add(tables, "trade", "file:///archive", [segment(number, FEW)])))  # type: ignore[misc]
+        if number % TIDY_EACH == TIDY_EACH - 1:
+            tidied = seconds(lambda: tidy(tables.opened("trade"), time.time_ns() // 1_000, 1))
     first, last = statistics.median(took[1 : 1 + 2 * NEIGHBOURS]), statistics.median(took[-2 * NEIGHBOURS :])
     print(f"a commit of {FEW} files, CPU: {first * 1e3:.0f} ms at first, {last * 1e3:.0f} ms after {commits} commits")
     print(f"  the longest of them: {max(took[1:]) * 1e3:.0f} ms, which merged lists of files")
+    print(f"  forgetting snapshots after every {TIDY_EACH} of them: {tidied * 1e3:.0f} ms at last")
     again = seconds(lambda: add(tables, "trade", "file:///archive", [segment(0, FEW)]))
     print(f"  the first segment looked for again after {commits} commits: {again * 1e3:.0f} ms")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collector.storage.table.work import Step, TableWork
 
 TIDY_SECS: Final = 3_600.0
-"""How often old metadata are removed."""
+"""How often old metadata are removed, and what could not be used is tried again."""
 
 
 class Looks:
@@ -108,6 +108,7 @@ class Looks:
             if self._leaves:
                 return False
         if self._tidying.due():
+            work.try_again()
             removed = work.tidy(self._clock.now_us(), self._snapshot_days)
             self._log.debug("tables_tidied", snapshots=removed.snapshots, files=removed.files)
         return work.is_all

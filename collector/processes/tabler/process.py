@@ -1,7 +1,7 @@
 """The tabler: keeps Iceberg tables of what is archived. The main thread reports and hears notices; another one looks.
 
 What happens on an error: a store or a catalog that fails, in whatever way, is tried again forever. A manifest that cannot be used
-is said once and left out; it is tried again at each look. A stop waits for one last look, but not long: what is left is found at
+is said and left out; it is tried again once an hour. A stop waits for one last look, but not long: what is left is found at
 the next start. Killed anywhere, nothing is lost and nothing doubled (`storage/table/work.py`).
 """
 

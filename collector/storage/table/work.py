@@ -69,12 +69,14 @@ class TableWork:
     def __init__(
         self, store: ObjectStore, tables: Tables, state: Path, catalog: str, warn: Callable[[str, str], None]
     ) -> None:
-        """`state` is the file of what is done already. `warn` is called once for each manifest that cannot be used, with the reason."""
+        """`state` is the file of what is done already. `warn` is called for what cannot be used, with the reason: it is left out until
+        `try_again`.
+        """
         self._store = store
         self._tables = tables
         self._path = state
         self._warn = warn
-        self._warned = set[str]()
+        self._unusable = set[str]()
         self._location = location_of(store.url)
         self._done = load_done(state, f"{store.url} {catalog}")
         self._seen: dict[str, set[str]] = {}
@@ -92,16 +94,19 @@ class TableWork:
         self.is_all = listing.is_all
         yield from self._remove_pruned(listing)
         pruned = PrunedObjects(self._store, frozenset(listing.records))
-        unusable = set[str]()
         left = len(listing.new)
-        for batch in self._batches(listing.new, unusable):
+        for batch in self._batches(listing.new):
             left -= len(batch)
             done = self._commit([manifest for _, manifest in batch], pruned)
             for key, _ in batch:
                 self._seen.setdefault(_date_of(key), set()).add(key)
             self._done.tables = self._pointed()
             yield Step(done, len(listing.new) - left, left)
-        self._note_done(listing, unusable)
+        self._note_done(listing)
+
+    def try_again(self) -> None:
+        """Let the next look read again what could not be used: somebody may have mended it, or this program be newer."""
+        self._unusable.clear()
 
     def tidy(self, now_us: int, days: int) -> Tidied:
         """Forget snapshots of every table that are older than so many days, and remove files that nothing needs. Raises StoreError."""
@@ -139,16 +144,16 @@ class TableWork:
                 records += [key for key in keys if key.startswith(f"{PRUNED_FOLDER}/")]
             elif len(new) < MOST_LISTED and self._done.dates.get(date) != listing_digest(found := list(keys)):
                 dates[date] = found
-                new += [key for key in found if key not in self._seen.get(date, ())]
+                known = self._seen.get(date, set()) | self._unusable
+                new += [key for key in found if key not in known]
         return Listing(dates, new, records, len(new) < MOST_LISTED)
 
-    def _batches(self, keys: Iterable[str], unusable: set[str]) -> Iterator[list[tuple[str, Manifest]]]:
+    def _batches(self, keys: Iterable[str]) -> Iterator[list[tuple[str, Manifest]]]:
         batch: list[tuple[str, Manifest]] = []
         objects = 0
         for key, manifest in in_order(self._read, keys, THREADS):
             if isinstance(manifest, str):
-                unusable.add(key)
-                self._warn_once(key, manifest)
+                self._leave_out(key, manifest)
                 continue
             if batch and (objects + len(manifest.objects) > MOST_OBJECTS or len(batch) == MOST_MANIFESTS):
                 yield batch
@@ -168,10 +173,9 @@ class TableWork:
             return key, "a newer program wrote it: only that one can put it into tables"
         return key, manifest
 
-    def _warn_once(self, key: str, reason: str) -> None:
-        if key not in self._warned:
-            self._warned.add(key)
-            self._warn(key, reason)
+    def _leave_out(self, key: str, reason: str) -> None:
+        self._unusable.add(key)
+        self._warn(key, reason)
 
     def _commit(self, manifests: list[Manifest], pruned: PrunedObjects) -> Done:
         by_type: dict[str, list[SegmentFiles]] = defaultdict(list)
@@ -186,13 +190,13 @@ class TableWork:
     def _remove_pruned(self, listing: Listing) -> Iterator[Step]:
         for key in listing.records:
             date = key.rpartition("/")[2].removesuffix(".json")
-            info = self._store.head(key)
+            info = None if key in self._unusable else self._store.head(key)
             if info is None or self._done.pruned.get(date) == info.sha256:
                 continue
             try:
                 record = read_pruned(self._store, date)
             except DamagedError as error:
-                self._warn_once(key, str(error))
+                self._leave_out(key, str(error))
                 continue
             done = self._remove(date, set() if record is None else record.times().keys())
             self._pointed()
@@ -210,10 +214,10 @@ class TableWork:
             total = total.and_then(remove(self._tables, data_type, self._location, date, by_type[data_type]))
         return total
 
-    def _note_done(self, listing: Listing, unusable: set[str]) -> None:
+    def _note_done(self, listing: Listing) -> None:
         """Every manifest that was listed was read: those that could be used are in the tables."""
         for date, keys in listing.dates.items():
-            if unusable.isdisjoint(keys):
+            if self._unusable.isdisjoint(keys):
                 self._done.dates[date] = listing_digest(keys)
         if listing.dates:
             save_done(self._path, self._done)
