@@ -23,6 +23,8 @@ def headline(facts: Facts, reasons: Sequence[Reason], *, is_ready: bool) -> str:
 
 def _what_is_recorded(facts: Facts) -> str:
     """Whether what the exchanges send still gets onto the disk, and how far."""
+    if not facts.is_connected and not facts.receives:
+        return "Nothing comes from edges"
     if not facts.is_connected or (facts.refusing and not {*facts.feeds} - {*facts.refusing}):
         return "Not recording"
     if not facts.stores:

@@ -75,6 +75,8 @@ class Facts(NamedTuple):
     """Where no rows are stored: feeds that no connection has brought data of for too long, each with the seconds."""
     stores: bool = True
     """Whether this host stores rows; an edge leaves that to the storage host."""
+    receives: bool = True
+    """Whether this host receives from exchanges; the storage host has what edges receive."""
     hosts: HostFacts = HostFacts()
 
 

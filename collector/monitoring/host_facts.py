@@ -33,6 +33,8 @@ class HostFacts(NamedTuple):
 
     without_nats: Mapping[str, str] = {}
     """Processes that have had no connection to NATS for too long, each with its last error."""
+    waiting_secs: Mapping[str, float] = {}
+    """Feeds of which rows may wait on edges or in NATS, each with the seconds for which they may have."""
     publishing: Sequence[PublishReport] = ()
     """The publishers of this edge."""
     standing_holes: Sequence[tuple[str, str]] = ()
@@ -57,6 +59,8 @@ class HostWatch:
         self._host = host
         self._role = role
         self._away: Held[str] = Held()
+        self._cut_off: Held[str] = Held()
+        self._connected: Held[str] = Held()
         self._holes: Held[tuple[str, str]] = Held()
         self._uncovered: Held[tuple[str, str]] = Held()
         self._waiting: Held[int] = Held()
@@ -73,15 +77,29 @@ class HostWatch:
         is_late = bool(self._waiting.longer(waits, uptime_secs, TABLES_SECS))
         return HostFacts(
             without_nats=self._without_nats(totals, living, uptime_secs),
+            waiting_secs=self._waiting_secs(relays, now_us, uptime_secs),
             publishing=list(publishing.values()),
             standing_holes=self._holes.longer(holes, uptime_secs, HOLE_SECS),
             refused={feed: relay.refused for feed, relay in relays.items() if relay.refused},
-            gone=gone_edges(relays, cluster, now_us) if is_storage else {},
+            gone=self._gone(relays, cluster, now_us, uptime_secs) if is_storage else {},
             unwell=_unwell(cluster.hosts, self._host) if is_storage else {},
             uncovered=self._uncovered.longer(uncovered, uptime_secs, UNCOVERED_SECS),
             waiting_segments=tabler.backlog_segments if is_late else 0,
             tables_error=tabler.last_error or "",
         )
+
+    def _waiting_secs(self, relays: Mapping[str, RelayReport], now_us: int, uptime_secs: float) -> dict[str, float]:
+        cut_off = self._cut_off.update([feed for feed, relay in relays.items() if not relay.is_connected], uptime_secs)
+        lags = {
+            feed: max((lag_secs(each, now_us) for each in relay.sources), default=0.0) for feed, relay in relays.items()
+        }
+        return {feed: max(lag, cut_off.get(feed, 0.0)) for feed, lag in lags.items()}
+
+    def _gone(
+        self, relays: Mapping[str, RelayReport], cluster: ClusterReport, now_us: int, uptime_secs: float
+    ) -> dict[str, float]:
+        connected = self._connected.update([feed for feed, relay in relays.items() if relay.is_connected], uptime_secs)
+        return gone_edges({feed: (relays[feed], secs) for feed, secs in connected.items()}, cluster, now_us)
 
     def _without_nats(self, totals: Totals, living: Mapping[str, int | None], uptime_secs: float) -> Mapping[str, str]:
         errors: dict[str, str] = {}
@@ -96,19 +114,30 @@ class HostWatch:
         return {name: errors[name] for name in self._away.longer(list(errors), uptime_secs, AWAY_SECS)}
 
 
-def gone_edges(relays: Mapping[str, RelayReport], cluster: ClusterReport, now_us: int) -> dict[str, float]:
+def gone_edges(
+    relays: Mapping[str, tuple[RelayReport, float]], cluster: ClusterReport, now_us: int
+) -> dict[str, float]:
     """Edges that were seen and show no sign of life, with the seconds since the last one, but for those long retired.
 
-    An edge is alive if it shows itself to the others, or if a slice of it came lately.
+    An edge is alive if it shows itself to the others, or if a slice of it came lately. `relays`: those that are connected,
+    by feed, each with the seconds for which it has been; what an edge did before nobody knows.
     """
     silent_secs = {host.host: host.seen_secs for host in cluster.hosts if host.role == "edge" and not host.is_alive}
     shown = {host.host for host in cluster.hosts if host.is_alive}
-    for relay in relays.values():
+    for relay, connected_secs in relays.values():
         for source in relay.sources:
-            if source.edge not in shown and source.arrived_us:
-                arrived_secs = (now_us - source.arrived_us) / 1e6
+            arrived_secs = (now_us - (source.arrived_us or now_us)) / 1e6
+            if source.edge not in shown and source.arrived_us and arrived_secs < RETIRED_SECS:
+                arrived_secs = min(arrived_secs, connected_secs)
                 silent_secs[source.edge] = min(arrived_secs, silent_secs.get(source.edge, arrived_secs))
     return {edge: secs for edge, secs in sorted(silent_secs.items()) if GONE_SECS < secs < RETIRED_SECS}
+
+
+def lag_secs(source: EdgeSource, now_us: int) -> float:
+    """How old the newest record is that came, if others wait or are missing; else 0."""
+    if source.received_us is None or not (source.pending or source.has_hole):
+        return 0.0
+    return round(max(0.0, (now_us - source.received_us) / 1e6), 3)
 
 
 def is_alive(source: EdgeSource, cluster: ClusterReport) -> bool | None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from collector.monitoring.hosts_json import lag_secs
+from collector.monitoring.host_facts import lag_secs
 from collector.monitoring.view import Snapshot, Value
 from collector.reports import ClusterReport, PublishReport, RelayReport, TablerReport
 

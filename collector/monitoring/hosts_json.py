@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from collector.domain.names import iso_time
-from collector.monitoring.host_facts import is_alive
+from collector.monitoring.host_facts import is_alive, lag_secs
 from collector.monitoring.view import Snapshot
-from collector.reports import EdgeSource, HostSummary, PublishReport, RelayReport
+from collector.reports import HostSummary, PublishReport, RelayReport
 
 
 def between_hosts(view: Snapshot) -> dict[str, Any]:
@@ -68,13 +68,6 @@ def _edges(view: Snapshot) -> Iterator[dict[str, Any]]:
                 "last_received_at": _iso(source.received_us),
                 "alive": is_alive(source, view.cluster),
             }
-
-
-def lag_secs(source: EdgeSource, now_us: int) -> float:
-    """How old the newest record is that came, if others wait or are missing; else 0."""
-    if source.received_us is None or not (source.pending or source.has_hole):
-        return 0.0
-    return round(max(0.0, (now_us - source.received_us) / 1e6), 3)
 
 
 def _cluster(view: Snapshot) -> dict[str, Any]:

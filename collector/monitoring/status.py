@@ -130,7 +130,11 @@ class Status:
         self._silences.note(writer.streams, known.now_us, known.uptime_secs, self._interrupted(journals, known))
         self._undecodable.note(known.uptime_secs, self._writer.stream_totals())
         overdue = self._silences.overdue(known.now_us, known.uptime_secs)
-        silent, unstored = split_unstored(overdue, {journal.feed: journal.lag_secs for journal in journals})
+        hosts = self._hosts.update(self._roles, _living(known), known.now_us, known.uptime_secs)
+        lags_secs = dict(hosts.waiting_secs)
+        for journal in journals:
+            lags_secs[journal.feed] = lags_secs.get(journal.feed, 0.0) + journal.lag_secs
+        silent, unstored = split_unstored(overdue, lags_secs)
         return Facts(
             processes=known.children,
             journals=journals,
@@ -155,7 +159,8 @@ class Status:
             without_symbols=self._without_symbols(known),
             silent_feeds=self._silent_feeds(known),
             stores=self._stores,
-            hosts=self._hosts.update(self._roles, _living(known), known.now_us, known.uptime_secs),
+            receives=self._receives,
+            hosts=hosts,
         )
 
     @property

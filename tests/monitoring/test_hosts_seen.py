@@ -184,7 +184,9 @@ def test_an_edge_is_gone_once_it_neither_shows_itself_nor_sends(
 ) -> None:
     seen = cluster(hosts=[shown_host(host=host, seen_secs=seen_secs, is_alive=alive)])
     sent = relay(sources=[source(arrived_us=NOW_US - arrived_secs * SECOND_US)])
-    assert codes(status("storage").look(reports(sent, writer(), seen), known_on("storage"))) == expected
+    board = status("storage")
+    board.look(reports(sent, writer(), seen), known_on("storage"))
+    assert codes(board.look(reports(sent, writer(), seen), known_on("storage", 60.0))) == expected
 
 
 def test_a_host_that_is_not_well_is_told_where_all_are_watched_and_nowhere_else() -> None:
@@ -209,3 +211,30 @@ def test_streams_learn_nothing_while_the_relay_is_cut_off() -> None:
     back = reports(relay(), writer(streams=[stream(last_durable_us=late)]))
     view = board.look(back, known_on("storage", 600.0, late))
     assert view.limit_secs(view.configured[0]) == 25.0
+
+
+def test_streams_are_not_silent_while_the_storage_host_is_cut_off_from_its_edges() -> None:
+    board = status("storage")
+
+    def look(secs: int, *, is_connected: bool) -> Snapshot:
+        now_us = NOW_US + secs * SECOND_US
+        told = reports(relay(is_connected=is_connected, sources=[source(pending=0)]), writer(updated_us=now_us))
+        return board.look(told, known_on("storage", 900.0 + secs, now_us))
+
+    look(0, is_connected=True)
+    for secs in range(1, 700, 10):
+        view = look(secs, is_connected=False)
+    assert codes(view) == ["nats_away"]
+    assert view.headline == "Nothing comes from edges; NATS is away"
+    assert codes(look(701, is_connected=True)) == ["stream_silent"]
+    assert codes(look(740, is_connected=True)) == ["stream_silent", "edge_silent"]
+
+
+def test_streams_are_not_silent_while_their_rows_wait_in_nats() -> None:
+    board = status("storage")
+    long_ago = NOW_US - 600 * SECOND_US
+    old = writer(streams=[stream(last_durable_us=long_ago)])
+    behind = relay(sources=[source(received_us=long_ago, pending=5)])
+    assert codes(board.look(reports(behind, old), known_on("storage", 1_000.0))) == []
+    caught_up = relay(sources=[source(received_us=long_ago, pending=0)])
+    assert codes(board.look(reports(caught_up, old), known_on("storage", 1_000.0))) == ["stream_silent"]

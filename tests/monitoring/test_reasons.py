@@ -153,7 +153,7 @@ def symbols_uncovered(board: Status) -> Iterator[Snapshot]:
 def edge_silent(board: Status) -> Iterator[Snapshot]:
     gone = shown_host(seen_secs=60.0, is_alive=False)
     yield _after(board, 1.0, relay(sources=[]), cluster(hosts=[gone]))
-    yield _after(board, 1.0, relay(sources=[source(edge="edge-2", arrived_us=NOW_US - 60 * SECOND_US)]), cluster())
+    yield _after(board, 31.0, relay(sources=[source(edge="edge-2", arrived_us=NOW_US - 60 * SECOND_US)]), cluster())
     yield _after(board, 1.0, relay(), cluster())
 
 
