@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from collector.config import FeedConfig
 from collector.domain.records import StreamKey
@@ -17,6 +18,9 @@ from collector.processes.ingest.line_reader import LineReader
 from collector.processes.ingest.line_readers import LineReaders
 from collector.processes.ingest.line_silence import LineSilence, TrialSchedule
 from collector.reports import LineReport
+
+QUIET_SECS: Final = 10.0
+"""A connection that stands for so long without data is one of streams that are quiet."""
 
 
 class FeedLines:
@@ -39,6 +43,8 @@ class FeedLines:
         """By plan and line."""
         self._elsewhere: dict[int, CarriedPlan] = {}
         """Plans at another address, for streams that never spoke."""
+        self._quiet_since: dict[int, float] = {}
+        """By plan since when a connection stands that has brought nothing."""
         self._ws_url = feed.ws_url
         self._known_times = self._trial_times()
         self._other_address_trials: list[tuple[int, ConnectionTrial]] = []
@@ -131,8 +137,16 @@ class FeedLines:
                 del self._elsewhere[number]
 
     def bring_all(self) -> bool:
-        """Whether each plan, as it stands now, is brought by some line."""
-        return all(map(self._readers.bring_newest, self._plans))
+        """Whether some line brings each plan as it stands now, as far as anything is sent."""
+        now = self._context.clock.monotonic()
+        stands = {plan_number: self._readers.stand(plan_number) for plan_number in self._plans}
+        quiet = [plan_number for plan_number, speaks in stands.items() if speaks is False]
+        self._quiet_since = {plan_number: self._quiet_since.get(plan_number, now) for plan_number in quiet}
+        return all(speaks or self._is_quiet(plan_number, now) for plan_number, speaks in stands.items())
+
+    def _is_quiet(self, plan_number: int, now: float) -> bool:
+        """Whether a connection of the plan has stood for so long that it would have brought what is sent."""
+        return now - self._quiet_since.get(plan_number, now) >= QUIET_SECS
 
     def unheard(self) -> list[StreamKey]:
         """The streams that some line has not brought yet."""

@@ -56,11 +56,11 @@ class LineReaders:
         speaking = {state.line for state in states if state.plan == plan and _speaks(state)}
         return speaking.issuperset(lines)
 
-    def bring_newest(self, plan: int) -> bool:
-        """Whether some line has a connection made for the plan as it stands now, which has brought data."""
-        return any(
-            reader.state.plan == plan and _speaks(reader.state) and reader.is_newest for reader in self._running()
-        )
+    def stand(self, plan: int) -> bool | None:
+        """Whether a connection made for the plan as it stands now has brought data on some line; None if none stands."""
+        of_plan = [reader for reader in self._running() if reader.state.plan == plan and reader.is_newest]
+        open_states = [reader.state for reader in of_plan if reader.state.state == "open"]
+        return any(map(_speaks, open_states)) if open_states else None
 
     def _running(self) -> list[LineReader]:
         with self._lock:

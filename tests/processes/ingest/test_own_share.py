@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from collector.config import Config, FeedConfig
@@ -104,6 +105,18 @@ def test_an_edge_may_have_nothing_to_record_at_first_and_later_again(
     wait_for(lambda: all(map(feed.trades, GIVEN)) and follows(feed, 2))
     write_share(tmp_path, 3, Share("me", BOTH))
     wait_for(lambda: follows(feed, 3) and not exchange.open_symbols())
+
+
+def test_an_edge_whose_symbols_are_quiet_follows_its_share_all_the_same(
+    start: Start, tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.processes.ingest.feed_lines.QUIET_SECS", 0.2)
+    exchange.silent.update(SYMBOLS)
+    listed(tmp_path, *SYMBOLS)
+    write_share(tmp_path, 1, Share("me", BOTH))
+    feed = start("*USDT", settings=EDGE)
+    wait_for(lambda: exchange.asked and feed.reports)
+    wait_for(lambda: follows(feed, 1))
 
 
 def config(tmp_path: Path, **settings: object) -> Config:
