@@ -68,8 +68,8 @@ def _of_cluster(cluster: ClusterReport, view: Snapshot) -> Iterator[Value]:
     yield "collector_cluster_quorum", (), cluster.has_quorum
     yield "collector_cluster_members", (), len(cluster.members)
     yield "collector_cluster_changes_total", (), cluster.changes
-    yield "collector_symbols_uncovered", (), len(cluster.uncovered)
-    yield "collector_symbols_overcovered", (), len(cluster.overcovered)
+    yield "collector_symbols_uncovered", (), cluster.uncovered_count
+    yield "collector_symbols_overcovered", (), cluster.overcovered_count
     for host in cluster.hosts:
         yield "collector_host_up", (host.host, host.role), host.is_alive
         yield "collector_host_healthy", (host.host, host.role), host.is_alive and host.healthy

@@ -79,8 +79,12 @@ def _cluster(view: Snapshot) -> dict[str, Any]:
         "members": cluster.members,
         "changes": cluster.changes,
         "copies": cluster.copies,
+        "moving": cluster.is_moving,
+        "trouble": cluster.trouble,
         "uncovered": [{"feed": feed, "symbol": symbol} for feed, symbol in cluster.uncovered],
+        "uncovered_count": cluster.uncovered_count,
         "overcovered": [{"feed": feed, "symbol": symbol} for feed, symbol in cluster.overcovered],
+        "overcovered_count": cluster.overcovered_count,
         "last_error": cluster.last_error,
     }
 

@@ -117,8 +117,10 @@ def _sharing(cluster: Mapping[str, Any]) -> Text:
     which = f"on {copies} edges each" if copies else "all on every edge"
     line = Text(f"{which}, {len(members)} edges")
     for name in ("uncovered", "overcovered"):
-        if cluster[name]:
-            line.append(f", {number(len(cluster[name]))} {name}", "yellow")
+        if cluster[f"{name}_count"]:
+            line.append(f", {number(cluster[f'{name}_count'])} {name}", "yellow")
+    if cluster["trouble"]:
+        line.append_text(shown(f", {cluster['trouble']}", "yellow"))
     return line
 
 

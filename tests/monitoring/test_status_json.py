@@ -70,7 +70,8 @@ def test_the_object_has_exactly_the_promised_shape() -> None:
         "publish": [], "relays": [], "edges": [],
         "cluster": {
             "connected": False, "quorum": True, "hosts": [], "members": [], "changes": 0, "copies": 0,
-            "uncovered": [], "overcovered": [], "last_error": None,
+            "moving": False, "trouble": "", "uncovered": [], "uncovered_count": 0, "overcovered": [], "overcovered_count": 0,
+            "last_error": None,
         },
         "tables": {
             "commits": 0, "segments": 0, "files": 0, "conflicts": 0, "backlog_segments": 0, "commit_secs": None,
