@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 from collector.bus import names
 from collector.bus.bus import Bus, BusError, MissingError
 from collector.bus.places import EdgePlace, encode_place
-from collector.domain.disk_waits import disk_wait
 from collector.storage.journal.writer import JournalWriter
 
 AGAIN_SECS: Final = 10.0
@@ -50,7 +49,8 @@ class Places:
     async def step(self) -> None:
         """Make durable what was appended, tell the edges, and remove it from their streams. Raises OSError of a failed sync."""
         reached = self._reached()
-        await asyncio.to_thread(self._sync)
+        # Not `to_thread`: a wait for the disk there is none of the process.
+        await asyncio.get_running_loop().run_in_executor(None, self._journal.sync)
         self.last_error = None
         for one in reached:
             try:
@@ -58,10 +58,6 @@ class Places:
                 await self._purge(one)
             except BusError as error:
                 self.last_error = str(error)
-
-    def _sync(self) -> None:
-        with disk_wait():
-            self._journal.sync()
 
     async def _tell(self, one: Reached) -> None:
         now, told = self._monotonic(), self._told.get(one.edge)

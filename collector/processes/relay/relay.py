@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from collector.bus.client import NatsBus
 from collector.domain.clock import Every
+from collector.domain.disk_waits import disk_wait
 from collector.logs.limited import RateLimited
 from collector.processes.async_work import Wakes
 from collector.processes.context import Context
@@ -139,7 +140,7 @@ class Relay:
 
     async def _check_space(self) -> None:
         folder = journal_folder(self._context.config, self._feed)
-        self._space = await asyncio.to_thread(self._measure, folder)
+        self._space = await asyncio.get_running_loop().run_in_executor(None, self._measure, folder)
         was_short = self._short
         self._short = shortage(self._space, self._context.config.journal, refusing=was_short is not None)
         if self._short is not None and was_short is None:
@@ -170,7 +171,8 @@ class Relay:
         except OSError as error:
             # Only the `close` record is missing: the writer takes this for a torn tail.
             self._context.log.warning("journal_not_closed", error=str(error))
-        await asyncio.to_thread(self._journal.sync)
+        with disk_wait():
+            self._journal.sync()
         notices.tell(self._context.clock.monotonic())
         self._report()
 
