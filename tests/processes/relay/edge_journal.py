@@ -29,7 +29,7 @@ class EdgeJournal:
         self.folder = folder / name
         self.name = name
         self.epoch = epoch
-        self._slice_bytes = slice_bytes
+        self.slice_bytes = slice_bytes
         self._newest_ns = SECOND_NS
         self.journal = JournalWriter(self.folder, IDENTITY, 1, file_bytes, lambda: self._newest_ns)
         self._compressor = Compressor()
@@ -89,7 +89,7 @@ class EdgeJournal:
         newest_ns = 0
         for record in chunk.records:
             newest_ns = record.received_ns
-            if record.end - start >= self._slice_bytes and record.end < chunk.position.offset:
+            if record.end - start >= self.slice_bytes and record.end < chunk.position.offset:
                 yield start, record.end, newest_ns
                 start = record.end
         yield start, chunk.position.offset, newest_ns

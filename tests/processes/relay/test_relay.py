@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 
 from collector.bus import names
+from collector.bus.bodies import Compressor
 from collector.bus.bus import FullError
-from collector.bus.slices import decode_slice
+from collector.bus.slices import SliceHead, decode_slice, encode_slice
 from collector.processes.disk_space import Space
+from collector.storage.journal import format as journal_format
 from collector.storage.journal.files import journal_files
 from collector.storage.journal.head import header_at
 from collector.storage.journal.relayed import LINES_OF_SLOT
 from tests.bus.servers import NatsServer, bus_at, run, until
-from tests.processes.relay.edge_journal import FEED, SECOND_NS, EdgeJournal, publish
+from tests.processes.relay.edge_journal import FEED, IDENTITY, SECOND_NS, EdgeJournal, publish
 from tests.processes.relay.relay_world import RelayWorld, emptied, is_whole, place_of, place_where, prepared
 
 
@@ -82,6 +84,28 @@ def test_what_is_broken_on_its_way_is_asked_for_again(tmp_path: Path, world: Rel
 
     run(work())
     assert world.frames("edge-1") == edge.frames()
+
+
+def test_slices_that_were_cut_elsewhere_bring_only_what_is_new(tmp_path: Path, world: RelayWorld) -> None:
+    edge = EdgeJournal(tmp_path, "edge-1")
+    edge.record(1_000, 60)
+    edge.close()
+    sent = edge.messages()
+    edge.slice_bytes = 1_100
+
+    async def work() -> None:
+        async with bus_at(world.url) as bus:
+            await prepared(bus, "edge-1")
+            async with world.running():
+                await publish(bus, "edge-1", sent[:3])
+                await publish(bus, "edge-1", edge.messages())
+                await place_where(bus, "edge-1", is_whole)
+
+    run(work())
+    assert world.frames("edge-1") == edge.frames()
+    starts = {chunk.source.start for chunk in world.chunks() if chunk.source}
+    assert starts - {decode_slice(message)[0].start for message in edge.messages()}
+    assert world.report.holes == 0
 
 
 def test_servers_that_lost_everything_cost_nothing(tmp_path: Path, world: RelayWorld, nats_server: NatsServer) -> None:
@@ -213,6 +237,24 @@ def test_a_ninth_edge_waits_and_the_report_says_so(tmp_path: Path, world: RelayW
     run(work())
     assert world.report.refused == "edge-8: no more edges can bring one feed"
     assert world.frames("edge-8") == []
+
+
+def test_a_journal_of_a_newer_program_is_left_to_one(world: RelayWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as newer:
+        newer.setattr(journal_format, "VERSION", journal_format.VERSION + 1)
+        head = journal_format.encode_header("id", "w", 1, 1, IDENTITY, sources=())
+    slice_head = SliceHead("edge-1", FEED, "x", "id", 1, 0, len(head))
+
+    async def work() -> None:
+        async with bus_at(world.url) as bus:
+            await prepared(bus, "edge-1")
+            await publish(bus, "edge-1", [encode_slice(slice_head, Compressor().compressed(head))])
+            async with world.running():
+                await until(lambda: world.report.refused)
+
+    run(work())
+    assert "newer than this program" in world.report.refused
+    assert (world.report.slices, world.frames("edge-1")) == (0, [])
 
 
 def test_a_short_disk_takes_nothing_and_loses_nothing(tmp_path: Path, world: RelayWorld) -> None:
