@@ -14,6 +14,7 @@ import msgspec
 
 from collector.domain.coverage import Coverage
 from collector.domain.names import gap_id
+from collector.domain.past_outage import PastOutage
 from collector.domain.records import Gap, StreamKey
 
 FACTOR: Final = 4.0
@@ -121,6 +122,8 @@ class StreamActivity(msgspec.Struct, array_like=True):
     connected."""
     coverage: Coverage | None = None
     """Which sources carry it, if several hosts may record its feed."""
+    past_outages: list[PastOutage] = []
+    """Outages that a source which is read late may still fill, the newest last."""
 
     def go_offline(self, at_us: int, cause: str) -> None:
         """Note that no connection carries the stream any more. If it was offline already, the earlier time stays."""

@@ -11,6 +11,7 @@ nothing else. How far back the recent ids have to reach says `lag`.
 from collections.abc import Collection
 from typing import Final
 
+from collector.domain.past_outage import Known
 from collector.domain.records import IdRule
 from collector.domain.sequence.conflicts import forget_conflicts, is_conflict
 from collector.domain.sequence.echoes import is_echo
@@ -18,7 +19,16 @@ from collector.domain.sequence.exchange_time import has_moved_on, note_time, old
 from collector.domain.sequence.hole import REFUSED
 from collector.domain.sequence.lag import is_outlived, lag_us, overlaps
 from collector.domain.sequence.reach import note_snapshot, reach
-from collector.domain.sequence.recent_ids import DIGEST_MASK, RECENT_LIMIT, Recent, newest, packed, split, within
+from collector.domain.sequence.recent_ids import (
+    DIGEST_MASK,
+    RECENT_LIMIT,
+    Recent,
+    newest,
+    packed,
+    received_us_of,
+    split,
+    within,
+)
 from collector.domain.sequence.rising import begin_rising_line, note_rising, stepped_back_from
 from collector.domain.sequence.stream_holes import StreamHoles
 from collector.domain.sequence.stream_progress import StreamProgress, next_series
@@ -196,6 +206,20 @@ class DuplicateFilter:
     def covers(self, messages: int, span_us: int) -> bool:
         """Whether the newest `messages`, received within `span_us`, are all that a new process has to remember."""
         return messages >= RECENT_LIMIT or (messages >= self.min_kept and span_us > self._overlap_us)
+
+    def known(self) -> list[Known]:
+        """The newest messages: those that are remembered by their ids, or else by their content."""
+        if self._recent.highest >= 0:
+            return [Known(message_id, received_us_of(value)) for message_id, value in self._recent.all().items()]
+        echoes = self.progress.echoes.values()
+        return [
+            Known(digest, at_us)
+            for digest, at_us in {
+                (digest, delivered[1]): None
+                for expected in echoes
+                for digest, delivered in zip(expected.digests, expected.delivered, strict=True)
+            }
+        ]
 
     def remember(self, message_id: int, received_us: int, digest: int) -> None:
         """Keep a stored message's id as a recent one without judging it. If messages share an id, the first one is kept."""

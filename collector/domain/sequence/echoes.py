@@ -68,6 +68,27 @@ Echoes = dict[int, ExpectedCopies]
 """Expected copies by the connection that is expected to deliver them."""
 
 
+def digest_of(content: bytes) -> int:
+    """What stands for the content of a message."""
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest())
+
+
+def inherit(echoes: Echoes, successor: int, open_: Collection[int], since_us: int) -> None:
+    """Expect from a connection that has been open since then what is expected of connections that are over.
+
+    That is so if it is known late that they are, and that another one has taken their place.
+    """
+    found = {
+        (delivered, digest): None
+        for connection, expected in echoes.items()
+        if connection != successor and connection not in open_
+        for delivered, digest in zip(expected.delivered, expected.digests, strict=True)
+        if delivered[1] >= since_us
+    }
+    for (connection, received_us), digest in sorted(found, key=lambda one: one[0][1]):
+        echoes.setdefault(successor, ExpectedCopies()).add(connection, received_us, digest)
+
+
 def is_echo(
     echoes: Echoes, connection: int, beside: Collection[int], content: bytes, received_us: int, lag_us: int
 ) -> bool:
@@ -81,7 +102,7 @@ def is_echo(
     expected = echoes.get(connection)
     if expected is None and not beside:
         return False
-    digest = int.from_bytes(hashlib.blake2b(content, digest_size=8).digest())
+    digest = digest_of(content)
     ahead = None if expected is None else expected.match(digest)
     if ahead is None:
         for other in beside:

@@ -91,16 +91,17 @@ def forget(holes: list[Hole], series: int, max_requested: int) -> tuple[list[Due
     return due_rows, behind
 
 
-def grow_older(holes: list[Hole], oldest: int) -> int:
+def grow_older(holes: list[Hole], oldest: int, kept: int = 0) -> int:
     """Age each hole by one, and drop those that nothing can fill any more; changes `holes`.
 
     A hole is dropped if its row is up to date, it is not requested, and it is so old that no connection can still deliver
-    messages sent before it. Returns the id after the last dropped hole, or 0.
+    messages sent before it. The newest `kept` of those stay. Returns the id after the last dropped hole, or 0.
     """
     for hole in holes:
         hole.age += not hole.is_requested
     old = [hole for hole in holes if hole.age >= oldest and hole.row_is_settled and not hole.is_requested]
-    return _drop(holes, [hole for hole in old if hole.row_count_is_current or not hole.has_rows])
+    gone = [hole for hole in old if hole.row_count_is_current or not hole.has_rows]
+    return _drop(holes, gone[: max(0, len(gone) - kept)])
 
 
 def _drop(holes: list[Hole], dropped: list[Hole]) -> int:

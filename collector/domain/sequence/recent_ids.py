@@ -28,6 +28,11 @@ def packed(received_us: int, digest: int) -> int:
     return secs << _DIGEST_BITS | digest
 
 
+def received_us_of(value: int) -> int:
+    """The receive time in what `packed` returns, in whole seconds."""
+    return (value >> _DIGEST_BITS) * 1_000_000
+
+
 def split(recent: dict[int, int], restarted_us: int) -> tuple[dict[int, int], dict[int, int]]:
     """Ids of the ended and of the running series; those received in the second of the change count as ended."""
     if not restarted_us:

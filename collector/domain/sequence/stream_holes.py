@@ -76,10 +76,13 @@ class StreamHoles:
         """New rows for the holes whose row says that more is missing than is."""
         return outdated(self._progress.holes, self._progress.series)
 
-    def grow_older(self, oldest: int) -> bool:
-        """Age each hole by one and forget those of age `oldest` that nothing can fill. Returns whether any was forgotten."""
+    def grow_older(self, oldest: int, kept: int = 0) -> bool:
+        """Age each hole by one and forget those of age `oldest` that nothing can fill, but for the newest `kept`.
+
+        Returns whether any was forgotten.
+        """
         progress, self._finder = self._progress, None
-        behind = grow_older(progress.holes, oldest)
+        behind = grow_older(progress.holes, oldest, kept)
         progress.known_from_id = max(progress.known_from_id, behind)
         return behind > 0
 

@@ -3,6 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Final
 
 from collector.domain.counts import KIND_AND_STATUS, GapLabels, RunCounts
@@ -74,12 +75,22 @@ def gap_labels(exchange: str, symbol: str, gap: Gap) -> GapLabels:
     return exchange, symbol, gap.stream_type, gap.kind, gap.status
 
 
+class Origin(Enum):
+    """How messages came."""
+
+    LIVE = auto()
+    FETCHED = auto()
+    """Over REST."""
+    LATE = auto()
+    """Over a socket of a source that was read late."""
+
+
 @dataclass
 class CommitBatch:
     """Rows, gaps, changed state, and the journal positions after them."""
 
-    messages: dict[tuple[int, int, bool], Messages] = field(default_factory=dict)
-    """By stream id, series, and whether they were fetched over REST."""
+    messages: dict[tuple[int, int, Origin], Messages] = field(default_factory=dict)
+    """By stream id, series, and how they came."""
     count: int = 0
     """Number of messages."""
     reasons: list[tuple[int, str]] = field(default_factory=list)
@@ -105,25 +116,25 @@ class CommitBatch:
         """How many messages and bytes are left until it is full."""
         return limit - self.count, MAX_BATCH_BYTES - self.size_bytes
 
-    def messages_of(self, stream: StreamState, *, backfilled: bool) -> Messages:
+    def messages_of(self, stream: StreamState, origin: Origin = Origin.LIVE) -> Messages:
         """The messages so far of the stream's present series; more are to be appended, each counted in `count`."""
-        key = stream.stream_id, stream.dedup.progress.series, backfilled
+        key = stream.stream_id, stream.dedup.progress.series, origin
         found = self.messages.get(key)
         if found is None:
-            found = self.messages[key] = Messages(key[0], key[1])
+            found = self.messages[key] = Messages(key[0], key[1], is_late=origin is Origin.LATE)
             self.touched[key[0]] = stream
         return found
 
     def note_first(self) -> None:
         """Count the messages from sockets by the lines that brought them; to be called once, before the commit."""
-        for (stream_id, _, backfilled), messages in self.messages.items():
-            if not backfilled:
+        for (stream_id, _, origin), messages in self.messages.items():
+            if origin is Origin.LIVE:
                 self.touched[stream_id].note_first(messages.lines)
 
     def live(self) -> Iterator[tuple[str, Messages]]:
-        """The messages that came over a socket, each stream's apart, with the feed that brought them."""
-        for (stream_id, _, backfilled), messages in self.messages.items():
-            if not backfilled:
+        """The messages that came over a socket, and not late, each stream's apart, with the feed that brought them."""
+        for (stream_id, _, origin), messages in self.messages.items():
+            if origin is Origin.LIVE:
                 yield self.touched[stream_id].feed, messages
 
     def add_request(self, feed: str, request: Request) -> None:

@@ -86,8 +86,11 @@ class FrameProcessor:
         header = chunk.header
         self._number = chunk.position.number
         self._incarnation = incarnation_of(header.writer_id)
-        self._intake.connections_changed()
+        self._intake.begin_chunk(header.identity.feed)
         self.ledger.open_journal(header, chunk.others)
+        if chunk.source is not None and chunk.source.lost:
+            until_us = chunk.records[0].received_ns // 1_000 if chunk.records else now_us
+            self.ledger.lost(header, f"{header.file_id}:{chunk.source.start}", until_us)
         try:
             return self._take(chunk, now_us, batch_limit, on_progress)
         finally:

@@ -13,15 +13,15 @@ from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US, sound_us
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.together import Outcome
 from collector.processes.writer.backfill import Backfill
-from collector.processes.writer.batch import CommitBatch, Counts
+from collector.processes.writer.batch import CommitBatch, Counts, Origin
 from collector.processes.writer.book_checks import BookChecks, Checked
 from collector.processes.writer.frame_reading import is_control
 from collector.processes.writer.gaps.ledger import GapLedger
+from collector.processes.writer.late_messages import LateMessages
 from collector.processes.writer.polled_rows import POLLED_LINE, PolledRows
-from collector.processes.writer.receipt import NUMBER_MASK, Receipt, incarnation_of
+from collector.processes.writer.receipt import NUMBER_MASK, Receipt
 from collector.processes.writer.streams import StreamState, StreamTable
-from collector.storage.journal.format import connection_in_head
-from collector.storage.journal.relayed import feed_of_source
+from collector.storage.journal.relayed import feed_of_source, is_source
 
 
 class UndecodedSample(NamedTuple):
@@ -47,6 +47,9 @@ class MessageIntake:
         self._counts = counts
         self._backfill = Backfill(streams, ledger)
         self._polled = PolledRows(streams, ledger.first_message)
+        self._late = LateMessages(ledger, streams.overlap_secs)
+        self._is_source = False
+        self._take = self._message
         self._beside: dict[tuple[int, int], list[int]] = {}
         """Per connection, the other open connections with the same streams; if there are several sources, per stream, too."""
 
@@ -56,12 +59,21 @@ class MessageIntake:
         self.next_row = next_row
         self.sample: UndecodedSample | None = None
 
+    def begin_chunk(self, feed: str) -> None:
+        """Take records of that feed or source from now on."""
+        self._is_source = is_source(feed)
+        self._take = self._of_source if self._is_source else self._message
+        self.connections_changed()
+
+    def is_late(self, stream: StreamState, received_us: int) -> bool:
+        """Whether a message of a source comes so late that only what is missing is wanted."""
+        return self._is_source and self._late.is_late(stream, received_us)
+
     def connections_changed(self) -> None:
         """Note that connections may have opened or ended, or that another journal follows."""
         self._beside = {}
         if self._checks.books or self._checks.lost:
-            open_numbers = self._ledger.connections.everywhere()
-            self._checks.keep_only({incarnation_of(writer) | connection_in_head(one) for writer, one in open_numbers})
+            self._checks.keep_only(self._ledger.connections.everywhere())
 
     def answer(self, receipt: Receipt, adapter: Adapter, offset: int, answer: bytes) -> None:
         """Take what repair fetched."""
@@ -73,7 +85,7 @@ class MessageIntake:
             for stream, (_, message_id, _, exchange_us, payload, _) in self._backfill.take(adapter, about, body):
                 if message_id is not None:
                     self._store(
-                        stream, message_id, receipt.received_us, exchange_us, BACKFILLED_LINE, payload, fetched=True
+                        stream, message_id, receipt.received_us, exchange_us, BACKFILLED_LINE, payload, Origin.FETCHED
                     )
                     self._counts.messages += 1
                     if about.answer == "snapshot":
@@ -92,7 +104,7 @@ class MessageIntake:
             self._copy(stream, message.payload, received_us)
             return
         made_id = receipt.made_ids + offset
-        self._store(stream, made_id, received_us, message.exchange_us, POLLED_LINE, message.payload, fetched=True)
+        self._store(stream, made_id, received_us, message.exchange_us, POLLED_LINE, message.payload, Origin.FETCHED)
         stream.last_received_us = received_us
         self._counts.messages += 1
 
@@ -103,7 +115,7 @@ class MessageIntake:
             return
         if not found:
             self._count_empty(adapter, frame)
-        take = self._checked if adapter.checks else self._message
+        take = self._checked if adapter.checks else self._take
         for made_id, envelope in enumerate(found, receipt.made_ids + offset):
             take(receipt, adapter, envelope, made_id)
 
@@ -111,7 +123,7 @@ class MessageIntake:
         """As `_message`, for an exchange that sends checksums of books."""
         check = adapter.checks.get(envelope.stream.data_type)
         checked = Checked.SOUND if check is None else self._checks.checked(check, receipt.connection, envelope)
-        self._message(receipt, adapter, envelope, made_id)
+        self._take(receipt, adapter, envelope, made_id)
         stream = None if checked is Checked.SOUND else self._streams.get(envelope.stream)
         if stream is None:
             return
@@ -129,12 +141,16 @@ class MessageIntake:
         identity, received_us = receipt.identity, receipt.received_us
         key = StreamKey(identity.exchange, UNKNOWN, UNDECODED)
         stream = self._streams.get(key) or self._streams.add(key, feed_of_source(identity.feed), IdRule.NONE)
-        if self._is_echo(stream, receipt, frame, _whole):
+        is_late = self.is_late(stream, received_us)
+        if is_late and self._ledger.is_covered_elsewhere(identity.feed, received_us):
+            self._late_copy(stream, frame)
+            return
+        if not is_late and self._is_echo(stream, receipt, frame, _whole):
             self._copy(stream, frame, received_us)
             return
         self.batch.reasons.append((self.next_row, reason))
         self._store(stream, receipt.made_ids + offset, received_us, None, receipt.line, frame)
-        stream.last_received_us = received_us
+        stream.last_received_us = max(received_us, stream.last_message_us) if is_late else received_us
         self._counts.undecodable += 1
         if self.sample is None:
             self.sample = UndecodedSample(identity.feed, reason, frame[:200])
@@ -143,7 +159,7 @@ class MessageIntake:
     def all_new(self, stream: StreamState, stretch: Stretch, rows: list[int]) -> None:
         """Take messages with these rows that were judged together; `next_row` is the caller's to move on."""
         batch, count, size_bytes = self.batch, len(stretch.ids), sum(map(len, stretch.payloads))
-        messages = batch.messages_of(stream, backfilled=False)
+        messages = batch.messages_of(stream)
         messages.rows += rows
         messages.ids += stretch.ids
         messages.received_us += stretch.received_us
@@ -186,11 +202,53 @@ class MessageIntake:
                 return
             if verdict is not Verdict.NEW:
                 self._note_verdict(verdict, stream, message_id, received_us)
-        if stream.is_silent or stream.awaits_book:
-            self._ledger.spoke(stream, received_us)
+        if stream.is_silent or stream.awaits_book or stream.is_at_border:
+            self._note_next(stream, receipt, message_id, adapter.content, payload)
         self._store(stream, message_id, received_us, exchange_us, line, payload)
         stream.last_received_us = received_us
         self._counts.messages += 1
+
+    def _of_source(self, receipt: Receipt, adapter: Adapter, envelope: Envelope, made_id: int) -> None:
+        """As `_message`, for a source, which may be read late."""
+        stream = self._streams.get(envelope.stream)
+        if stream is not None and envelope.payload and self._late.is_late(stream, receipt.received_us):
+            is_missing = self._late.are_missing(stream, receipt, envelope, adapter.content)
+            if is_missing is not None:
+                self._take_late(stream, receipt, envelope, made_id, is_missing=is_missing)
+                return
+        self._message(receipt, adapter, envelope, made_id)
+
+    def _note_next(
+        self, stream: StreamState, receipt: Receipt, message_id: int, content: Callable[[bytes], bytes], payload: bytes
+    ) -> None:
+        """Note the first message of a stream that was silent, or one soon after an outage."""
+        if stream.is_silent or stream.awaits_book:
+            self._ledger.spoke(stream, receipt.received_us)
+        if stream.is_at_border:
+            self._late.note_next(stream, receipt.received_us, message_id, content(payload))
+
+    def _take_late(
+        self, stream: StreamState, receipt: Receipt, envelope: Envelope, made_id: int, *, is_missing: bool
+    ) -> None:
+        """Store or count a late message. Nothing else of its stream changes, because that is long past."""
+        if not is_missing:
+            self._late_copy(stream, envelope.payload)
+            return
+        message_id = made_id if envelope.id is None else envelope.id
+        newest_id = stream.last_id
+        self._store(
+            stream, message_id, receipt.received_us, envelope.exchange_us, receipt.line, envelope.payload, Origin.LATE
+        )
+        stream.last_id = newest_id
+        self._counts.messages += 1
+        self._counts.late += 1
+        stream.late += 1
+
+    def _late_copy(self, stream: StreamState, payload: bytes) -> None:
+        self._counts.duplicates += 1
+        stream.duplicates += 1
+        stream.duplicate_bytes += len(payload)
+        self.batch.touched[stream.stream_id] = stream
 
     def _judge_snapshot(
         self, stream: StreamState, receipt: Receipt, message_id: int, sent_us: int | None, digest: int
@@ -248,7 +306,7 @@ class MessageIntake:
     ) -> bool:
         """Whether another connection brought the same content; it is only looked at while two may bring the stream."""
         connection = receipt.connection
-        place = connection, stream.stream_id if stream.dedup.progress.is_shared else 0
+        place = connection, stream.stream_id if self._is_source else 0
         beside = self._beside.get(place)
         if beside is None:
             beside = self._ledger.connections.beside(receipt.identity.feed, connection & NUMBER_MASK, stream)
@@ -259,10 +317,10 @@ class MessageIntake:
 
     def _store(
         self, stream: StreamState, message_id: int, received_us: int, exchange_us: int | None, line: int, payload: bytes,
-        *, fetched: bool = False,
+        origin: Origin = Origin.LIVE,
     ) -> None:  # fmt: skip
         batch = self.batch
-        messages = batch.messages_of(stream, backfilled=fetched)
+        messages = batch.messages_of(stream, origin)
         messages.rows.append(self.next_row)
         messages.ids.append(message_id)
         messages.received_us.append(received_us)

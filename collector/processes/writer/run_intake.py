@@ -43,8 +43,13 @@ class RunIntake:
             on_progress()
             is_apart = column.key in mixed or column.key.data_type in adapter.checks
             stream = None if is_apart else self._streams.get(column.key)
-            stretch = None if stream is None or stream.is_silent or stream.awaits_book else received.stretch(column)
-            if stream is not None and stretch is not None and stream.dedup.judge_together(stretch):
+            stretch = None if stream is None or stream.needs_each else received.stretch(column)
+            is_new = (
+                stream is not None
+                and stretch is not None
+                and not self._one_by_one.is_late(stream, stretch.received_us[0])
+            )
+            if is_new and stream is not None and stretch is not None and stream.dedup.judge_together(stretch):
                 new.append((stream, stretch, column.frames))
             else:
                 others += zip(column.frames, ([message] for message in column.envelopes()), strict=True)

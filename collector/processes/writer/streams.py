@@ -68,6 +68,8 @@ class StreamState:
     last_received_us: int | None = None
     awaits_book: bool = False
     """Whether nothing of it came since no connection carried it, and no id would show what is missing of its book."""
+    is_at_border: bool = False
+    """Whether the next messages are to be remembered as those after an outage."""
     last_durable_us: int | None = None
     durable_received_us: int | None = None
     """When the newest durable message was received over a socket."""
@@ -76,6 +78,11 @@ class StreamState:
     def proves_continuity(self) -> bool:
         """Whether its ids show what is missing: not where the exchange leaves them out of messages that should have one."""
         return self.rule.proves_continuity and self.dedup.progress.last_id is not None
+
+    @property
+    def needs_each(self) -> bool:
+        """Whether its next message is to be taken by itself."""
+        return self.is_silent or self.awaits_book or self.is_at_border
 
     @property
     def lacks_book(self) -> bool:
@@ -159,8 +166,8 @@ class StreamState:
         return self.rule is IdRule.NONE or self.dedup.covers(messages, self.last_message_us - oldest_us)
 
     def remember(self, messages: Messages) -> None:
-        """Keep the ids of stored messages as recent ones, but for those that were fetched over REST."""
-        if self.rule is IdRule.NONE or messages.lines[0] == BACKFILLED_LINE:
+        """Keep the ids of stored messages as recent ones, but for those that were fetched over REST or came late."""
+        if self.rule is IdRule.NONE or messages.lines[0] == BACKFILLED_LINE or messages.is_late:
             return
         dedup = self.dedup
         remember = dedup.remember if messages.series == dedup.progress.series else dedup.remember_ended
@@ -292,6 +299,7 @@ class StreamTable:
         silence_limit = SilenceLimit(self._silence, activity.learned)
         is_silent = activity.silent_since_us is not None
         stream = self._by_key[key] = StreamState(stream_id, key, feed, rule, dedup, silence_limit, is_silent)
+        stream.is_at_border = bool(activity.past_outages) and activity.past_outages[-1].is_open
         stream.awaits_book = progress.book_unknown is not None and not progress.book_unknown.since_us
         if progress.counts.run_id == self._run_id:
             stream.resume(progress.counts)

@@ -1,6 +1,6 @@
 """Blocks: how a segment stores messages. A block holds what one commit brought of one stream, or of many small ones.
 
-    columns   msgpack array: pieces, rows, ids, received_us, exchange_us, lines, lengths; compressed with zstd
+    columns   msgpack array: pieces, rows, ids, received_us, exchange_us, lines, lengths, late; compressed with zstd
     pieces    [stream_id, series, count] for each run of messages of one stream and series, which follow one another
     payloads  the texts of all messages, one after another; compressed with zstd
 
@@ -55,6 +55,8 @@ class Messages:
     exchange_us: list[int | None] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     payloads: list[bytes] = field(default_factory=list)
+    is_late: bool = field(default=False, kw_only=True)
+    """Whether they were received long before what had been stored before them."""
 
     def __len__(self) -> int:
         """Number of messages."""
@@ -65,6 +67,7 @@ class Messages:
         return Messages(
             self.stream_id, self.series, self.rows[start:end], self.ids[start:end], self.received_us[start:end],
             self.exchange_us[start:end], self.lines[start:end], self.payloads[start:end],
+            is_late=self.is_late,
         )  # fmt: skip
 
     def parts(self, most_messages: int, most_bytes: int) -> Iterator["Messages"]:
@@ -126,6 +129,8 @@ class _Columns(msgspec.Struct, array_like=True):
     exchange_us: list[_Integer | None]
     lines: list[_Line]
     lengths: list[_Count]
+    late: list[_Count] = []
+    """Which of the pieces are late."""
 
 
 _stream_and_series: Final = attrgetter("stream_id", "series")
@@ -163,6 +168,7 @@ class BlockEncoder:
             [(piece.stream_id, piece.series, len(piece)) for piece in pieces],
             joined.rows, joined.ids, joined.received_us, joined.exchange_us, joined.lines,
             list(map(len, joined.payloads)),
+            [index for index, piece in enumerate(pieces) if piece.is_late],
         )  # fmt: skip
         own = len(pieces) == 1
         return Block(
@@ -198,13 +204,13 @@ class BlockDecoder:
         return list(_split(read, text, ends, streams))
 
     def live(self, columns: bytes) -> dict[int, int]:
-        """How many messages of each stream in a block came over a socket. Raises DamagedError."""
+        """How many messages of each stream in a block came over a socket, and not late. Raises DamagedError."""
         read = self._columns(columns)
         counts: dict[int, int] = {}
         start = 0
-        for stream_id, _, count in read.pieces:
-            backfilled = read.lines[start : start + count].count(BACKFILLED_LINE)
-            counts[stream_id] = counts.get(stream_id, 0) + count - backfilled
+        for index, (stream_id, _, count) in enumerate(read.pieces):
+            others = count if index in read.late else read.lines[start : start + count].count(BACKFILLED_LINE)
+            counts[stream_id] = counts.get(stream_id, 0) + count - others
             start += count
         return counts
 
@@ -252,12 +258,13 @@ def _streams_of(pieces: list[Messages]) -> list[tuple[int, int]]:
 
 def _split(read: _Columns, text: bytes, ends: list[int], streams: Container[int] | None) -> Iterator[Messages]:
     start = 0
-    for stream_id, series, count in read.pieces:
+    for index, (stream_id, series, count) in enumerate(read.pieces):
         end = start + count
         if streams is None or stream_id in streams:
             payloads = [text[first:last] for first, last in pairwise(ends[start : end + 1])]
             yield Messages(
                 stream_id, series, read.rows[start:end], read.ids[start:end], read.received_us[start:end],
                 read.exchange_us[start:end], read.lines[start:end], payloads,
+                is_late=index in read.late,
             )  # fmt: skip
         start = end

@@ -27,7 +27,7 @@ from collector.storage.journal.format import (
 )
 from collector.storage.journal.journal_file import Chunk
 from collector.storage.journal.position import Position
-from collector.storage.journal.relayed import LINES_OF_SLOT, source_name
+from collector.storage.journal.relayed import IN_SLICE, LINES_OF_SLOT, RelayedHead, source_name
 from collector.storage.segment.blocks import Messages
 from collector.storage.segment.state import SegmentState
 from tests.storage.segment.segment_rows import rows_of
@@ -125,6 +125,15 @@ class SourceWorld:
     def quiet(self, edge: str | None, at_us: int) -> None:
         """A record without a frame, which only says how late it is."""
         self.receive(edge, at_us, [])
+
+    def lost(self, edge: str, at_us: int) -> None:
+        """The relay says that the edge lost what stood before its next record."""
+        pieces = encode_frames(at_us * 1_000, 0, [], (), 1)
+        records = parse_records(b"".join(pieces), self._offset).records
+        start, self._offset = self._offset, records[-1].end
+        head = RelayedHead(edge, self._slots[edge], "epoch", "file", 1, start, self._offset, IN_SLICE, lost=True)
+        moved = shifted(records, self._slots[edge])
+        self.process(Chunk(self._headers[edge], moved, None, self._position(), source=head))
 
     def take(self, edge: str | None, pieces: list[bytes]) -> None:
         """Add a record of an edge."""

@@ -18,7 +18,7 @@ def batch_of(*messages: tuple[str, int, int | None]) -> CommitBatch:
     for feed, durable_ms, receive_ms in messages:
         received_us = DURABLE_US - durable_ms * 1_000
         exchange_us = None if receive_ms is None else received_us - receive_ms * 1_000
-        into = batch.messages_of(streams[feeds.index(feed)], backfilled=False)
+        into = batch.messages_of(streams[feeds.index(feed)])
         into.received_us.append(received_us)
         into.exchange_us.append(exchange_us)
     return batch

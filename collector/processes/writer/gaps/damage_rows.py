@@ -29,7 +29,8 @@ class DamageRows:
 
     def _add_row(self, header: JournalHeader, expected_id: str, since_us: int, until_us: int) -> None:
         identity, plans = header.identity, self._feeds.plans
-        streams = plans.streams(identity) if header.writer_id else plans.recorded(identity.feed)
+        is_known = header.writer_id and header.sources is None
+        streams = plans.streams(identity) if is_known else plans.recorded(identity.feed)
         exchange = identity.exchange if identity.exchange != UNKNOWN or not streams else streams[0].key.exchange
         place = StreamKey(exchange, UNKNOWN, UNKNOWN)
         gap = event_gap(place, "damaged", "disk", since_us, until_us, expected_id=expected_id)

@@ -54,6 +54,8 @@ class FeedState(msgspec.Struct):
     """Of a feed on one of several hosts: the newest time read of any of them when this one was last read."""
     is_gone: bool = False
     """Of such a feed: whether nothing came of it for long while others went on. Then it carries nothing."""
+    is_behind: bool = False
+    """Of such a feed: whether others are so far ahead that it is read late."""
     first_line: int = -1
     """Of such a feed: the first of its lines; -1 before its first connection."""
     is_refusing: bool = False

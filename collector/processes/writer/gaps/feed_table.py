@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from collector.domain.gap_stretches import GapStretch
+from collector.domain.past_outage import OUTAGES_KEPT, PastOutage, borders
 from collector.domain.records import Gap, StreamKey
 from collector.exchanges.adapter import Adapter
 from collector.processes.writer.gaps.feed_state import FeedState
@@ -60,6 +61,18 @@ class FeedTable:
     def count(self, feed: str, trouble: GapStretch) -> None:
         """Count a message in the row of its stretch, one row for a run of such messages. Sources of a feed share rows."""
         self.rows.count(self.state(feed_of_source(feed)).stretches, trouble)
+
+    def note_outage(self, member: Member, gap: Gap) -> None:
+        """Remember an outage that has a row, if a source that is read late may have covered it."""
+        stream, activity = member.stream, member.activity
+        if stream is None or activity.coverage is None or not self.sources.is_any_late(stream.feed):
+            return
+        since_us, until_us = gap.started_at, gap.ended_at or gap.started_at
+        before, after = borders(stream.dedup.known(), since_us, until_us)
+        outage = PastOutage(gap.kind, gap.cause, since_us, until_us, [(since_us, until_us)], before, after)
+        activity.past_outages = [*activity.past_outages, outage][-OUTAGES_KEPT:]
+        stream.is_at_border = not after
+        outage.is_open = stream.is_at_border
 
     def mark_suspect(self, member: Member, cause: str) -> None:
         """Make this the cause of a hole before the stream's next message, if there is one."""

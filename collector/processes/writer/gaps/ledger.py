@@ -54,7 +54,7 @@ class GapLedger:
         self.holes = SequenceGapRows(streams, self._feeds, self._rows, requests, self.books)
         self._refusals = RefusalRows(self._feeds, streams, self.books, counts)
         self._outages = OutageRows(self._feeds, self.connections, self._refusals, self.books)
-        self._sources = SourceRows(self._feeds, self._outages, self._refusals)
+        self._sources = SourceRows(self._feeds, self._outages, self._refusals, self.books)
         self._silence = SilenceWatch(self._rows)
         self._damage = DamageRows(self._feeds)
         self.tickets = TicketRows(self._feeds, self.books, counts)
@@ -77,7 +77,9 @@ class GapLedger:
         known, self._identities[identity.feed] = self._identities.get(identity.feed), identity
         is_same = header.writer_id == state.links.writer_id
         if is_source(identity.feed):
-            self._open_source(header, state, is_other=known != identity)
+            feed, begun_us = feed_of_source(identity.feed), header.created_ns // 1_000
+            for handover in self._sources.open(header, is_same=is_same, is_other=known != identity):
+                self._take_over(feed, handover, begun_us)
             return
         missing = state.trail.follow(
             header.number,
@@ -88,6 +90,8 @@ class GapLedger:
         )
         if missing is not None:
             self._damage.vanished(header, missing)
+        if header.sources is not None:
+            return  # it holds what edges sent, and no incarnation of this host's ingest
         for stream in carry_over(state, identity, self._feeds.plans, self._feeds.ownership, is_same=is_same):
             self._rows.touch(stream)
         if is_same:
@@ -100,20 +104,13 @@ class GapLedger:
         state.connections = {}
         state.refusing_since_us = None
 
-    def _open_source(self, header: JournalHeader, state: FeedState, *, is_other: bool) -> None:
-        """Go on with a file of a source. That none is missing is the relay's to prove."""
-        identity, links = header.identity, state.links
-        is_same = header.writer_id == links.writer_id
-        if state.is_gone and is_same:
-            self._sources.returned(identity)
-        if not is_same or (identity.shares and is_other):
-            feed, begun_us = feed_of_source(identity.feed), header.created_ns // 1_000
-            for handover in self._sources.begin(identity, goes_on=is_same):
-                self._take_over(feed, handover, begun_us)
-        if not is_same:
-            links.begin(header.writer_id)
-            state.connections, state.is_gone, state.is_refusing = {}, False, False
-            self._feeds.state(feed_of_source(identity.feed)).links.begin("")
+    def lost(self, header: JournalHeader, place: str, until_us: int) -> None:
+        """Note that an edge lost what stood before a part of its journal, whose first record was received then."""
+        self._sources.lost(header, place, until_us)
+
+    def is_covered_elsewhere(self, source: str, at_us: int) -> bool:
+        """Whether another source of the feed had a connection at that time."""
+        return self._feeds.sources.had_connection(source, at_us)
 
     def record_received(self, feed: str, received_us: int) -> None:
         """Check for silence, finished stretches and due rows after a record of the feed, received at `received_us`."""
@@ -144,7 +141,8 @@ class GapLedger:
                 common.looked_us = judged_us
                 self._rows.end_stretches(common.stretches, judged_us)
             self._sources.gone(feed, judged_us)
-            if not sources.is_behind(source, received_us):
+            self._sources.read(self._identities[source], received_us)
+            if not state.is_behind:
                 self._check_silence(source, state, judged_us)
             self.books.look(feed, judged_us)
         self.holes.record_received(source, received_us)
@@ -157,7 +155,8 @@ class GapLedger:
 
     def read_until(self, header: JournalHeader, received_us: int) -> None:
         """Note when the newest record read of an incarnation was received."""
-        self._feeds.state(header.identity.feed).links.read_us[header.incarnation] = received_us
+        if header.sources is None:
+            self._feeds.state(header.identity.feed).links.read_us[header.incarnation] = received_us
 
     def incarnation_ended(self, header: JournalHeader) -> None:
         """Note that an incarnation writes nothing more."""

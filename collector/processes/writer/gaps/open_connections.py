@@ -1,14 +1,17 @@
 """Which connections of each feed are open, and which of them bring the same streams."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from collector.domain.records import UNDECODED
+from collector.domain.sequence.echoes import inherit
 from collector.processes.writer.gaps.connection_log import ConnectionLog
 from collector.processes.writer.gaps.feed_state import ConnectionMemory
 from collector.processes.writer.gaps.feed_table import FeedTable
 from collector.processes.writer.receipt import incarnation_of
 from collector.processes.writer.streams import StreamState
 from collector.storage.journal.format import FeedIdentity, connection_in_head
+from collector.storage.journal.relayed import is_source
 
 
 class OpenConnections:
@@ -30,21 +33,33 @@ class OpenConnections:
         """Other open connections that bring a stream which the one does that a record's head names as `in_head`; each as a
         receipt names it.
         """
-        links, number = self._feeds.state(feed).links, self._named(feed, in_head)
-        found = _receipts(links, links.beside(number)) if number else []
-        for other, connections in self._elsewhere(feed, stream):
+        found = self.beside_in_source(feed, in_head)
+        for other, connections in self._elsewhere(feed, stream, even_gone=True):
             found += _receipts(other, connections)
         return found
 
+    def beside_in_source(self, feed: str, in_head: int) -> list[int]:
+        """As `beside`, of the same source alone."""
+        links, number = self._feeds.state(feed).links, self._named(feed, in_head)
+        return _receipts(links, links.beside(number)) if number else []
+
     def is_alone(self, feed: str, in_head: int, stream: StreamState) -> bool:
         """Whether the connection that a record's head names `in_head` is open, and no other one brings the stream."""
-        return self._named(feed, in_head) > 0 and not self.beside(feed, in_head, stream)
+        if not self._named(feed, in_head) or self.beside_in_source(feed, in_head):
+            return False
+        return not any(connections for _, connections in self._elsewhere(feed, stream))
 
-    def everywhere(self) -> Iterator[tuple[str, int]]:
-        """Those of all feeds: incarnation of ingest, and number."""
-        for state in self._feeds.states.values():
-            for number in state.links.up:
-                yield state.links.writer_id, number
+    def everywhere(self) -> set[int]:
+        """Those of all feeds, as receipts name them."""
+        return {number for state in self._feeds.states.values() for number in _receipts(state.links, state.links.up)}
+
+    def inherit(self, identity: FeedIdentity, number: int, at_us: int) -> None:
+        """Expect of a source's connection, of which is known only now that it opened then, what others have brought since."""
+        links, open_ = self._feeds.state(identity.feed).links, self.everywhere()
+        (successor,) = _receipts(links, [number])
+        for stream in self._feeds.plans.streams_of(identity, links.up[number]):
+            if stream.dedup.progress.echoes:
+                inherit(stream.dedup.progress.echoes, successor, open_, at_us)
 
     def begin_lines(self, feed: str, stream: StreamState, in_head: int) -> None:
         """Note which lines carry a stream whose first message came over the connection that a record's head names so."""
@@ -60,12 +75,25 @@ class OpenConnections:
         found = self._elsewhere(feed, stream)
         return {links.lines.get(connection, 0) for links, connections in found for connection in connections}
 
-    def _elsewhere(self, feed: str, stream: StreamState) -> Iterator[tuple[ConnectionLog, list[int]]]:
-        """The open connections of other sources that bring a stream; all of a source of which nothing was read yet."""
-        coverage = stream.dedup.progress.activity.coverage
-        for source in () if coverage is None else coverage.others(feed):
+    def _elsewhere(
+        self, feed: str, stream: StreamState, *, even_gone: bool = False
+    ) -> Iterator[tuple[ConnectionLog, list[int]]]:
+        """The open connections of other sources that bring a stream; all of a source of which nothing was read yet.
+
+        Those of a source that is gone may yet turn out to be open.
+        """
+        for source in self._sources_beside(feed, stream, even_gone=even_gone):
             links, plans = self._feeds.states[source].links, self._feeds.plans.of_stream(source, stream.key)
-            yield links, [number for number, plan in links.up.items() if plans is None or plan in plans]
+            is_each = plans is None or stream.key.data_type == UNDECODED
+            yield links, [number for number, plan in links.up.items() if is_each or plan in (plans or ())]
+
+    def _sources_beside(self, feed: str, stream: StreamState, *, even_gone: bool) -> list[str]:
+        coverage = stream.dedup.progress.activity.coverage
+        if coverage is not None:
+            return [other for other in coverage.sources if other != feed] if even_gone else coverage.others(feed)
+        # Frames that nobody can read are no stream of any plan.
+        is_of_none = is_source(feed) and stream.key.data_type == UNDECODED
+        return [other for other in self._feeds.sources.of(stream.feed) if other != feed] if is_of_none else []
 
     def _named(self, feed: str, in_head: int) -> int:
         """The number of the one that a record's head names so; 0 if there is none."""
@@ -73,6 +101,6 @@ class OpenConnections:
         return next((number for number in up if connection_in_head(number) == in_head), 0)
 
 
-def _receipts(links: ConnectionLog, numbers: list[int]) -> list[int]:
+def _receipts(links: ConnectionLog, numbers: Iterable[int]) -> list[int]:
     incarnation = incarnation_of(links.writer_id)
     return [incarnation | connection_in_head(number) for number in numbers]

@@ -41,7 +41,9 @@ class OutageRows:
         plan = int(info["plan"])
         state = self._feeds.state(identity.feed)
         state.links.connect(int(info["connection"]), plan, at_us, line, incarnation)
-        state.first_line = line - line % LINES_OF_SLOT
+        if is_source(identity.feed):
+            state.first_line = line - line % LINES_OF_SLOT
+            self._connections.inherit(identity, int(info["connection"]), at_us)
         self._begin_line(identity, plan, line)
         self._join(identity, plan, at_us)
         for member in self._feeds.members(identity, plan):
@@ -97,8 +99,12 @@ class OutageRows:
         What other sources covered is no outage. Before a stretch that lasts it had stood since `stood_since_us`.
         """
         coverage = member.activity.coverage
+        if coverage is not None and member.activity.past_outages and coverage.stands(feed):
+            self.covered_late(member, (coverage.sources[feed], dead[0][0]), at_us)
         for since_us, until_us in dead if coverage is None else coverage.end(feed, dead):
             if until_us < EVER:
+                if any(outage.has(since_us, until_us) for outage in member.activity.past_outages):
+                    continue
                 self._add_row(feed, member, Outage(since_us, until_us, cause), at_us)
                 continue
             if stood_since_us is not None:
@@ -106,6 +112,15 @@ class OutageRows:
             member.activity.go_offline(since_us, cause)
         if member.stream is not None and (coverage is not None or dead[-1][1] == EVER):
             self._feeds.rows.touch(member.stream)
+
+    def covered_late(self, member: Member, stretch: Stretch, at_us: int) -> None:
+        """Note that a source which is read late carried a stream: what was an outage of it may have been none."""
+        for outage in member.activity.past_outages:
+            if outage.cover(stretch):
+                status = "partly_repaired" if outage.left else "repaired"
+                gap = event_gap(member.key, outage.kind, outage.cause, outage.since_us, outage.until_us)
+                row = gap._replace(status=status, repaired_by="late", detected_at=max(at_us, outage.until_us + 1))
+                self._feeds.rows.add(member.key, row)
 
     def incarnation_ended(self, header: JournalHeader) -> None:
         """Note that an incarnation writes nothing more. If another one goes on beside it, what it left open ends.
@@ -148,6 +163,7 @@ class OutageRows:
         if not is_proven and activity.silent_since_us is None:
             gap = event_gap(key, "silence", outage.cause, outage.since_us, outage.until_us)
             self._feeds.add_gap(feed, key, gap, at_us)
+            self._feeds.note_outage(member, gap)
 
     def _join(self, identity: FeedIdentity, plan: int, at_us: int) -> None:
         for stream in self._feeds.plans.streams_of(identity, plan):

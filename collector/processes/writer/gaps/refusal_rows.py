@@ -5,7 +5,7 @@ from typing import Any
 
 from collector.domain.coverage import EVER, Stretch
 from collector.domain.gap_stretches import event_gap
-from collector.domain.records import StreamKey
+from collector.domain.records import Gap, StreamKey
 from collector.domain.sequence.hole import REFUSED
 from collector.processes.writer.batch import Counts
 from collector.processes.writer.gaps.book_rows import BookRows
@@ -82,7 +82,9 @@ class RefusalRows:
 
     def _refused(self, feed: str, member: Member, since_us: int, until_us: int) -> None:
         self._feeds.mark_suspect(member, REFUSED)
-        self._add_row(feed, member.key, since_us, until_us)
+        self._feeds.note_outage(member, self._add_row(feed, member.key, since_us, until_us))
 
-    def _add_row(self, feed: str, key: StreamKey, since_us: int, until_us: int) -> None:
-        self._feeds.add_gap(feed, key, event_gap(key, "budget", REFUSED, since_us, until_us), until_us)
+    def _add_row(self, feed: str, key: StreamKey, since_us: int, until_us: int) -> Gap:
+        gap = event_gap(key, "budget", REFUSED, since_us, until_us)
+        self._feeds.add_gap(feed, key, gap, until_us)
+        return gap

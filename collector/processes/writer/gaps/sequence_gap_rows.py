@@ -22,6 +22,9 @@ from collector.storage.journal.relayed import feed_of_source
 SETTLE_US: Final = 250_000
 """Received time between checks for due rows."""
 
+LATE_HOLES: Final = 16
+"""So many old holes are kept per stream while a source of its feed is read late."""
+
 _EVER_US: Final = 1 << 62
 
 
@@ -101,10 +104,12 @@ class SequenceGapRows:
     def grow_older(self, feed: str) -> None:
         """Age the holes of the feed's streams by one. Call it after LOOK_US of received time.
 
-        A longer pause counts once: a process that was paused has yet to read what its connections held.
+        A longer pause counts once: a process that was paused has yet to read what its connections held. A source that is read
+        late may still fill the newest ones.
         """
+        kept = LATE_HOLES if self._feeds.sources.is_any_late(feed) else 0
         for stream in [stream for stream in self._holed.values() if stream.feed == feed]:
-            if stream.dedup.holes.grow_older(self._oldest):
+            if stream.dedup.holes.grow_older(self._oldest, kept):
                 self._rows.touch(stream)
             if not stream.dedup.progress.holes:
                 del self._holed[stream.stream_id]

@@ -7,24 +7,88 @@ that record after all, nothing of it was missed: then it covers again from there
 from typing import Final
 
 from collector.domain.coverage import EVER
+from collector.domain.gap_stretches import event_gap
+from collector.domain.records import UNKNOWN, StreamKey
 from collector.domain.silence import LEFT
+from collector.processes.writer.gaps.book_rows import BookRows
 from collector.processes.writer.gaps.feed_table import FeedTable
 from collector.processes.writer.gaps.outage_rows import OutageRows, cause_of_end, coverage_of
 from collector.processes.writer.gaps.refusal_rows import RefusalRows
 from collector.processes.writer.gaps.stream_ownership import Handover, Member
-from collector.storage.journal.format import FeedIdentity
+from collector.storage.journal.format import FeedIdentity, JournalHeader
 from collector.storage.journal.relayed import LINES_OF_SLOT, feed_of_source
 
 NO_LINES: Final = range(0)
+
+LOST: Final = "edge"
+"""Why messages are missing that an edge alone had."""
 
 
 class SourceRows:
     """Follows the sources of every feed."""
 
-    def __init__(self, feeds: FeedTable, outages: OutageRows, refusals: RefusalRows) -> None:
+    def __init__(self, feeds: FeedTable, outages: OutageRows, refusals: RefusalRows, books: BookRows) -> None:
         self._feeds = feeds
+        self._books = books
         self._outages = outages
         self._refusals = refusals
+
+    def open(self, header: JournalHeader, *, is_same: bool, is_other: bool) -> list[Handover]:
+        """Go on with a file of a source, of the same incarnation or another one; `is_other`: with other streams.
+
+        That no file is missing is the relay's to prove. Returns as `begin`.
+        """
+        identity, state = header.identity, self._feeds.state(header.identity.feed)
+        if state.is_gone and is_same:
+            self.returned(identity)
+        found = self.begin(identity, goes_on=is_same) if not is_same or (identity.shares and is_other) else []
+        if not is_same:
+            state.links.begin(header.writer_id)
+            state.connections, state.is_gone, state.is_refusing = {}, False, False
+            # What this host itself recorded of the feed has ended.
+            self._feeds.state(feed_of_source(identity.feed)).links.begin("")
+        return found
+
+    def read(self, identity: FeedIdentity, at_us: int) -> None:
+        """Note how far a source has come; to be called now and then."""
+        state = self._feeds.state(identity.feed)
+        was_behind, state.is_behind = state.is_behind, self._feeds.sources.is_behind(identity.feed, at_us)
+        if was_behind and not state.is_behind:
+            self._caught_up(identity, at_us)
+
+    def _caught_up(self, identity: FeedIdentity, at_us: int) -> None:
+        """A source that was read late has come as far as the others."""
+        state = self._feeds.state(identity.feed)
+        lines = range(state.first_line, state.first_line + LINES_OF_SLOT)
+        for plan in state.links.since:
+            for member in self._feeds.members(identity, plan):
+                coverage = coverage_of(member)
+                if coverage.stands(identity.feed):
+                    self._outages.covered_late(member, (coverage.sources[identity.feed], at_us), at_us)
+                if member.stream is not None:
+                    # What it brought late is not counted as skipped.
+                    for line in lines:
+                        member.stream.dedup.progress.lines.forget(line)
+                    self._feeds.rows.touch(member.stream)
+
+    def lost(self, header: JournalHeader, place: str, until_us: int) -> None:
+        """Note that an edge lost a part of its journal. What no other source covered meanwhile is missing."""
+        identity = header.identity
+        since_us = min(self._feeds.state(identity.feed).links.newest_us or until_us, until_us)
+        missed = [
+            member
+            for member in self._feeds.all_members(identity)
+            if member.is_missed_without(identity.feed, since_us, until_us)
+        ]
+        if not missed:
+            return
+        key = StreamKey(identity.exchange, UNKNOWN, UNKNOWN)
+        gap = event_gap(key, "damaged", LOST, since_us, until_us, expected_id=place)
+        self._feeds.add_gap(identity.feed, key, gap, until_us)
+        for member in missed:
+            self._feeds.mark_suspect(member, LOST)
+            if member.stream is not None:
+                self._books.lost(member.stream, until_us, LOST)
 
     def begin(self, identity: FeedIdentity, *, goes_on: bool) -> list[Handover]:
         """Note the streams that a source subscribes from now on, with a new incarnation or the one that `goes_on`.

@@ -6,6 +6,7 @@ both is judged before all have come so far, but for those too far behind: what t
 
 from collections.abc import Iterator
 
+from collector.domain.coverage import EVER
 from collector.domain.steps_back import MOST_US
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.storage.journal.relayed import feed_of_source, is_source
@@ -49,10 +50,19 @@ class Sources:
         """Whether another source has come so much further that this one's records are late."""
         return received_us < self.newest_us(feed_of_source(source)) - self.lag_us
 
+    def had_connection(self, source: str, at_us: int) -> bool:
+        """Whether another source had a connection then that it still has."""
+        others = [self._states[name].links for name in self.of(feed_of_source(source)) if name != source]
+        return any(min(links.opened.values(), default=EVER) <= at_us <= links.newest_us for links in others)
+
+    def is_any_late(self, feed: str) -> bool:
+        """Whether a source of the feed may still bring what others brought long ago."""
+        return any(self._states[name].is_gone or self._states[name].is_behind for name in self.of(feed))
+
     def newly_gone(self, feed: str) -> Iterator[str]:
-        """Sources with open connections of which nothing was read for long, while others went on."""
+        """Sources of which nothing was read for long, while others went on."""
         newest_us = self.newest_us(feed)
         for name in self.of(feed):
             state = self._states[name]
-            if state.links.up and not state.is_gone and newest_us - state.heard_us > self.lag_us:
+            if not state.is_gone and newest_us - state.heard_us > self.lag_us:
                 yield name

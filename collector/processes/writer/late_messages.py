@@ -1,0 +1,62 @@
+"""Judges messages of a source that is read late, while another source has long brought the same time. No I/O.
+
+Nothing of that time is remembered any more, so such a message is judged by what is known to be missing alone: with ids that
+prove continuity, by the holes; else by the outages in which no source carried the stream. Everything else is a copy.
+"""
+
+from collections.abc import Callable
+
+from collector.domain.past_outage import Known
+from collector.domain.records import Envelope, IdRule
+from collector.domain.sequence.echoes import digest_of
+from collector.processes.writer.gaps.ledger import GapLedger
+from collector.processes.writer.receipt import NUMBER_MASK, Receipt
+from collector.processes.writer.streams import StreamState
+
+
+class LateMessages:
+    """Which late messages are stored."""
+
+    def __init__(self, ledger: GapLedger, overlap_secs: float) -> None:
+        """`overlap_secs` is how far one connection may lag behind another; a message that is older than that is late."""
+        self._ledger = ledger
+        self._lag_us = round(overlap_secs * 1e6)
+
+    def is_late(self, stream: StreamState, received_us: int) -> bool:
+        """Whether a stream has messages that were received so much later that nothing of that time is remembered."""
+        return received_us < stream.last_message_us - self._lag_us
+
+    def are_missing(
+        self, stream: StreamState, receipt: Receipt, envelope: Envelope, content: Callable[[bytes], bytes]
+    ) -> bool | None:
+        """Whether a late message is missing; None if it is none of the past, because its id is above all that have come."""
+        if stream.proves_continuity and envelope.id is not None:
+            return self._fills_a_hole(stream, receipt, envelope)
+        for outage in stream.dedup.progress.activity.past_outages:
+            if not outage.includes(receipt.received_us):
+                continue
+            if envelope.id is not None and stream.rule is not IdRule.NONE:
+                return outage.takes_id(envelope.id, rises=stream.rule is IdRule.RISING)
+            beside = self._ledger.connections.beside_in_source(receipt.identity.feed, receipt.connection & NUMBER_MASK)
+            digest = content(envelope.payload)
+            return outage.takes_content(digest, receipt.received_us, receipt.connection, beside, self._lag_us)
+        return False
+
+    def note_next(self, stream: StreamState, received_us: int, message_id: int, content: bytes) -> None:
+        """Note a message that came soon after an outage; only its content says what it is if the stream has no ids."""
+        outage = stream.dedup.progress.activity.past_outages[-1]
+        outage.note_next(Known(digest_of(content) if stream.rule is IdRule.NONE else message_id, received_us))
+        stream.is_at_border = outage.is_open
+
+    def _fills_a_hole(self, stream: StreamState, receipt: Receipt, envelope: Envelope) -> bool | None:
+        progress, message_id = stream.dedup.progress, envelope.id
+        if receipt.received_us < progress.restarted_us or message_id is None:
+            return False  # of a series that ended
+        if progress.last_id is None or message_id > progress.last_id:
+            return None
+        first_id = message_id if envelope.first_id is None else min(envelope.first_id, message_id)
+        # The row follows when no more come: by the time of the messages that are not late.
+        if envelope.is_snapshot or not stream.dedup.holes.fill(first_id, message_id, stream.last_message_us):
+            return False
+        self._ledger.holes.watch(stream)
+        return True
