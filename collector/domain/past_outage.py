@@ -52,10 +52,12 @@ class PastOutage(msgspec.Struct, array_like=True):
     taken: list[int] = []
     echoes: Echoes = {}
     """For messages without ids: what each connection of a late source is still expected to repeat."""
+    has_row: bool = True
+    """Whether the ledger tells of it: not while a source that is not read so far may have covered it."""
 
-    def has(self, since_us: int, until_us: int) -> bool:
-        """Whether its row tells of this stretch."""
-        return self.since_us <= since_us and until_us <= self.until_us
+    def has_row_of(self, since_us: int, until_us: int) -> bool:
+        """Whether it has a row, which tells of this stretch."""
+        return self.has_row and self.since_us <= since_us and until_us <= self.until_us
 
     def cover(self, stretch: Stretch) -> bool:
         """Note that a source turns out to have carried the stream. Returns whether less is left than was."""

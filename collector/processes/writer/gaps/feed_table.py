@@ -62,17 +62,24 @@ class FeedTable:
         """Count a message in the row of its stretch, one row for a run of such messages. Sources of a feed share rows."""
         self.rows.count(self.state(feed_of_source(feed)).stretches, trouble)
 
-    def note_outage(self, member: Member, gap: Gap) -> None:
-        """Remember an outage that has a row, if a source that is read late may have covered it."""
+    def note_outage(self, member: Member, gap: Gap, *, has_row: bool = True) -> None:
+        """Remember an outage, if a source that is read late may have covered it."""
         stream, activity = member.stream, member.activity
-        if stream is None or activity.coverage is None or not self.sources.is_any_late(stream.feed):
-            return
         since_us, until_us = gap.started_at, gap.ended_at or gap.started_at
+        if stream is None or activity.coverage is None or not self.sources.lags(stream.feed, until_us):
+            return
+        if stream.proves_continuity or since_us >= until_us:
+            return
+        for outage in activity.past_outages:
+            if (outage.since_us, outage.until_us) == (since_us, until_us):
+                outage.kind, outage.cause, outage.has_row = gap.kind, gap.cause, outage.has_row or has_row
+                return
         before, after = borders(stream.dedup.known(), since_us, until_us)
-        outage = PastOutage(gap.kind, gap.cause, since_us, until_us, [(since_us, until_us)], before, after)
+        outage = PastOutage(
+            gap.kind, gap.cause, since_us, until_us, [(since_us, until_us)], before, after, not after, has_row=has_row
+        )
         activity.past_outages = [*activity.past_outages, outage][-OUTAGES_KEPT:]
-        stream.is_at_border = not after
-        outage.is_open = stream.is_at_border
+        stream.is_at_border = outage.is_open
 
     def mark_suspect(self, member: Member, cause: str) -> None:
         """Make this the cause of a hole before the stream's next message, if there is one."""

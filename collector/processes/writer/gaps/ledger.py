@@ -221,7 +221,12 @@ class GapLedger:
 
     def damaged(self, header: JournalHeader, damage: Damage, now_us: int) -> None:
         """Add a row for a damaged part of a journal file."""
-        self._damage.damaged(header, damage, now_us)
+        feed = header.identity.feed
+        if is_source(feed) and header.writer_id:
+            place, until_us = f"{header.file_id}:{damage.offset}", self._feeds.sources.newest_us(feed_of_source(feed))
+            self._sources.lost(header, place, until_us, "disk")
+        else:
+            self._damage.damaged(header, damage, now_us)
 
     def undecodable(self, identity: FeedIdentity, at_us: int) -> None:
         """Count an undecodable frame."""

@@ -1,7 +1,7 @@
 """Which connections of each feed are open, and which of them bring the same streams."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from collector.domain.records import UNDECODED
 from collector.domain.sequence.echoes import inherit
@@ -12,6 +12,9 @@ from collector.processes.writer.receipt import incarnation_of
 from collector.processes.writer.streams import StreamState
 from collector.storage.journal.format import FeedIdentity, connection_in_head
 from collector.storage.journal.relayed import is_source
+
+CLOCKS_US: Final = 2_000_000
+"""A connection may bring what another host received so long before it opened, by that one's clock."""
 
 
 class OpenConnections:
@@ -31,11 +34,12 @@ class OpenConnections:
 
     def beside(self, feed: str, in_head: int, stream: StreamState) -> list[int]:
         """Other open connections that bring a stream which the one does that a record's head names as `in_head`; each as a
-        receipt names it.
+        receipt names it. Of a source that has none it is the next, which may have opened already.
         """
         found = self.beside_in_source(feed, in_head)
-        for other, connections in self._elsewhere(feed, stream, even_gone=True):
-            found += _receipts(other, connections)
+        for source in self._sources_beside(feed, stream, even_gone=True):
+            links, connections = self._bringing(source, stream)
+            found += _receipts(links, connections) or [_next_of(source)]
         return found
 
     def beside_in_source(self, feed: str, in_head: int) -> list[int]:
@@ -59,7 +63,7 @@ class OpenConnections:
         (successor,) = _receipts(links, [number])
         for stream in self._feeds.plans.streams_of(identity, links.up[number]):
             if stream.dedup.progress.echoes:
-                inherit(stream.dedup.progress.echoes, successor, open_, at_us)
+                inherit(stream.dedup.progress.echoes, successor, open_, at_us - CLOCKS_US)
 
     def begin_lines(self, feed: str, stream: StreamState, in_head: int) -> None:
         """Note which lines carry a stream whose first message came over the connection that a record's head names so."""
@@ -75,17 +79,15 @@ class OpenConnections:
         found = self._elsewhere(feed, stream)
         return {links.lines.get(connection, 0) for links, connections in found for connection in connections}
 
-    def _elsewhere(
-        self, feed: str, stream: StreamState, *, even_gone: bool = False
-    ) -> Iterator[tuple[ConnectionLog, list[int]]]:
-        """The open connections of other sources that bring a stream; all of a source of which nothing was read yet.
+    def _elsewhere(self, feed: str, stream: StreamState) -> Iterator[tuple[ConnectionLog, list[int]]]:
+        """The open connections of other sources that bring a stream."""
+        return (self._bringing(source, stream) for source in self._sources_beside(feed, stream, even_gone=False))
 
-        Those of a source that is gone may yet turn out to be open.
-        """
-        for source in self._sources_beside(feed, stream, even_gone=even_gone):
-            links, plans = self._feeds.states[source].links, self._feeds.plans.of_stream(source, stream.key)
-            is_each = plans is None or stream.key.data_type == UNDECODED
-            yield links, [number for number, plan in links.up.items() if is_each or plan in (plans or ())]
+    def _bringing(self, source: str, stream: StreamState) -> tuple[ConnectionLog, list[int]]:
+        """The open connections of a source that bring a stream; all if nothing of it was read yet."""
+        links, plans = self._feeds.states[source].links, self._feeds.plans.of_stream(source, stream.key)
+        is_each = plans is None or stream.key.data_type == UNDECODED
+        return links, [number for number, plan in links.up.items() if is_each or plan in (plans or ())]
 
     def _sources_beside(self, feed: str, stream: StreamState, *, even_gone: bool) -> list[str]:
         coverage = stream.dedup.progress.activity.coverage
@@ -104,3 +106,8 @@ class OpenConnections:
 def _receipts(links: ConnectionLog, numbers: Iterable[int]) -> list[int]:
     incarnation = incarnation_of(links.writer_id)
     return [incarnation | connection_in_head(number) for number in numbers]
+
+
+def _next_of(source: str) -> int:
+    """Stands for the next connection of a source, until it is read that it has opened."""
+    return incarnation_of(source)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from collector.domain.coverage import EVER, Coverage, Stretch
+from collector.domain.coverage import EVER, Coverage, Stretch, without
 from collector.domain.gap_stretches import event_gap
 from collector.domain.silence import LEFT, Outage
 from collector.processes.writer.gaps.book_rows import BookRows
@@ -54,7 +54,11 @@ class OutageRows:
         if is_source(identity.feed):
             if self._feeds.state(identity.feed).is_refusing:
                 return
-            coverage_of(member).begin(identity.feed, at_us)
+            coverage = coverage_of(member)
+            ended_us = -coverage.sources.get(identity.feed, 0)
+            coverage.begin(identity.feed, at_us)
+            if ended_us > 0 and member.activity.offline is None:
+                self._note_unread(identity.feed, member, (ended_us, at_us))
             self._refusals.covered(identity.feed, member, at_us)
         outage = member.activity.come_online(at_us)
         # A source that is read late may have carried it all the time.
@@ -101,9 +105,13 @@ class OutageRows:
         coverage = member.activity.coverage
         if coverage is not None and member.activity.past_outages and coverage.stands(feed):
             self.covered_late(member, (coverage.sources[feed], dead[0][0]), at_us)
-        for since_us, until_us in dead if coverage is None else coverage.end(feed, dead):
+        found = dead if coverage is None else coverage.end(feed, dead)
+        for stretch in dead if coverage is not None else ():
+            if stretch[1] < EVER:
+                self._note_unread(feed, member, stretch)
+        for since_us, until_us in found:
             if until_us < EVER:
-                if any(outage.has(since_us, until_us) for outage in member.activity.past_outages):
+                if any(outage.has_row_of(since_us, until_us) for outage in member.activity.past_outages):
                     continue
                 self._add_row(feed, member, Outage(since_us, until_us, cause), at_us)
                 continue
@@ -113,10 +121,23 @@ class OutageRows:
         if member.stream is not None and (coverage is not None or dead[-1][1] == EVER):
             self._feeds.rows.touch(member.stream)
 
+    def _note_unread(self, feed: str, member: Member, stretch: Stretch) -> None:
+        """Remember what a source missed and only sources may have covered that are not read so far."""
+        coverage = member.activity.coverage
+        if coverage is None or not self._feeds.sources.lags(feed, stretch[1]):
+            return
+        read = [
+            (coverage.sources[other], EVER)
+            for other in coverage.others(feed)
+            if not self._feeds.sources.lags_itself(other, stretch[1])
+        ]
+        for part in without(stretch, [*coverage.lives, *read]):
+            self._feeds.note_outage(member, event_gap(member.key, "silence", "disconnect", *part), has_row=False)
+
     def covered_late(self, member: Member, stretch: Stretch, at_us: int) -> None:
         """Note that a source which is read late carried a stream: what was an outage of it may have been none."""
         for outage in member.activity.past_outages:
-            if outage.cover(stretch):
+            if outage.cover(stretch) and outage.has_row:
                 status = "partly_repaired" if outage.left else "repaired"
                 gap = event_gap(member.key, outage.kind, outage.cause, outage.since_us, outage.until_us)
                 row = gap._replace(status=status, repaired_by="late", detected_at=max(at_us, outage.until_us + 1))

@@ -65,13 +65,15 @@ class SourceRows:
                 coverage = coverage_of(member)
                 if coverage.stands(identity.feed):
                     self._outages.covered_late(member, (coverage.sources[identity.feed], at_us), at_us)
+                if not self._feeds.sources.is_any_late(feed_of_source(identity.feed)):
+                    member.activity.past_outages = []
                 if member.stream is not None:
                     # What it brought late is not counted as skipped.
                     for line in lines:
                         member.stream.dedup.progress.lines.forget(line)
                     self._feeds.rows.touch(member.stream)
 
-    def lost(self, header: JournalHeader, place: str, until_us: int) -> None:
+    def lost(self, header: JournalHeader, place: str, until_us: int, cause: str = LOST) -> None:
         """Note that an edge lost a part of its journal. What no other source covered meanwhile is missing."""
         identity = header.identity
         since_us = min(self._feeds.state(identity.feed).links.newest_us or until_us, until_us)
@@ -83,12 +85,12 @@ class SourceRows:
         if not missed:
             return
         key = StreamKey(identity.exchange, UNKNOWN, UNKNOWN)
-        gap = event_gap(key, "damaged", LOST, since_us, until_us, expected_id=place)
+        gap = event_gap(key, "damaged", cause, since_us, until_us, expected_id=place)
         self._feeds.add_gap(identity.feed, key, gap, until_us)
         for member in missed:
-            self._feeds.mark_suspect(member, LOST)
+            self._feeds.mark_suspect(member, cause)
             if member.stream is not None:
-                self._books.lost(member.stream, until_us, LOST)
+                self._books.lost(member.stream, until_us, cause)
 
     def begin(self, identity: FeedIdentity, *, goes_on: bool) -> list[Handover]:
         """Note the streams that a source subscribes from now on, with a new incarnation or the one that `goes_on`.

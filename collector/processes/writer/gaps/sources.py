@@ -59,6 +59,15 @@ class Sources:
         """Whether a source of the feed may still bring what others brought long ago."""
         return any(self._states[name].is_gone or self._states[name].is_behind for name in self.of(feed))
 
+    def lags(self, feed: str, at_us: int) -> bool:
+        """Whether a source of the feed is not read so far, or nearly."""
+        return any(self.lags_itself(name, at_us) for name in self.of(feed_of_source(feed)))
+
+    def lags_itself(self, source: str, at_us: int) -> bool:
+        """Whether this one is not."""
+        state = self._states[source]
+        return state.is_gone or state.is_behind or state.links.newest_us < at_us - self.lag_us // 4
+
     def newly_gone(self, feed: str) -> Iterator[str]:
         """Sources of which nothing was read for long, while others went on."""
         newest_us = self.newest_us(feed)
