@@ -6,7 +6,7 @@ prove continuity, by the holes; else by the outages in which no source carried t
 
 from collections.abc import Callable
 
-from collector.domain.past_outage import Known
+from collector.domain.past_outage import Known, outages_at
 from collector.domain.records import Envelope, IdRule
 from collector.domain.sequence.echoes import digest_of
 from collector.processes.writer.gaps.ledger import GapLedger
@@ -32,21 +32,23 @@ class LateMessages:
         """Whether a late message is missing; None if it is none of the past, because its id is above all that have come."""
         if stream.proves_continuity and envelope.id is not None:
             return self._fills_a_hole(stream, receipt, envelope)
-        for outage in stream.dedup.progress.activity.past_outages:
-            if not outage.includes(receipt.received_us):
-                continue
-            if envelope.id is not None and stream.rule is not IdRule.NONE:
-                return outage.takes_id(envelope.id, rises=stream.rule is IdRule.RISING)
-            beside = self._ledger.connections.beside_in_source(receipt.identity.feed, receipt.connection & NUMBER_MASK)
-            digest = content(envelope.payload)
-            return outage.takes_content(digest, receipt.received_us, receipt.connection, beside, self._lag_us)
-        return False
+        outages = outages_at(stream.dedup.progress.activity.past_outages, receipt.received_us)
+        if envelope.id is not None and stream.rule is not IdRule.NONE:
+            rises = stream.rule is IdRule.RISING
+            taken = [outage.takes_id(envelope.id, rises=rises) for outage in outages]
+            return bool(taken) and all(taken)
+        beside = self._ledger.connections.beside_in_source(receipt.identity.feed, receipt.connection & NUMBER_MASK)
+        text, at_us = content(envelope.payload), receipt.received_us
+        taken = [outage.takes_content(text, at_us, receipt.connection, beside, self._lag_us) for outage in outages]
+        return bool(taken) and all(taken)
 
     def note_next(self, stream: StreamState, received_us: int, message_id: int, content: bytes) -> None:
         """Note a message that came soon after an outage; only its content says what it is if the stream has no ids."""
-        outage = stream.dedup.progress.activity.past_outages[-1]
-        outage.note_next(Known(digest_of(content) if stream.rule is IdRule.NONE else message_id, received_us))
-        stream.is_at_border = outage.is_open
+        known = Known(digest_of(content) if stream.rule is IdRule.NONE else message_id, received_us)
+        open_ = [outage for outage in stream.dedup.progress.activity.past_outages if outage.is_open]
+        for outage in open_:
+            outage.note_next(known)
+        stream.is_at_border = any(outage.is_open for outage in open_)
 
     def _fills_a_hole(self, stream: StreamState, receipt: Receipt, envelope: Envelope) -> bool | None:
         progress, message_id = stream.dedup.progress, envelope.id

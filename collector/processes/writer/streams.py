@@ -299,7 +299,7 @@ class StreamTable:
         silence_limit = SilenceLimit(self._silence, activity.learned)
         is_silent = activity.silent_since_us is not None
         stream = self._by_key[key] = StreamState(stream_id, key, feed, rule, dedup, silence_limit, is_silent)
-        stream.is_at_border = bool(activity.past_outages) and activity.past_outages[-1].is_open
+        stream.is_at_border = any(outage.is_open for outage in activity.past_outages)
         stream.awaits_book = progress.book_unknown is not None and not progress.book_unknown.since_us
         if progress.counts.run_id == self._run_id:
             stream.resume(progress.counts)

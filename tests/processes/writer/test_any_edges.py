@@ -128,7 +128,7 @@ def stored(world: SourceWorld) -> dict[str, list[int]]:
     return {one: sorted(ids) for one, ids in found.items()}
 
 
-SEEDS: Final = range(60, 260)
+SEEDS: Final = range(12)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -79,7 +79,7 @@ class FeedTable:
             gap.kind, gap.cause, since_us, until_us, [(since_us, until_us)], before, after, not after, has_row=has_row
         )
         activity.past_outages = [*activity.past_outages, outage][-OUTAGES_KEPT:]
-        stream.is_at_border = outage.is_open
+        stream.is_at_border = stream.is_at_border or outage.is_open
 
     def mark_suspect(self, member: Member, cause: str) -> None:
         """Make this the cause of a hole before the stream's next message, if there is one."""

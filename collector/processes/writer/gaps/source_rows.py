@@ -54,24 +54,30 @@ class SourceRows:
         state = self._feeds.state(identity.feed)
         was_behind, state.is_behind = state.is_behind, self._feeds.sources.is_behind(identity.feed, at_us)
         if was_behind and not state.is_behind:
-            self._caught_up(identity, at_us)
+            state.is_behind = self._leaves_outages(identity, at_us)
 
-    def _caught_up(self, identity: FeedIdentity, at_us: int) -> None:
-        """A source that was read late has come as far as the others."""
-        state = self._feeds.state(identity.feed)
-        lines = range(state.first_line, state.first_line + LINES_OF_SLOT)
+    def _leaves_outages(self, identity: FeedIdentity, at_us: int) -> bool:
+        """Settle the outages that a source which was read late has covered. Returns whether any is still to be read."""
+        state, are_left = self._feeds.state(identity.feed), False
+        is_other_late = self._feeds.sources.is_any_late(feed_of_source(identity.feed))
         for plan in state.links.since:
             for member in self._feeds.members(identity, plan):
                 coverage = coverage_of(member)
                 if coverage.stands(identity.feed):
                     self._outages.covered_late(member, (coverage.sources[identity.feed], at_us), at_us)
-                if not self._feeds.sources.is_any_late(feed_of_source(identity.feed)):
-                    member.activity.past_outages = []
-                if member.stream is not None:
-                    # What it brought late is not counted as skipped.
-                    for line in lines:
-                        member.stream.dedup.progress.lines.forget(line)
-                    self._feeds.rows.touch(member.stream)
+                are_left = self._forget_late(identity.feed, member, 0 if is_other_late else at_us) or are_left
+        return are_left
+
+    def _forget_late(self, source: str, member: Member, until_us: int) -> bool:
+        """Forget what was only of use for late messages. Returns whether there are outages that ended later."""
+        activity, stream, first = member.activity, member.stream, self._feeds.state(source).first_line
+        activity.past_outages = [outage for outage in activity.past_outages if outage.until_us > until_us]
+        if stream is not None:
+            stream.is_at_border = any(outage.is_open for outage in activity.past_outages)
+            for line in range(first, first + LINES_OF_SLOT):
+                stream.dedup.progress.lines.forget(line)  # what it brought late is not counted as skipped
+            self._feeds.rows.touch(stream)
+        return bool(until_us and activity.past_outages)
 
     def lost(self, header: JournalHeader, place: str, until_us: int, cause: str = LOST) -> None:
         """Note that an edge lost a part of its journal. What no other source covered meanwhile is missing."""
@@ -126,7 +132,7 @@ class SourceRows:
     def returned(self, identity: FeedIdentity) -> None:
         """Note that a source that was gone goes on from its newest record."""
         state = self._feeds.state(identity.feed)
-        state.is_gone = False
+        state.is_gone, state.is_behind = False, True
         for plan in set(state.links.up.values()):
             for member in self._feeds.members(identity, plan):
                 self._outages.carried(identity, member, state.links.newest_us)

@@ -69,9 +69,9 @@ class Sources:
         return state.is_gone or state.is_behind or state.links.newest_us < at_us - self.lag_us // 4
 
     def newly_gone(self, feed: str) -> Iterator[str]:
-        """Sources of which nothing was read for long, while others went on."""
+        """Sources of which nothing was read for long, while others went on; what these brought meanwhile is still known."""
         newest_us = self.newest_us(feed)
         for name in self.of(feed):
             state = self._states[name]
-            if not state.is_gone and newest_us - state.heard_us > self.lag_us:
+            if not state.is_gone and newest_us - state.heard_us > self.lag_us // 2:
                 yield name
