@@ -1,5 +1,5 @@
 """Shows how the recorder is doing: is it recording, is it keeping up, what is
-wrong.
+wrong. Of several hosts any shows all of them.
 
 Exit code: 0 healthy, 1 not healthy, 2 no recorder answers.
 """
