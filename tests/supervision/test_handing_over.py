@@ -135,7 +135,7 @@ STORAGE = ("relay:binance", "writer", "archiver")
 @pytest.mark.parametrize(
     ("role", "processes", "leave", "retire", "said"),
     [
-        ("edge", EDGE, EDGE[1:], EDGE[:1], "its connections stand; publish"),
+        ("edge", EDGE, EDGE[1:], EDGE[:1], "its connections stand; cluster and publish"),
         ("storage", STORAGE, STORAGE, (), "it stands; relay, "),
     ],
 )
