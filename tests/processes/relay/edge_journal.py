@@ -7,7 +7,7 @@ from collector.bus.bodies import Compressor
 from collector.bus.bus import Bus
 from collector.bus.places import EdgePlace
 from collector.bus.slices import EndedFile, SliceHead, encode_slice
-from collector.storage.journal.files import journal_path
+from collector.storage.journal.files import journal_files, journal_path
 from collector.storage.journal.format import FeedIdentity, RecordKind, frames_of
 from collector.storage.journal.journal_file import Chunk
 from collector.storage.journal.position import Position
@@ -47,6 +47,11 @@ class EdgeJournal:
     def frames(self) -> list[bytes]:
         """All of them, as a writer on the edge would read them."""
         return frames_in(chunks_in(self.folder))
+
+    def is_whole(self, place: EdgePlace) -> bool:
+        """Whether storage has it all; its last file has to be closed."""
+        last = journal_files(self.folder)[-1][0]
+        return any(file.number == last and file.ended for file in place.files) and not place.hole
 
     def messages(self, place: EdgePlace | None = None, *, lost: bool = False) -> list[bytes]:
         """What a publisher sends that begins at a place."""

@@ -120,11 +120,6 @@ async def place_where(bus: Bus, edge: str, fits: Callable[[EdgePlace], bool]) ->
         await asyncio.sleep(0.02)
 
 
-def is_whole(place: EdgePlace) -> bool:
-    """Whether all files have ended."""
-    return bool(place.files) and all(file.ended for file in place.files) and not place.hole
-
-
 async def emptied(bus: Bus, edge: str) -> None:
     """Wait until nothing but the newest message is left; whoever calls bounds it."""
     while (await bus.state(edge, FEED)).messages > 1:  # noqa: ASYNC110 -- the condition is a server's

@@ -15,7 +15,7 @@ from collector.storage.journal import writer
 from collector.storage.journal.writer import JournalWriter
 from tests.bus.servers import bus_at, run
 from tests.processes.relay.edge_journal import EdgeJournal, publish
-from tests.processes.relay.relay_world import RelayWorld, is_whole, place_where, prepared
+from tests.processes.relay.relay_world import RelayWorld, place_where, prepared
 
 DEADLINE_SECS = 60
 
@@ -100,7 +100,7 @@ def test_a_relay_killed_at_any_step_goes_on_with_what_comes_next(tmp_path: Path,
     async def finish() -> None:
         async with bus_at(world.url) as bus, world.running():
             for edge in edges:
-                await place_where(bus, edge.name, is_whole)
+                await place_where(bus, edge.name, edge.is_whole)
 
     run(send())
     for count in (1, 3) if step == "appended" else (1, 2):

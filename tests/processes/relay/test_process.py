@@ -21,7 +21,7 @@ from collector.storage.journal.writer import JournalWriter
 from tests.bus.servers import bus_at, run, until
 from tests.processes.process_harness import ProcessHarness
 from tests.processes.relay.edge_journal import EdgeJournal, publish
-from tests.processes.relay.relay_world import RelayWorld, is_whole, place_where, prepared
+from tests.processes.relay.relay_world import RelayWorld, place_where, prepared
 
 START_NS = 1_700_000_000_000_000_000
 
@@ -38,7 +38,7 @@ def test_the_process_takes_slices_until_it_is_told_to_stop(tmp_path: Path, world
             await prepared(bus, "edge-1")
             await publish(bus, "edge-1", edge.messages())
             thread.start()
-            await place_where(bus, "edge-1", is_whole)
+            await place_where(bus, "edge-1", edge.is_whole)
             world.is_stopping = True
 
     run(work())
@@ -64,7 +64,7 @@ def test_a_journal_that_takes_nothing_more_is_tried_again(tmp_path: Path, world:
                 await publish(bus, "edge-1", edge.messages())
                 await until(lambda: "relay_paused" in world.events)
                 resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-                await place_where(bus, "edge-1", is_whole)
+                await place_where(bus, "edge-1", edge.is_whole)
 
     try:
         run(work())

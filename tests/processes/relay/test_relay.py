@@ -10,13 +10,15 @@ from collector.bus.bodies import Compressor
 from collector.bus.bus import FullError
 from collector.bus.slices import SliceHead, decode_slice, encode_slice
 from collector.processes.disk_space import Space
+from collector.processes.relay.knowledge import place_of as place_of_source
+from collector.processes.relay.restore import restored
 from collector.storage.journal import format as journal_format
 from collector.storage.journal.files import journal_files
 from collector.storage.journal.head import header_at
 from collector.storage.journal.relayed import LINES_OF_SLOT
 from tests.bus.servers import NatsServer, bus_at, run, until
 from tests.processes.relay.edge_journal import FEED, IDENTITY, SECOND_NS, EdgeJournal, publish
-from tests.processes.relay.relay_world import RelayWorld, emptied, is_whole, place_of, place_where, prepared
+from tests.processes.relay.relay_world import RelayWorld, emptied, place_of, place_where, prepared
 
 
 def test_frames_arrive_as_the_edge_received_them_and_the_stream_is_emptied(tmp_path: Path, world: RelayWorld) -> None:
@@ -29,7 +31,7 @@ def test_frames_arrive_as_the_edge_received_them_and_the_stream_is_emptied(tmp_p
             await prepared(bus, "edge-1")
             await publish(bus, "edge-1", edge.messages())
             async with world.running():
-                await place_where(bus, "edge-1", is_whole)
+                await place_where(bus, "edge-1", edge.is_whole)
                 await emptied(bus, "edge-1")
 
     run(work())
@@ -55,7 +57,7 @@ def test_a_missing_slice_is_asked_for_and_nothing_behind_it_is_taken_before(tmp_
                 place = await place_where(bus, "edge-1", lambda place: place.hole)
                 assert max(file.offset for file in place.files) == decode_slice(messages[4])[0].start
                 await publish(bus, "edge-1", edge.messages(place))
-                await place_where(bus, "edge-1", is_whole)
+                await place_where(bus, "edge-1", edge.is_whole)
 
     run(work())
     assert world.frames("edge-1") == edge.frames()
@@ -80,7 +82,7 @@ def test_what_is_broken_on_its_way_is_asked_for_again(tmp_path: Path, world: Rel
                     await publish(bus, "edge-1", [*messages[:2], message, *messages[3:]])
                     await place_where(bus, "edge-1", lambda place: place.hole)
                 await publish(bus, "edge-1", messages)
-                await place_where(bus, "edge-1", is_whole)
+                await place_where(bus, "edge-1", edge.is_whole)
 
     run(work())
     assert world.frames("edge-1") == edge.frames()
@@ -99,7 +101,7 @@ def test_slices_that_were_cut_elsewhere_bring_only_what_is_new(tmp_path: Path, w
             async with world.running():
                 await publish(bus, "edge-1", sent[:3])
                 await publish(bus, "edge-1", edge.messages())
-                await place_where(bus, "edge-1", is_whole)
+                await place_where(bus, "edge-1", edge.is_whole)
 
     run(work())
     assert world.frames("edge-1") == edge.frames()
@@ -127,7 +129,7 @@ def test_servers_that_lost_everything_cost_nothing(tmp_path: Path, world: RelayW
                 await publish(bus, "edge-1", messages[8:])
                 place = await place_where(bus, "edge-1", lambda place: place.hole)
                 await publish(bus, "edge-1", edge.messages(place))
-                await place_where(bus, "edge-1", is_whole)
+                await place_where(bus, "edge-1", edge.is_whole)
 
     run(work())
     assert world.frames("edge-1") == edge.frames()
@@ -154,7 +156,7 @@ def test_a_full_stream_is_emptied_by_what_is_dropped_too(tmp_path: Path, world: 
                             await asyncio.sleep(0.02)
                         else:
                             break
-                await place_where(bus, "edge-1", is_whole)
+                await place_where(bus, "edge-1", edge.is_whole)
 
     run(work())
     assert world.frames("edge-1") == edge.frames()
@@ -174,14 +176,14 @@ def test_two_edges_keep_their_own_lines_and_what_comes_an_hour_late_is_marked(
             await prepared(bus, "edge-1", "edge-2")
             await publish(bus, "edge-1", edges[0].messages())
             async with world.running():
-                await place_where(bus, "edge-1", is_whole)
+                await place_where(bus, "edge-1", edges[0].is_whole)
             async with world.running():
                 await publish(bus, "edge-2", edges[1].messages())
                 await until(lambda: world.report.slices == len(edges[1].messages()))
             edges[1].close()
             async with world.running():
                 await publish(bus, "edge-2", edges[1].messages(await place_of(bus, "edge-2")))
-                await place_where(bus, "edge-2", is_whole)
+                await place_where(bus, "edge-2", edges[1].is_whole)
 
     run(work())
     assert [world.frames(edge.name) for edge in edges] == [edge.frames() for edge in edges]
@@ -207,7 +209,7 @@ def test_backlogs_of_several_edges_are_merged_by_time(tmp_path: Path, world: Rel
                 await publish(bus, edge.name, edge.messages())
             async with world.running():
                 for edge in edges:
-                    await place_where(bus, edge.name, is_whole)
+                    await place_where(bus, edge.name, edge.is_whole)
 
     run(work())
     newest_ns = 0
@@ -230,7 +232,7 @@ def test_a_ninth_edge_waits_and_the_report_says_so(tmp_path: Path, world: RelayW
                 await publish(bus, edge.name, edge.messages())
             async with world.running():
                 for edge in edges[:8]:
-                    await place_where(bus, edge.name, is_whole)
+                    await place_where(bus, edge.name, edge.is_whole)
                 await until(lambda: world.report.refused)
                 assert (await bus.state("edge-8", FEED)).messages == len(edges[8].messages())
 
@@ -257,6 +259,34 @@ def test_a_journal_of_a_newer_program_is_left_to_one(world: RelayWorld, monkeypa
     assert (world.report.slices, world.frames("edge-1")) == (0, [])
 
 
+def test_a_journal_file_that_somebody_removed_is_begun_anew_with_what_is_known(
+    tmp_path: Path, world: RelayWorld
+) -> None:
+    edge = EdgeJournal(tmp_path, "edge-1")
+    edge.record(1_000, 40)
+    edge.close()
+    messages = edge.messages()
+    world.with_journal(file_bytes=1 << 20)
+
+    async def work() -> None:
+        async with bus_at(world.url) as bus:
+            await prepared(bus, "edge-1")
+            async with world.running():
+                await publish(bus, "edge-1", messages[:5])
+                end = decode_slice(messages[4])[0].end
+                await place_where(bus, "edge-1", lambda place: any(file.offset == end for file in place.files))
+                journal_files(world.folder)[-1][1].unlink()
+                await until(lambda: "journal_removed" in world.events)
+                await publish(bus, "edge-1", messages[5:])
+                place = await place_where(bus, "edge-1", edge.is_whole)
+        assert place_of_source(restored(world.folder)["edge-1"], has_hole=False) == place
+
+    run(work())
+    sizes = [len(data) for data in (world.frames("edge-1"), edge.frames())]
+    assert 0 < sizes[0] < sizes[1]
+    assert world.frames("edge-1") == edge.frames()[-sizes[0] :]
+
+
 def test_a_short_disk_takes_nothing_and_loses_nothing(tmp_path: Path, world: RelayWorld) -> None:
     edge = EdgeJournal(tmp_path, "edge-1")
     edge.record(1_000, 20)
@@ -272,7 +302,7 @@ def test_a_short_disk_takes_nothing_and_loses_nothing(tmp_path: Path, world: Rel
                 await until(lambda: world.report.refused and world.report.sources and world.report.sources[0].pending)
                 assert (world.report.refused, world.report.slices) == ("min_free_bytes", 0)
                 free[0] = 1 << 30
-                await place_where(bus, "edge-1", is_whole)
+                await place_where(bus, "edge-1", edge.is_whole)
 
     run(work())
     assert world.frames("edge-1") == edge.frames()
@@ -294,7 +324,7 @@ def test_an_edge_that_lost_a_file_says_so_and_the_record_too(tmp_path: Path, wor
                 place = await place_where(bus, "edge-1", lambda place: len(place.files) > 0)
                 files[0][1].unlink()
                 await publish(bus, "edge-1", edge.messages(place, lost=True))
-                await place_where(bus, "edge-1", is_whole)
+                await place_where(bus, "edge-1", edge.is_whole)
 
     run(work())
     lost = [chunk.source.number for chunk in world.chunks() if chunk.source and chunk.source.lost]
@@ -313,13 +343,13 @@ def test_each_file_begins_with_what_is_there_of_every_edge(tmp_path: Path, world
             await prepared(bus, "edge-1")
             await publish(bus, "edge-1", edge.messages())
             async with world.running():
-                place = await place_where(bus, "edge-1", is_whole)
+                place = await place_where(bus, "edge-1", edge.is_whole)
                 while (files := journal_files(world.folder))[:-1]:
                     files[0][1].unlink()
             async with world.running():
                 await bus.delete(names.PLACES, names.place_key("edge-1", FEED))
                 await publish(bus, "edge-1", edge.messages())
-                again = await place_where(bus, "edge-1", is_whole)
+                again = await place_where(bus, "edge-1", edge.is_whole)
                 await until(lambda: world.report.copies >= len(edge.messages()))
                 assert again == place
 

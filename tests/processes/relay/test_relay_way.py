@@ -8,7 +8,7 @@ from types import FrameType
 from collector.processes.relay import process
 from tests.bus.servers import bus_at, run
 from tests.processes.relay.edge_journal import EdgeJournal, publish
-from tests.processes.relay.relay_world import RelayWorld, is_whole, place_where, prepared
+from tests.processes.relay.relay_world import RelayWorld, place_where, prepared
 
 COLLECTOR = Path(process.__file__).parents[2]
 ARCHITECTURE = Path(__file__).parents[3] / "docs/ARCHITECTURE.md"
@@ -35,7 +35,7 @@ def test_a_slice_passes_every_room_that_is_listed(tmp_path: Path, world: RelayWo
             await prepared(bus, "edge-1")
             await publish(bus, "edge-1", edge.messages())
             async with world.running():
-                await place_where(bus, "edge-1", is_whole)
+                await place_where(bus, "edge-1", edge.is_whole)
 
     before = sys.getprofile()
     sys.setprofile(note)

@@ -9,6 +9,7 @@ from collector.processes.writer.reading_order import ReadingOrder
 from collector.storage.journal.format import FeedIdentity, RecordKind, frames_of
 from collector.storage.journal.journal_file import CHUNK_BYTES, Chunk
 from collector.storage.journal.reader import JournalReader
+from collector.storage.journal.relayed import IN_SLICE, RelayedHead
 from collector.storage.journal.writer import JournalWriter
 from tests.storage.journal.dead_journals import let_go
 
@@ -133,3 +134,20 @@ def test_the_journal_of_repair_is_read_to_its_end_too(journals: Journals) -> Non
     read = all_of(journals.order())
     assert len(read) == 10
     assert read.index(b"middle") == 0
+
+
+def test_slices_of_edges_are_read_one_by_one_and_their_times_count_for_answers(tmp_path: Path) -> None:
+    edge = JournalWriter(tmp_path / "edge", FeedIdentity("a", "binance", (), ()), 1, 1 << 20, lambda: 1)
+    add(edge, (10, b"edge 1"), (20, b"edge 2"))
+    data = (tmp_path / "edge" / "000000000001.journal").read_bytes()
+    relay = JournalWriter(
+        tmp_path / "a", FeedIdentity("a", "binance", (), ()), 1, 1 << 20, lambda: 1, sources=lambda: ()
+    )
+    for name in ("e1", "e2"):
+        head = RelayedHead(name, 0, "x", name, 1, 0, len(data), IN_SLICE)
+        relay.append_relayed(1_000, 0, lambda _number, head=head: head, data)  # type: ignore[misc]
+    fetched = JournalWriter(tmp_path / "a~rest", FeedIdentity("a~rest", "binance", (), ()), 1, 1 << 20, lambda: 1)
+    add(fetched, (15, b"before"), (999, b"behind"))
+    order = ReadingOrder({name: JournalReader(tmp_path / name, name, {}) for name in ("a", "a~rest")})
+    read = list(rounds(order))
+    assert read[:4] == [[b"edge 1", b"edge 2"], [b"before"], [b"edge 1", b"edge 2"], [b"behind"]]
