@@ -150,6 +150,7 @@ class JournalSlices:
         self._ready.append((head, body))
         if ended:
             self._before.append(EndedFile(head.file_id, head.number, cut.end))
+            del self._at[head.file_id]
             self._leave()
 
     def _bytes(self, start: int, end: int) -> bytes:

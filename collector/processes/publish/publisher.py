@@ -60,7 +60,7 @@ class Publisher:
         self._read_at = clock.monotonic()
         self._is_noticed = True
         self._has_more = False
-        self._rewound = 0
+        self._rewound = self._told_failures = 0
 
     @property
     def is_done(self) -> bool:
@@ -77,14 +77,12 @@ class Publisher:
             return
         try:
             await self._prepare()
-            if self._asks.due():
-                await self._follow_storage()
         except BusError as error:
             self._sending.fail(error)
-            self._prepared = 0 if isinstance(error, MissingError) else self._prepared
-            self._limited.warning("nats_refused", self._feed.name, reason=str(error))
-            return
+        if self._asks.due():
+            await self._ask()
         await self._send()
+        self._tell_of_failures()
 
     def wait_secs(self) -> float:
         """Seconds until something is due without being woken."""
@@ -129,20 +127,31 @@ class Publisher:
 
     async def _prepare(self) -> None:
         """Make the stream and the bucket if this connection has not found them yet, and begin where storage is."""
-        if self._prepared != self._bus.connection:
+        if self._prepared != self._bus.connection or self._sending.is_stream_missing:
             connection = self._bus.connection
             if self._sending.hold_secs():
                 return
             await self._bus.make_stream(self._head.edge, self._feed.name)
             await self._bus.make_bucket(PLACES)
-            self._prepared = connection
+            self._prepared, self._sending.is_stream_missing = connection, False
+            if self._slices is not None and not self._sending.fits:
+                self._rewind()
         if self._slices is None:
             await self._ask_place()
             self._begin()
 
-    async def _follow_storage(self) -> None:
-        if self._prepared != self._bus.connection:
+    async def _ask(self) -> None:
+        """Ask how far storage is; what is not answered is asked again the next time, and holds nothing up."""
+        if self._prepared != self._bus.connection or self._sending.is_stream_missing:
             return
+        try:
+            await self._follow_storage()
+        except MissingError as error:
+            self._sending.fail(error)
+        except BusError as error:
+            self._limited.warning("place_not_told", self._feed.name, reason=str(error))
+
+    async def _follow_storage(self) -> None:
         if await self._ask_place():
             self._rewinds.moved()
             self._files.remove_behind(self._known_place(), self._files.look())
@@ -202,8 +211,15 @@ class Publisher:
         )
         self._is_noticed = True
 
+    def _tell_of_failures(self) -> None:
+        if self._sending.failures != self._told_failures:
+            self._told_failures = self._sending.failures
+            self._limited.warning("nats_refused", self._feed.name, reason=self._sending.last_error)
+
     async def _send(self) -> None:
         self._is_noticed |= self._looks.due()
+        if self._prepared != self._bus.connection:
+            return
         if self._slices is not None and (self._has_more or (self._is_noticed and not self._linger_secs())):
             await self._read(self._slices)
         await self._sending.send()

@@ -53,6 +53,8 @@ class Sending:
         """Its number in the stream."""
         self.is_stream_lost = False
         """Whether the stream that held confirmed slices is gone: it answers no more, or counts anew."""
+        self.is_stream_missing = False
+        """Whether there is no stream now; whoever makes it sets this back."""
         self.slices = self.journal_bytes = self.sent_bytes = self.failures = 0
         self.last_error: str | None = None
         """Why the newest try failed; None once a slice was confirmed since."""
@@ -71,6 +73,12 @@ class Sending:
     def waiting_bytes(self) -> int:
         """Journal bytes in slices that are not confirmed."""
         return sum(packed.head.end - packed.head.start for packed in self._window.slices())
+
+    @property
+    def fits(self) -> bool:
+        """Whether the servers that it is connected to now take messages as long as those that wait."""
+        most_bytes = self._bus.most_bytes
+        return all(len(message) <= most_bytes for packed in self._window.slices() for message in packed.messages)
 
     def hold_secs(self) -> float:
         """Seconds until it may send again after a failure; 0 if it may."""
@@ -138,7 +146,8 @@ class Sending:
             return
         self.failures += 1
         self.last_error = str(error)
-        self.is_stream_lost |= isinstance(error, MissingError)
+        if isinstance(error, MissingError):
+            self.is_stream_lost = self.is_stream_missing = True
         self._hold_until = self._monotonic() + next(self._pauses)
 
     def _new_pauses(self) -> Iterator[float]:

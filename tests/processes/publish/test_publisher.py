@@ -54,7 +54,7 @@ def test_whatever_is_lost_refused_or_not_confirmed_storage_gets_every_byte_once(
         journal = harness.journal()
         for _ in range(25):
             harness.append(journal, chance.randint(0, 30), chance.randint(1, 400))
-            fault = chance.randint(0, 12)
+            fault = chance.randint(0, 13)
             harness.bus.swallowed += fault == 0
             harness.bus.unconfirmed += fault == 1
             harness.bus.refusal = {2: FullError("full"), 3: BusError("late")}.get(fault)
@@ -62,6 +62,10 @@ def test_whatever_is_lost_refused_or_not_confirmed_storage_gets_every_byte_once(
             harness.bus.connection += fault == 5
             if fault == 6:
                 harness.bus.lose_stores()
+            if fault == 9:
+                harness.bus.has_stream, harness.bus.messages = False, []
+            if fault == 10:
+                harness.bus.keys = None
             if fault == 7:
                 harness.publisher.close()
                 harness.new_publisher()
@@ -161,6 +165,22 @@ def test_the_last_slices_before_a_quiet_time_are_sent_again_if_the_servers_lost_
     assert harness.report().rewinds == 1
 
 
+def test_a_stream_that_somebody_deleted_is_made_again(tmp_path: Path) -> None:
+    harness = PublishHarness(tmp_path)
+
+    async def work() -> None:
+        journal = harness.journal()
+        harness.append(journal, 10)
+        await harness.settle()
+        harness.bus.has_stream, harness.bus.messages = False, []
+        harness.append(journal, 10)
+        journal.close()
+        await harness.settle()
+
+    asyncio.run(work())
+    assert harness.bus.has_stream
+
+
 def test_a_hole_is_filled_at_once_and_then_with_more_and_more_patience(tmp_path: Path) -> None:
     harness = PublishHarness(tmp_path)
 
@@ -192,6 +212,7 @@ def test_a_full_stream_is_tried_seldom_and_memory_stays_bounded(tmp_path: Path) 
             await harness.turn()
         assert harness.bus.sent < 100, "100 seconds of 5"
         report = harness.report()
+        assert harness.events.count("nats_refused") == 2, "once a minute"
         assert report.last_error == "the stream is full"
         assert report.failures == harness.bus.sent
         harness.bus.refusal = None
@@ -303,6 +324,24 @@ def test_a_record_longer_than_the_servers_take_comes_in_parts(tmp_path: Path) ->
     with kept_files(harness) as seen:
         asyncio.run(work())
     same_bytes(harness, seen)
+
+
+def test_slices_too_long_for_another_server_are_cut_again(tmp_path: Path) -> None:
+    harness = PublishHarness(tmp_path)
+
+    async def work() -> None:
+        journal = harness.journal(1 << 20)
+        await harness.turn()
+        journal.append_frames(harness.now_ns, 0, [random.Random(1).randbytes(20_000)], (), 1)
+        journal.close()
+        harness.bus.refusal = BusError("no leader")
+        for _ in range(10):
+            await harness.turn()
+        harness.bus.refusal, harness.bus.most_bytes, harness.bus.connection = None, 3_000, 2
+        await harness.settle()
+        assert max(map(len, harness.bus.messages)) <= 3_000
+
+    asyncio.run(work())
 
 
 def test_a_place_that_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
