@@ -59,6 +59,7 @@ def demo_config(config: Config, ws_url: str, rest_url: str, data_dir: Path) -> C
     )
     return replace(
         config,
+        role="all",
         data_dir=data_dir,
         feed=(feed,),
         archive=replace(config.archive, url=""),

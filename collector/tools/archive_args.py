@@ -62,7 +62,7 @@ def opened_trees(store: str | None, daily: str | None, config: Path | None) -> t
 
 def archive_beside(daily_url: str, config: Path | None) -> ObjectStore | None:
     """The archive whose day files stand there, by the configuration or by its name; None if there is none. Raises ConfigError."""
-    loaded = config_for(None, config)
+    loaded = _config_for(None, config)
     is_configured = bool(loaded.daily_url) and resolved(loaded.daily_url) == resolved(daily_url)
     url = loaded.archive_url if is_configured else archive_of(daily_url)
     if not url:
@@ -83,6 +83,19 @@ def opened_for_deleting(store: str | None, config: Path | None) -> DeletingStore
 
 def config_for(store: str | None, config: Path | None) -> Config:
     """The configuration, for the archive with this name or URL if one is given. Raises ConfigError."""
+    loaded = _config_for(store, config)
+    if store is None:
+        require_rows(config_of(config))
+    return loaded
+
+
+def require_rows(config: Config) -> None:
+    """Raise ConfigError if this host has neither rows nor an archive that its configuration names."""
+    if not config.stores and not config.archive.url:
+        raise ConfigError(["this host is an edge and stores no rows: ask on the storage host, or name its archive"])
+
+
+def _config_for(store: str | None, config: Path | None) -> Config:
     scrub.begin()
     loaded = load(config, os.environ, registry.data_types())
     url = _url(store) if store else loaded.archive_url

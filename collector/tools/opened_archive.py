@@ -17,7 +17,7 @@ from collector.read.archive import Archive
 from collector.read.errors import GapError, MissingExtraError, QuestionError, gap_text
 from collector.read.marking import MODES
 from collector.read.window import moment_us
-from collector.tools.archive_args import STORE_HELP, add_config
+from collector.tools.archive_args import STORE_HELP, add_config, require_rows
 
 _NAMED: Final = 3
 _BOOKS: Final = frozenset({"book_delta", "book_snapshot"})
@@ -34,6 +34,8 @@ def places_of(arguments: argparse.Namespace) -> tuple[str, Path | None]:
     store, data_dir = arguments.store, arguments.data_dir
     if store is None:
         config = load(arguments.config, os.environ, registry.data_types())
+        if data_dir is None:
+            require_rows(config)
         store, own = config.archive_url, config.data_dir
         if not own.is_dir() and data_dir is None:
             raise ConfigError([f"{own} is not a folder; name an archive, --data-dir, or the recorder's --config"])

@@ -39,7 +39,7 @@ from collector.storage.locks import supervisor_lock
 from collector.storage.staging.object_messages import ObjectMessages
 from collector.terminal.console import output_console
 from collector.terminal.waiting import wait_for_reader
-from collector.tools.archive_args import opened
+from collector.tools.archive_args import opened, require_rows
 from collector.tools.row_lines import MessageLines, json_line, rows_of, time_columns
 
 EXAMPLES: Final = """examples:
@@ -61,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Show the newest rows, and go on with --follow; returns the exit code. Raises ConfigError, StoreError."""
     config = load(arguments.config, os.environ, registry.data_types())
     stream = StreamKey(arguments.exchange, arguments.symbol, arguments.type)
+    require_rows(config)
     _require_readable(stream, config.data_dir)
     show = _shown(stream, as_json=arguments.json)
     try:
