@@ -57,6 +57,12 @@ class Edges:
                 pauses = delays(BASE_SECS, LOOK_SECS, self._random)
                 await asyncio.sleep(LOOK_SECS)
 
+    def check(self) -> None:
+        """Raise what ended a reader, which only a fault of this program does."""
+        for task in self._tasks.values():
+            if task.done():
+                task.result()
+
     async def close(self) -> None:
         """Stop reading."""
         tasks = list(self._tasks.values())

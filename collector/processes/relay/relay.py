@@ -91,6 +91,7 @@ class Relay:
             for task in tasks:
                 if task.done():
                     task.result()
+            self._edges.check()
             self._bus.check()
             if reports.due():
                 await self._check_space()

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from collector.bus.client import NatsBus
 from collector.config import Config, FeedConfig
 from collector.config.model import NatsConfig
+from collector.processes.async_work import Wakes
 from collector.processes.journals import open_relay_journal
 from collector.processes.relay import process
 from collector.processes.relay.intake import Intake
@@ -72,6 +74,21 @@ def test_a_journal_that_takes_nothing_more_is_tried_again(tmp_path: Path, world:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert world.frames("edge-1") == edge.frames()
     assert (world.report.lost, [chunk.damage for chunk in world.chunks() if chunk.damage]) == (0, [])
+
+
+def test_a_fault_of_a_reader_ends_the_process(world: RelayWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_bus: NatsBus, _edge: str, _feed: str) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(NatsBus, "read", broken)
+
+    async def work() -> None:
+        async with bus_at(world.url) as bus:
+            await prepared(bus, "edge-1")
+            await world.relay(bus_at(world.url)).run(Wakes(world.context()))
+
+    with pytest.raises(ZeroDivisionError):
+        run(work())
 
 
 def test_a_disk_without_room_for_a_file_is_waited_for(tmp_path: Path) -> None:
