@@ -5,12 +5,10 @@ from collections.abc import Callable
 from typing import Final
 
 from collector.bus.bus import Bus, BusError, MissingError
-from collector.bus.names import PLACES, place_key
-from collector.bus.places import EdgePlace, decode_place
+from collector.bus.names import PLACES
 from collector.bus.slices import SliceHead
 from collector.config import FeedConfig
 from collector.domain.clock import Every
-from collector.domain.errors import DamagedError
 from collector.logs.limited import RateLimited
 from collector.processes.context import Context
 from collector.processes.journals import journal_folder
@@ -20,6 +18,7 @@ from collector.processes.publish.own_files import OwnFiles
 from collector.processes.publish.rewinding import Rewinds
 from collector.processes.publish.sending import Sending
 from collector.processes.publish.storage_place import is_there
+from collector.processes.publish.told_place import ToldPlace
 from collector.reports import PublishReport
 
 PLACE_SECS: Final = 1.0
@@ -49,9 +48,7 @@ class Publisher:
         self._files = OwnFiles(self._folder, feed.name, context.log)
         self._sending = Sending(bus, config.edge.in_flight_bytes, clock.monotonic, random, ring)
         self._rewinds = Rewinds(config.edge.rewind_secs)
-        self._place = EdgePlace(self._head.epoch)
-        self._place_revision = 0
-        self._place_us: int | None = None
+        self._told = ToldPlace(bus, self._head, clock.now_us, self._limited)
         self._slices: JournalSlices | None = None
         self._prepared = 0
         """The connection on which stream and bucket were last found to be there."""
@@ -93,7 +90,7 @@ class Publisher:
             self._looks.wait_secs(),
             *([self._sending.hold_secs()] if self._sending.hold_secs() else []),
         ]
-        if self._is_noticed and self._sending.has_room:
+        if self._is_prepared and self._is_noticed and self._sending.has_room:
             due.append(self._linger_secs())
         return min(due)
 
@@ -105,7 +102,7 @@ class Publisher:
     def report(self) -> PublishReport:
         """What was done until now. Raises OSError."""
         files = self._files.look()
-        lag = self._files.lag(self._known_place(), files)
+        lag = self._files.lag(self._told.place, files)
         sending = self._sending
         unread = self._slices.lag().bytes if self._slices is not None else lag.bytes
         now_ns = self._context.clock.now_ns()
@@ -121,13 +118,17 @@ class Publisher:
             lag_secs=0.0 if lag.since_ns is None else max(0.0, (now_ns - lag.since_ns) / 1e9),
             unpublished_bytes=unread + sending.waiting_bytes,
             journal_bytes=sum(file.size for file in files),
-            place_us=self._place_us,
+            place_us=self._told.told_us,
             last_error=self._bus.last_error or sending.last_error,
         )
 
+    @property
+    def _is_prepared(self) -> bool:
+        return self._prepared == self._bus.connection
+
     async def _prepare(self) -> None:
         """Make the stream and the bucket if this connection has not found them yet, and begin where storage is."""
-        if self._prepared != self._bus.connection or self._sending.is_stream_missing:
+        if not self._is_prepared or self._sending.is_stream_missing:
             connection = self._bus.connection
             if self._sending.hold_secs():
                 return
@@ -137,12 +138,12 @@ class Publisher:
             if self._slices is not None and not self._sending.fits:
                 self._rewind()
         if self._slices is None:
-            await self._ask_place()
+            await self._told.ask()
             self._begin()
 
     async def _ask(self) -> None:
         """Ask how far storage is; what is not answered is asked again the next time, and holds nothing up."""
-        if self._prepared != self._bus.connection or self._sending.is_stream_missing:
+        if not self._is_prepared or self._sending.is_stream_missing:
             return
         try:
             await self._follow_storage()
@@ -152,35 +153,21 @@ class Publisher:
             self._limited.warning("place_not_told", self._feed.name, reason=str(error))
 
     async def _follow_storage(self) -> None:
-        if await self._ask_place():
+        if await self._told.ask():
             self._rewinds.moved()
-            self._files.remove_behind(self._known_place(), self._files.look())
+            self._files.remove_behind(self._told.place, self._files.look())
         if await self._is_behind_for_good() and self._rewinds.may_begin(self._now()):
             self._rewind()
-
-    async def _ask_place(self) -> bool:
-        """Whether storage is elsewhere than before."""
-        entry = await self._bus.get(PLACES, place_key(self._head.edge, self._feed.name))
-        if entry is None or entry.revision == self._place_revision:
-            return False
-        try:
-            place = decode_place(entry.value)
-        except DamagedError as error:
-            self._limited.warning("place_unreadable", self._feed.name, reason=str(error))
-            return False
-        before, self._place = self._place, place
-        self._place_revision, self._place_us = entry.revision, self._context.clock.now_us()
-        return (before.files, before.done_below, before.epoch) != (place.files, place.done_below, place.epoch)
 
     async def _is_behind_for_good(self) -> bool:
         """Whether storage lacks what the servers confirmed, and they will not bring it."""
         confirmed = self._sending.confirmed
         if self._sending.is_stream_lost:
             return True
-        if confirmed is None or is_there(self._known_place(), confirmed):
+        if confirmed is None or is_there(self._told.place, confirmed):
             self._rewinds.moved()
             return False
-        if self._known_place().hole:
+        if self._told.place.hole:
             return True
         if not self._rewinds.stands_still(self._now()):
             return False
@@ -188,14 +175,10 @@ class Publisher:
         state = await self._bus.state(self._head.edge, self._feed.name)
         return state.last < sequence
 
-    def _known_place(self) -> EdgePlace:
-        """Where storage is in this journal: nowhere if what it tells is of an earlier one that was lost."""
-        return self._place if self._place.epoch == self._head.epoch else EdgePlace(self._head.epoch)
-
     def _rewind(self) -> None:
         self._rewinds.begun(self._now())
         self._rewound += 1
-        self._limited.warning("publish_rewound", self._feed.name, has_hole=self._known_place().hole)
+        self._limited.warning("publish_rewound", self._feed.name, has_hole=self._told.place.hole)
         self._begin()
 
     def _begin(self) -> None:
@@ -203,7 +186,7 @@ class Publisher:
         self._sending.begin_again()
         self._slices = JournalSlices(
             self._folder,
-            self._known_place(),
+            self._told.place,
             self._files.look(),
             self._head,
             self._feed.exchange,
@@ -218,7 +201,7 @@ class Publisher:
 
     async def _send(self) -> None:
         self._is_noticed |= self._looks.due()
-        if self._prepared != self._bus.connection:
+        if not self._is_prepared:
             return
         if self._slices is not None and (self._has_more or (self._is_noticed and not self._linger_secs())):
             await self._read(self._slices)

@@ -39,6 +39,8 @@ class FakeBus:
 
     async def make_stream(self, edge: str, feed: str) -> None:
         assert (edge, feed) == (EDGE, FEED)
+        if self.refusal is not None:
+            raise self.refusal
         self.has_stream = True
 
     async def make_bucket(self, bucket: str) -> None:

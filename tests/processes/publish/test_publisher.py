@@ -223,6 +223,28 @@ def test_a_full_stream_is_tried_seldom_and_memory_stays_bounded(tmp_path: Path) 
     asyncio.run(work())
 
 
+def test_servers_that_make_no_stream_are_asked_seldom_and_the_process_rests_meanwhile(tmp_path: Path) -> None:
+    harness = PublishHarness(tmp_path)
+
+    async def work() -> None:
+        harness.bus.refusal = BusError("no suitable peers")
+        journal = harness.journal()
+        harness.append(journal, 100)
+        waits = []
+        for _ in range(200):
+            harness.publisher.notice()
+            await harness.publisher.turn()
+            waits.append(harness.publisher.wait_secs())
+            harness.sleep(waits[-1])
+        assert sum(wait == 0 for wait in waits) < 20
+        assert harness.secs > 100
+        harness.bus.refusal = None
+        await harness.settle()
+        journal.close()
+
+    asyncio.run(work())
+
+
 def test_without_servers_nothing_is_read_and_nothing_waits_in_memory(tmp_path: Path) -> None:
     harness = PublishHarness(tmp_path)
 
