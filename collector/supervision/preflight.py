@@ -1,7 +1,6 @@
 """Checks that this configuration can record here, and describes what would run: at the start and for --check."""
 
 import errno
-import importlib.util
 import multiprocessing
 import os
 import socket
@@ -15,7 +14,7 @@ from typing import Final
 import psutil
 
 from collector.config import Config, FeedConfig
-from collector.config.addresses import daily_problem, tables_problem
+from collector.config.addresses import daily_problem
 from collector.config.values import size_text
 from collector.domain.errors import ConfigError, StoreError
 from collector.domain.secrets import unfit_keys
@@ -31,7 +30,7 @@ from collector.storage.locks import supervisor_lock
 from collector.storage.staging.local_archive import is_ours
 from collector.storage.store.open import folder_of, is_remote
 from collector.storage.version_check import refuse_newer_data
-from collector.supervision import host_check, semaphores
+from collector.supervision import host_check, semaphores, table_check
 
 _OWN_FOLDERS: Final = tuple(sorted({"quarantine", "run", *(role.folder for role in ROLES)}))
 """Folders of data_dir whose files the recorder makes and removes."""
@@ -47,7 +46,7 @@ def require_usable(config: Config) -> None:
         *_data_dir_problems(config.data_dir),
         *(_archive_problems(config) if config.stores else ()),
         *(_key_problems(config) if config.stores else ()),
-        *(_table_problems(config) if config.stores else ()),
+        *(table_check.setting_problems(config) if config.stores else ()),
         *_feed_problems(config),
         *host_check.setting_problems(config),
     ]
@@ -69,7 +68,7 @@ def check(config: Config) -> list[str]:
         hosts = host_check.ask(config)
         problems = [
             *_semaphore_problems(config), *(_store_problems(config) if config.stores else ()), *_disk_problems(config),
-            *_http_problems(config), *symbol_check.problems(config, answers), *host_check.problems(hosts),
+            *(table_check.problems(config) if config.stores else ()), *_http_problems(config), *symbol_check.problems(config, answers), *host_check.problems(hosts),
         ]  # fmt: skip
     if problems:
         raise ConfigError(problems)
@@ -136,16 +135,6 @@ def _archive_problems(config: Config) -> Iterator[str]:
         own = (data_dir / name).resolve()
         if archive.is_relative_to(own) or own.is_relative_to(archive):
             yield f"archive.url: {archive} is a folder for the recorder's own files ({own}); name another folder"
-
-
-def _table_problems(config: Config) -> Iterator[str]:
-    """What keeps the tables from being made; whether their catalog answers is for --check."""
-    if not config.table.catalog:
-        return
-    if importlib.util.find_spec("pyiceberg") is None:
-        yield 'table.catalog: needs pyiceberg: pip install "market-data-collector[iceberg]"'
-    if problem := tables_problem(config.archive_url, config.tables_url, config.table.catalog):
-        yield problem
 
 
 def _copies_problems(config: Config) -> Iterator[str]:
@@ -275,6 +264,7 @@ def _archive_plan(config: Config) -> Iterator[str]:
         yield f"          day files in {config.archive.daily_url}"
     if config.archive.local_days:
         yield f"          a copy of the last {config.archive.local_days} days in {config.data_dir / 'local'}"
+    yield from table_check.lines(config)
 
 
 def _surroundings(config: Config) -> Iterator[str]:
