@@ -57,8 +57,12 @@ async def _check(options: Options, host: str, feeds: Sequence[str], slice_bytes:
                 found.problems.append(f"nats.urls: {_reason(str(each))}")
             elif isinstance(each, BaseException):
                 raise each
-        for link in links:
-            await _look_at(link, slice_bytes, port, found)
+        unseen = [link.url for link in links if not await _look_at(link, slice_bytes, port, found)]
+        if unseen:
+            found.lines.append(
+                f"whether each write is synced cannot be seen from here (no monitoring page at port {port}) of "
+                f"{', '.join(unseen)}: their jetstream block should have sync_interval: always"
+            )
         clusters = {str(link.server.get("cluster") or link.url) for link in links}
         if len(clusters) > 1:
             names_of = printable(", ".join(sorted(clusters)))
@@ -79,7 +83,8 @@ def _reason(text: str) -> str:
     return plain
 
 
-async def _look_at(link: Link, slice_bytes: int, port: int, found: Found) -> None:
+async def _look_at(link: Link, slice_bytes: int, port: int, found: Found) -> bool:
+    """Note what the server is and lacks; returns whether it can be seen if it syncs each write."""
     server, url = link.server, link.url
     cluster = server.get("cluster")
     about = f", cluster {printable(str(cluster))}" if cluster else ", alone"
@@ -98,11 +103,7 @@ async def _look_at(link: Link, slice_bytes: int, port: int, found: Found) -> Non
         found.warnings.append(
             f"{url} does not sync each write to its disk: its jetstream block should have sync_interval: always"
         )
-    elif syncs is None:
-        found.lines.append(
-            f"{url}: whether it syncs each write cannot be seen from here (no monitoring page at port {port}): "
-            "its jetstream block should have sync_interval: always"
-        )
+    return syncs is not None
 
 
 def _syncs(link: Link, port: int) -> bool | None:

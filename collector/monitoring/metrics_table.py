@@ -135,7 +135,7 @@ METRICS: Final = {
     # Health
     "collector_healthy": Metric("gauge", (), "1 while /healthz answers 200, else 0."),
     "collector_unhealthy_reason": Metric("gauge", ("code",), "1 for every reason that holds, 0 for the others."),
-    "collector_ready": Metric("gauge", (), "1 once a row is durable, 0 before."),
+    "collector_ready": Metric("gauge", (), "1 once a row is durable, or on an edge once anything was published; 0 before."),
     "collector_pings_total": Metric("counter", ("result",), "Calls of http.ping_url, by result: ok or failed."),
     "collector_start_timestamp_seconds": Metric("gauge", (), "When the supervisor started."),
     "collector_build_info": Metric("gauge", ("version",), "Always 1; the label has the recorder's version."),
