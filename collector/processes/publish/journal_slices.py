@@ -10,7 +10,15 @@ from msgspec.structs import replace
 from collector.bus.places import EdgePlace
 from collector.bus.slices import EndedFile, SliceHead
 from collector.processes.publish.slicing import Border, Cutter, Range
-from collector.processes.publish.storage_place import MOST_ENDED, OwnFile, ended_files, is_lost, positions
+from collector.processes.publish.storage_place import (
+    MOST_ENDED,
+    OwnFile,
+    ended_files,
+    highest_number,
+    is_lost,
+    is_one_gone_between,
+    positions,
+)
 from collector.storage.journal.files import journal_path
 from collector.storage.journal.journal_file import Chunk, Damage
 from collector.storage.journal.lag import Lag
@@ -33,6 +41,7 @@ class JournalSlices:
         """How far the slices of each file go."""
         self._before = deque(ended_files(place), MOST_ENDED)
         self._is_lost = is_lost(place, files)
+        self._highest = highest_number(place)
         self._file = head
         self._cutter = Cutter(slice_bytes, 0)
         self._fd = -1
@@ -89,6 +98,8 @@ class JournalSlices:
         self._cut_rest()
         self._leave()
         file_id, number = chunk.position.file_id, chunk.position.number
+        self._is_lost |= is_one_gone_between(self._highest, number, chunk.others)
+        self._highest = max(self._highest, number)
         self._file = replace(self._head, file_id=file_id, number=number)
         self._cutter = Cutter(self._slice_bytes, self._at.get(file_id, 0))
         self._fd = os.open(journal_path(self._folder, number), os.O_RDONLY | os.O_CLOEXEC)

@@ -38,6 +38,19 @@ def is_lost(place: EdgePlace, files: Collection[OwnFile]) -> bool:
     return any(not at.ended and sizes.get(at.file_id, -1) < at.offset for at in place.files)
 
 
+def highest_number(place: EdgePlace) -> int:
+    """Of the files that storage has seen; 0 if it has seen none."""
+    return max((file.number for file in place.files), default=max(place.done_below - 1, 0))
+
+
+def is_one_gone_between(highest: int, number: int, others: Collection[int]) -> bool:
+    """Whether a file is gone between the highest number published so far and this one; `others` are there, or were read.
+
+    Numbers follow each other, whoever writes: what has none was removed before it was published.
+    """
+    return highest > 0 and any(other not in others for other in range(highest + 1, number))
+
+
 def ended_files(place: EdgePlace) -> list[EndedFile]:
     """The newest files that storage has to their end, the newest last."""
     ended = sorted((file for file in place.files if file.ended), key=lambda file: file.number)

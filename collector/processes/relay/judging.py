@@ -60,7 +60,8 @@ def judge(source: Source, head: SliceHead) -> Judged:
     if is_behind_hole and (not head.lost or (file is None and head.start > 0)):
         # Without its head a file could not be read: what begins in its middle is asked for from its beginning.
         return HOLE
-    is_lost = source.is_broken or (head.lost and (is_behind_hole or any(_given_up(source.files, head))))
+    is_told = head.lost and (is_behind_hole or any(_given_up(source.files, head)) or _skips_a_file(source, head))
+    is_lost = source.is_broken or is_told
     return Judged(Verdict.NEXT, max(head.start, offset), is_lost)
 
 
@@ -90,6 +91,13 @@ def _is_done(source: Source, ended: EndedFile) -> bool:
     if file is None:
         return ended.number < source.done_below
     return file.is_gone or (file.ended and file.offset >= ended.end)
+
+
+def _skips_a_file(source: Source, head: SliceHead) -> bool:
+    """Whether it begins a file, and nothing is known of one with a lower number."""
+    known = {file.number for file in source.files}
+    first = max(source.done_below, min(known, default=head.number))
+    return head.number not in known and any(number not in known for number in range(first, head.number))
 
 
 def _given_up(files: Iterable[SourceFile], head: SliceHead) -> Iterable[SourceFile]:

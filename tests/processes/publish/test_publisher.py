@@ -285,6 +285,30 @@ def test_a_file_that_storage_awaits_and_that_is_gone_is_told_as_lost(tmp_path: P
     assert [head.lost for head in harness.relay.heads if head.lost] == [True]
 
 
+def test_a_file_that_is_gone_before_anything_of_it_was_published_is_told_as_lost(tmp_path: Path) -> None:
+    harness = PublishHarness(tmp_path)
+
+    async def work() -> None:
+        journal = harness.journal(1 << 20)
+        harness.append(journal, 20)
+        await harness.settle()
+        journal.close()
+        harness.publisher.close()
+        unseen = harness.journal()
+        harness.append(unseen, 20)
+        unseen.close()
+        gone = journal_files(harness.folder)[-1][1]
+        later = harness.journal()
+        harness.append(later, 5)
+        gone.unlink()
+        harness.new_publisher()
+        await harness.settle()
+        later.close()
+
+    asyncio.run(work())
+    assert [head.number for head in harness.relay.heads if head.lost] == [3]
+
+
 def test_a_damaged_record_is_told_with_its_bytes_and_what_follows_is_sent(tmp_path: Path) -> None:
     harness = PublishHarness(tmp_path)
 

@@ -2,7 +2,16 @@
 
 from collector.bus.places import EdgePlace, FilePlace
 from collector.bus.slices import EndedFile
-from collector.processes.publish.storage_place import OwnFile, ended_files, is_lost, is_there, positions, removable
+from collector.processes.publish.storage_place import (
+    OwnFile,
+    ended_files,
+    highest_number,
+    is_lost,
+    is_one_gone_between,
+    is_there,
+    positions,
+    removable,
+)
 from collector.storage.journal.position import Position
 
 FILES = [OwnFile("a", 1, 100), OwnFile("b", 2, 200), OwnFile("c", 3, 300)]
@@ -29,6 +38,16 @@ def test_a_file_that_is_gone_or_shorter_than_storage_has_it_is_lost() -> None:
     assert is_lost(PLACE, FILES[:2])
     assert is_lost(PLACE, [*FILES[:2], OwnFile("c", 3, 49)])
     assert not is_lost(PLACE, FILES[2:]), "files that storage has to their end may go"
+
+
+def test_a_number_that_no_file_has_is_of_one_that_was_lost() -> None:
+    highest = highest_number(PLACE)
+    assert highest == 3
+    assert not is_one_gone_between(highest, 4, {4})
+    assert not is_one_gone_between(highest, 6, {4, 5, 6})
+    assert is_one_gone_between(highest, 6, {4, 6})
+    assert highest_number(EdgePlace("ep", (), done_below=7)) == 6
+    assert not is_one_gone_between(highest_number(EdgePlace("")), 6, {6}), "numbers go on from journals that are done"
 
 
 def test_storage_is_there_once_it_has_as_much_of_the_file() -> None:

@@ -251,6 +251,14 @@ def test_an_edge_that_says_lost_though_all_is_here_costs_no_gap() -> None:
     assert relay.send(head_of(2, 0, 20, lost=True, before=(EndedFile("f1", 1, 20),))) == Judged(Verdict.NEXT, 0)
 
 
+def test_a_file_of_which_nothing_came_before_it_was_lost_is_missed_where_the_edge_says_so() -> None:
+    for is_told in (True, False):
+        relay = Relay()
+        relay.send(head_of(1, 0, 20, ended=True))
+        assert relay.send(head_of(3, 0, 20, lost=is_told, before=(EndedFile("f1", 1, 20),))).is_lost == is_told
+        assert not relay.send(head_of(3, 20, 40, lost=is_told)).is_lost
+
+
 def test_a_file_that_was_lost_is_not_asked_for_again() -> None:
     relay = Relay()
     relay.send(head_of(1, 0, 20))
