@@ -1,9 +1,9 @@
 """Appends the slices that come next to the feed's journal, and says of all others why not."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -11,11 +11,14 @@ from collector.bus.bodies import expanded
 from collector.bus.places import EdgePlace
 from collector.bus.slices import SliceHead
 from collector.domain.errors import DamagedError, NewerDataError
-from collector.processes.relay.judging import Verdict, in_epoch, is_late, judge
+from collector.processes.relay.judging import Verdict, in_epoch, is_late, is_of_another_host, judge
 from collector.processes.relay.knowledge import others_of, place_of, with_edge, with_slice
 from collector.storage.journal.format import decode_header, parse_records
 from collector.storage.journal.relayed import IN_HEAD, IN_SLICE, RelayedHead, Source
 from collector.storage.journal.writer import JournalWriter
+
+TWICE_TOLD_NS: Final = 300 * 1_000_000_000
+"""How long after the last sign of it the report says that two hosts have one name."""
 
 
 class Slice(NamedTuple):
@@ -51,6 +54,8 @@ class Intake:
     """Why something has to be sent again, by edge."""
     refused: dict[str, str] = field(default_factory=dict)
     """Why nothing is taken of an edge."""
+    twice_ns: dict[str, int] = field(default_factory=dict)
+    """When two hosts were last seen to publish as one edge."""
     _heads: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Where the heads of edges' files stand, which the journal holds as parts of slices: number of its file, and offset."""
 
@@ -65,6 +70,13 @@ class Intake:
             self.refused.pop(edge, None)
         return True
 
+    def troubles(self) -> Iterator[str]:
+        """Why slices are not taken now, a line for each edge."""
+        yield from self.refused.values()
+        for edge, at_ns in self.twice_ns.items():
+            if self.now_ns() - at_ns < TWICE_TOLD_NS:
+                yield f"{edge}: two hosts have this host_name, and only one of them is taken"
+
     def take(self, journal: JournalWriter, edge: str, found: Slice) -> None:
         """Append a slice, or drop it. Raises OSError, with nothing changed, if the journal does not take it."""
         head = found.head
@@ -72,6 +84,8 @@ class Intake:
         judged = judge(source, head)
         if judged.verdict is Verdict.COPY:
             self.counts[edge].copies += 1
+            if is_of_another_host(source, head):
+                self.twice_ns[edge] = self.now_ns()
         elif judged.verdict is Verdict.HOLE:
             self._begin_epoch(source, head)
             self.miss(edge, f"what is before byte {head.start} of file {head.number} is missing")

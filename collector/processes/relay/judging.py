@@ -65,6 +65,11 @@ def judge(source: Source, head: SliceHead) -> Judged:
     return Judged(Verdict.NEXT, max(head.start, offset), is_lost)
 
 
+def is_of_another_host(source: Source, head: SliceHead) -> bool:
+    """Whether a journal that was lost still grows: then two hosts have the edge's name, and publish by turns."""
+    return head.epoch in source.past_epochs and head.newest_ns > source.newest_ns
+
+
 def file_of(source: Source, file_id: str) -> SourceFile | None:
     """What is here of a file; None if nothing is, or it was forgotten."""
     return next((file for file in source.files if file.file_id == file_id), None)

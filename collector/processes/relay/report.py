@@ -28,7 +28,7 @@ def report_of(
         holes=sum(each.holes for each in counts),
         late=sum(each.late for each in counts),
         lost=sum(each.lost for each in counts),
-        refused=short or next(iter(intake.refused.values()), ""),
+        refused=short or next(intake.troubles(), ""),
         sources=[_source(intake, stream, edges.states.get(edge), edge) for edge, stream in edges.streams.items()],
         journal=JournalReport(
             number=journal.number, position=journal.position, files=space.journal_files, bytes=space.journal_bytes

@@ -241,6 +241,27 @@ def test_a_ninth_edge_waits_and_the_report_says_so(tmp_path: Path, world: RelayW
     assert world.frames("edge-8") == []
 
 
+def test_two_hosts_of_one_name_are_told_apart_and_the_report_says_so(tmp_path: Path, world: RelayWorld) -> None:
+    first, second = EdgeJournal(tmp_path / "a", "edge-1"), EdgeJournal(tmp_path / "b", "edge-1")
+    second.epoch = "other"
+    for edge in (first, second):
+        edge.record(1_000, 3)
+    begun = first.messages()
+    first.record(2_000, 3)
+    for edge in (first, second):
+        edge.close()
+
+    async def work() -> None:
+        async with bus_at(world.url) as bus:
+            await prepared(bus, "edge-1")
+            await publish(bus, "edge-1", [*begun, *second.messages(), *first.messages()])
+            async with world.running():
+                await until(lambda: world.report.refused)
+
+    run(work())
+    assert world.report.refused == "edge-1: two hosts have this host_name, and only one of them is taken"
+
+
 def test_a_journal_of_a_newer_program_is_left_to_one(world: RelayWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as newer:
         newer.setattr(journal_format, "VERSION", journal_format.VERSION + 1)
