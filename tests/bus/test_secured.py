@@ -1,8 +1,8 @@
 """Servers that want encryption and certificates, and a cluster of three."""
 
 import asyncio
+import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from collector.bus.bus import Bus, BusError
 from collector.bus.link import open_link
 from collector.domain.errors import ConfigError
 from tests.bench.sending import Certificate, make_certificate
+from tests.bus.credentials import Accounts
 from tests.bus.servers import NatsCluster, NatsServer, bus_at, options_of, run, until
 
 WANTED = """tls {{ cert_file: "{path}", key_file: "{key}", ca_file: "{path}", verify: true, timeout: 10 }}"""
@@ -80,14 +81,38 @@ def test_certificate_files_that_cannot_be_used_are_an_error_of_the_configuration
     run(work())
 
 
-@pytest.mark.skipif(find_spec("nkeys") is not None, reason="the package is there")
-def test_credentials_need_a_package_that_is_named(tmp_path: Path, nats_server: NatsServer) -> None:
+def test_credentials_need_a_package_that_is_named(
+    tmp_path: Path, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "nkeys", None)
+
     async def work() -> None:
         options = options_of(nats_server.url, credentials_file=str(tmp_path / "credentials"))
         with pytest.raises(ConfigError, match=r"nats-py\[nkeys\]"):
             await open_link(options, nats_server.url, "test")
 
     run(work())
+
+
+def test_a_server_with_accounts_is_reached_with_credentials_and_with_no_others(tmp_path: Path) -> None:
+    accounts = Accounts()
+    server = NatsServer(tmp_path / "nats", settings=accounts.settings)
+    good = str(accounts.write(tmp_path / "good.creds"))
+    bad = str(Accounts().write(tmp_path / "bad.creds"))
+
+    async def work() -> None:
+        async with bus_at(server.url, credentials_file=good) as bus:
+            await until(lambda: bus.is_connected)
+            await bus.make_stream("edge", "feed")
+            assert await (await bus.publish("edge", "feed", b"x")) == 1
+        with pytest.raises(BusError, match=r"(?i)authorization|credentials"):
+            await open_link(options_of(server.url, credentials_file=bad), server.url, "test")
+
+    try:
+        server.start()
+        run(work())
+    finally:
+        server.remove()
 
 
 async def store_all(bus: Bus, count: int) -> None:
