@@ -16,6 +16,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -90,7 +91,7 @@ def _updated(config: Config, tables: "Tables", *, anew: bool) -> list[tuple[str,
         tables.drop(name)
     with tempfile.TemporaryDirectory(prefix="tables-") as folder, progress() as bar:
         work = TableWork(
-            store, tables, Path(folder, "done.json"), config.table.catalog, lambda *one: unusable.append(one)
+            store, tables, Path(folder, "done.json"), config.table.catalog, lambda *one: unusable.append(one), monotonic
         )
         task = bar.add_task("manifests", total=None)
         while not work.is_all:

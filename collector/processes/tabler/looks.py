@@ -82,7 +82,6 @@ class Looks:
             return self._pace.wait_secs(self._clock.monotonic())
 
     def _look(self) -> None:
-        begun = self._clock.monotonic()
         with self._lock:
             self._pace.begun()
         try:
@@ -95,9 +94,8 @@ class Looks:
             self._delays = None
             self._log.info("tables_work_again")
         self._report = replace(self._report, last_error=None)
-        now = self._clock.monotonic()
         with self._lock:
-            self._pace.looked(now, now - begun, is_all=is_all)
+            self._pace.looked(self._clock.monotonic(), self._work.listing_secs, is_all=is_all)
 
     def _through(self, work: "TableWork") -> bool:
         """A whole look; whether it saw all there is."""

@@ -9,7 +9,7 @@ IDLE_SECS: Final = 300.0
 """Without any notice: other hosts archive too, and a person may have pruned."""
 
 REST_SHARE: Final = 20.0
-"""How many times as long as a look took nothing is looked at: a large archive is listed no more often than that is cheap."""
+"""How many times as long as listing the manifests took nothing is looked at: a large archive is listed no more often than is cheap."""
 
 
 class Pace:
@@ -33,9 +33,9 @@ class Pace:
         """A look begins: it sees what was archived by now."""
         self._is_noticed = False
 
-    def looked(self, now: float, took_secs: float, *, is_all: bool) -> None:
+    def looked(self, now: float, listing_secs: float, *, is_all: bool) -> None:
         """A look ended; `is_all`: there was no more than it saw."""
-        self._rested = now + REST_SHARE * took_secs if is_all else now
+        self._rested = now + REST_SHARE * listing_secs if is_all else now
         pause = SETTLE_SECS if self._is_noticed else IDLE_SECS
         self._next = max(self._rested, now + pause) if is_all else now
 

@@ -7,8 +7,6 @@ the next start. Killed anywhere, nothing is lost and nothing doubled (`storage/t
 
 from typing import TYPE_CHECKING, Final
 
-from collector.config import Config
-from collector.domain.log import Log
 from collector.processes.archive_store import open_archive
 from collector.processes.context import Context
 from collector.processes.table_options import table_options
@@ -29,7 +27,7 @@ def main(context: Context) -> None:
     """Commit what is archived until told to stop. Raises whatever broke the thread that looks."""
     archive = context.config.archive
     looks = Looks(
-        lambda: open_work(context.config, context.log),
+        lambda: open_work(context),
         context.config.table.snapshot_days,
         (archive.retry_base_delay_secs, archive.retry_max_delay_secs),
         context.clock,
@@ -57,16 +55,18 @@ def run(context: Context, looks: Looks) -> None:
     context.report(looks.report)
 
 
-def open_work(config: Config, log: Log) -> "TableWork":
+def open_work(context: Context) -> "TableWork":
     """The tables that the configuration names, not opened yet. Raises ConfigError without pyiceberg."""
     # Only now, in the thread that needs them: they take 100 MB.
     from collector.storage.table.tables import Tables  # noqa: PLC0415
     from collector.storage.table.work import TableWork  # noqa: PLC0415
 
+    config = context.config
     return TableWork(
         open_archive(config),
         Tables(table_options(config)),
         config.data_dir / "tables/done.json",
         config.table.catalog,
-        lambda key, reason: log.warning("manifest_not_in_tables", key=key, reason=reason),
+        lambda key, reason: context.log.warning("manifest_not_in_tables", key=key, reason=reason),
+        context.clock.monotonic,
     )

@@ -67,8 +67,9 @@ class TableWork:
     """Keeps the tables of an archive. `look` as often as there may be something new."""
 
     def __init__(
-        self, store: ObjectStore, tables: Tables, state: Path, catalog: str, warn: Callable[[str, str], None]
-    ) -> None:
+        self, store: ObjectStore, tables: Tables, state: Path, catalog: str, warn: Callable[[str, str], None],
+        monotonic: Callable[[], float],
+    ) -> None:  # fmt: skip
         """`state` is the file of what is done already. `warn` is called for what cannot be used, with the reason: it is left out until
         `try_again`.
         """
@@ -80,12 +81,17 @@ class TableWork:
         self._location = location_of(store.url)
         self._done = load_done(state, f"{store.url} {catalog}")
         self._seen: dict[str, set[str]] = {}
+        self._monotonic = monotonic
+        self.listing_secs = 0.0
+        """How long the last look took to list the manifests."""
         self.is_all = False
         """Whether the last look saw every manifest."""
 
     def look(self) -> Iterator[Step]:
         """Compare and commit, step by step. The caller may stop after any of them. Raises StoreError, OSError."""
+        begun = self._monotonic()
         listing = self._listed()
+        self.listing_secs = self._monotonic() - begun
         if listing.new:
             # What waits is known although the catalog may not answer.
             yield Step(Done(), 0, len(listing.new))

@@ -1,5 +1,6 @@
 """An archive and its tables, for tests: what each has, file by file and row by row."""
 
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any, Final
@@ -52,6 +53,7 @@ class Tabled:
             self.state,
             self.options.catalog,
             lambda *warning: self.warnings.append(warning),
+            time.monotonic,
         )
 
     def look(self) -> Done:
