@@ -4,7 +4,7 @@ Of what such a source brings, only what was received during the outage is missin
 received before what another one received after: so the messages next to it, on either side, are remembered.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -12,10 +12,10 @@ import msgspec
 from collector.domain.coverage import EVER, Stretch, without
 from collector.domain.sequence.echoes import Echoes, ExpectedCopies, is_echo
 
-OUTAGES_KEPT: Final = 4
+OUTAGES_KEPT: Final = 12
 """Most outages kept per stream, the newest; what comes of older ones counts as a copy."""
 
-NEXT_KEPT: Final = 64
+NEXT_KEPT: Final = 8
 """Most messages remembered on each side."""
 
 BORDER_US: Final = 1_000_000
@@ -70,8 +70,8 @@ class PastOutage(msgspec.Struct, array_like=True):
         self.after.append(known)
         self.is_open = len(self.after) < NEXT_KEPT and known.at_us <= self.until_us + 2 * BORDER_US
 
-    def borders_on(self, at_us: int) -> bool:
-        """Whether a message received then may be missing, though it was received shortly before or after."""
+    def is_near(self, at_us: int) -> bool:
+        """Whether a message received then may be missing: during it, or shortly before or after."""
         since_us, until_us = self.since_us, self.until_us
         # Beyond a border nothing is known to be missing unless what is stored there is known.
         if len(self.before) < NEXT_KEPT or self.before[0].at_us <= since_us - 2 * BORDER_US:
@@ -89,8 +89,6 @@ class PastOutage(msgspec.Struct, array_like=True):
                 return False
         elif any(known.name == message_id for known in (*self.before, *self.after)):
             return False
-        if message_id in self.taken:
-            return False
         self.taken = [*self.taken, message_id][-TAKEN_KEPT:]
         return True
 
@@ -102,13 +100,6 @@ class PastOutage(msgspec.Struct, array_like=True):
                 [one.name for one in known], [(0, max(one.at_us, self.since_us)) for one in known]
             )
         return not is_echo(self.echoes, connection, beside, content, at_us, lag_us)
-
-
-def outages_at(outages: Iterable[PastOutage], at_us: int) -> list[PastOutage]:
-    """The outages in which a message received then may be missing: those with that time, or else those next to it."""
-    found = list(outages)
-    within = [outage for outage in found if outage.since_us <= at_us <= outage.until_us]
-    return within or [outage for outage in found if outage.borders_on(at_us)]
 
 
 def borders(stored: Sequence[Known], since_us: int, until_us: int) -> tuple[list[Known], list[Known]]:

@@ -73,20 +73,12 @@ def digest_of(content: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest())
 
 
-def inherit(echoes: Echoes, successor: int, open_: Collection[int], since_us: int) -> None:
-    """Expect from a connection that has been open since then what is expected of connections that are over.
-
-    That is so if it is known late that they are, and that another one has taken their place.
-    """
-    found = {
-        (delivered, digest): None
-        for connection, expected in echoes.items()
-        if connection != successor and connection not in open_
-        for delivered, digest in zip(expected.delivered, expected.digests, strict=True)
-        if delivered[1] >= since_us
-    }
-    for (connection, received_us), digest in sorted(found, key=lambda one: one[0][1]):
-        echoes.setdefault(successor, ExpectedCopies()).add(connection, received_us, digest)
+def inherit(echoes: Echoes, successor: int, heir_of: int, since_us: int) -> None:
+    """Expect from a connection what was received since then of what `heir_of` is expected to repeat."""
+    expected = echoes.get(heir_of, ExpectedCopies())
+    for digest, (connection, received_us) in zip(expected.digests, expected.delivered, strict=True):
+        if received_us >= since_us:
+            echoes.setdefault(successor, ExpectedCopies()).add(connection, received_us, digest)
 
 
 def is_echo(

@@ -5,13 +5,17 @@ prove continuity, by the holes; else by the outages in which no source carried t
 """
 
 from collections.abc import Callable
+from typing import Final
 
-from collector.domain.past_outage import Known, outages_at
+from collector.domain.past_outage import Known, PastOutage
 from collector.domain.records import Envelope, IdRule
 from collector.domain.sequence.echoes import digest_of
 from collector.processes.writer.gaps.ledger import GapLedger
 from collector.processes.writer.receipt import NUMBER_MASK, Receipt
 from collector.processes.writer.streams import StreamState
+
+MARGIN_US: Final = 5_000_000
+"""Of what was received up to so long ago as one connection may lag, some may be forgotten: lines lag behind each other."""
 
 
 class LateMessages:
@@ -21,10 +25,11 @@ class LateMessages:
         """`overlap_secs` is how far one connection may lag behind another; a message that is older than that is late."""
         self._ledger = ledger
         self._lag_us = round(overlap_secs * 1e6)
+        self._known_us = max(0, self._lag_us - MARGIN_US)
 
     def is_late(self, stream: StreamState, received_us: int) -> bool:
         """Whether a stream has messages that were received so much later that nothing of that time is remembered."""
-        return received_us < stream.last_message_us - self._lag_us
+        return received_us < stream.last_message_us - self._known_us
 
     def are_missing(
         self, stream: StreamState, receipt: Receipt, envelope: Envelope, content: Callable[[bytes], bytes]
@@ -32,14 +37,13 @@ class LateMessages:
         """Whether a late message is missing; None if it is none of the past, because its id is above all that have come."""
         if stream.proves_continuity and envelope.id is not None:
             return self._fills_a_hole(stream, receipt, envelope)
-        outages = outages_at(stream.dedup.progress.activity.past_outages, receipt.received_us)
+        at_us, past = receipt.received_us, stream.dedup.progress.activity.past_outages
+        near = [outage for outage in past if outage.is_near(at_us)]
         if envelope.id is not None and stream.rule is not IdRule.NONE:
-            rises = stream.rule is IdRule.RISING
-            taken = [outage.takes_id(envelope.id, rises=rises) for outage in outages]
-            return bool(taken) and all(taken)
+            return self._is_between(stream, envelope.id, at_us, near)
         beside = self._ledger.connections.beside_in_source(receipt.identity.feed, receipt.connection & NUMBER_MASK)
-        text, at_us = content(envelope.payload), receipt.received_us
-        taken = [outage.takes_content(text, at_us, receipt.connection, beside, self._lag_us) for outage in outages]
+        text = content(envelope.payload)
+        taken = [outage.takes_content(text, at_us, receipt.connection, beside, self._lag_us) for outage in near]
         return bool(taken) and all(taken)
 
     def note_next(self, stream: StreamState, received_us: int, message_id: int, content: bytes) -> None:
@@ -49,6 +53,14 @@ class LateMessages:
         for outage in open_:
             outage.note_next(known)
         stream.is_at_border = any(outage.is_open for outage in open_)
+
+    def _is_between(self, stream: StreamState, message_id: int, at_us: int, near: list[PastOutage]) -> bool:
+        """Whether its id, too, says that a message was received in an outage, or next to it."""
+        if any(message_id in outage.taken for outage in near):
+            return False
+        within = [outage for outage in near if outage.since_us <= at_us <= outage.until_us]
+        taken = [outage.takes_id(message_id, rises=stream.rule is IdRule.RISING) for outage in within or near]
+        return bool(taken) and all(taken)
 
     def _fills_a_hole(self, stream: StreamState, receipt: Receipt, envelope: Envelope) -> bool | None:
         progress, message_id = stream.dedup.progress, envelope.id

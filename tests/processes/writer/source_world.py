@@ -176,5 +176,11 @@ class SourceWorld:
         found = {gap.gap_id: gap for _, _, gap in sorted(self.gaps, key=lambda row: row[2].detected_at)}
         return sorted((gap for gap in found.values() if kind in {None, gap.kind}), key=lambda gap: gap.started_at)
 
+    def latest_of(self) -> list[tuple[str, Gap]]:
+        """The newest row of each gap, each with its symbol."""
+        self.commit()
+        found = {gap.gap_id: (symbol, gap) for _, symbol, gap in sorted(self.gaps, key=lambda row: row[2].detected_at)}
+        return list(found.values())
+
     def _position(self) -> Position:
         return Position("storage", "f", 1, self._offset, ended=False)

@@ -34,12 +34,12 @@ class OpenConnections:
 
     def beside(self, feed: str, in_head: int, stream: StreamState) -> list[int]:
         """Other open connections that bring a stream which the one does that a record's head names as `in_head`; each as a
-        receipt names it. Of a source that has none it is the next, which may have opened already.
+        receipt names it. Of another source it is also the next one, which may have opened already.
         """
         found = self.beside_in_source(feed, in_head)
         for source in self._sources_beside(feed, stream, even_gone=True):
             links, connections = self._bringing(source, stream)
-            found += _receipts(links, connections) or [_next_of(source)]
+            found += [*_receipts(links, connections), _next_of(source)]
         return found
 
     def beside_in_source(self, feed: str, in_head: int) -> list[int]:
@@ -59,11 +59,11 @@ class OpenConnections:
 
     def inherit(self, identity: FeedIdentity, number: int, at_us: int) -> None:
         """Expect of a source's connection, of which is known only now that it opened then, what others have brought since."""
-        links, open_ = self._feeds.state(identity.feed).links, self.everywhere()
+        links = self._feeds.state(identity.feed).links
         (successor,) = _receipts(links, [number])
         for stream in self._feeds.plans.streams_of(identity, links.up[number]):
             if stream.dedup.progress.echoes:
-                inherit(stream.dedup.progress.echoes, successor, open_, at_us - CLOCKS_US)
+                inherit(stream.dedup.progress.echoes, successor, _next_of(identity.feed), at_us - CLOCKS_US)
 
     def begin_lines(self, feed: str, stream: StreamState, in_head: int) -> None:
         """Note which lines carry a stream whose first message came over the connection that a record's head names so."""
