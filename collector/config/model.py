@@ -237,8 +237,8 @@ class NatsConfig(Section, frozen=True, kw_only=True):
 class EdgeConfig(Section, frozen=True, kw_only=True):
     """How an edge publishes what it receives."""
 
-    slice_bytes: Annotated[Size, at_least(KIB)] = 256 * KIB
-    linger_secs: Secs = 0.02
+    slice_bytes: Annotated[Size, at_least(KIB)] = MIB
+    linger_secs: Secs = 0.2
     in_flight_bytes: Annotated[Size, at_least(KIB), not_below("slice_bytes")] = 16 * MIB
     rewind_secs: Secs = 4.0
 
