@@ -260,6 +260,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "store_unreachable": _store_unreachable,
     "tables_behind": _between_hosts(host_health.tables_behind),
     "host_unhealthy": _between_hosts(host_health.host_unhealthy),
+    "hosts_differ": _between_hosts(host_health.hosts_differ),
     "clock_off": _clock_off,
     "segment_quarantined": _segment_quarantined,
     "seal_delayed": _seal_delayed,

@@ -47,6 +47,10 @@ class HostFacts(NamedTuple):
     """Other hosts that are not healthy, each with its reasons."""
     uncovered: Sequence[tuple[str, str]] = ()
     """Feed and symbol of what too few edges have received for too long."""
+    uncovered_count: int = 0
+    """How many there are now; only the first are named."""
+    trouble: str = ""
+    """In what hosts that should agree differ."""
     waiting_segments: int = 0
     """Segments that wait for the tables, if no commit has come for too long."""
     tables_error: str = ""
@@ -84,6 +88,8 @@ class HostWatch:
             gone=self._gone(relays, cluster, now_us, uptime_secs) if is_storage else {},
             unwell=_unwell(cluster.hosts, self._host) if is_storage else {},
             uncovered=self._uncovered.longer(uncovered, uptime_secs, UNCOVERED_SECS),
+            uncovered_count=cluster.uncovered_count,
+            trouble=cluster.trouble,
             waiting_segments=tabler.backlog_segments if is_late else 0,
             tables_error=tabler.last_error or "",
         )

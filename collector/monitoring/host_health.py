@@ -8,6 +8,8 @@ from collector.monitoring.trouble import Trouble, named
 
 PUBLISH_BEHIND_SECS: Final = 60.0
 
+_NAMED: Final = 3
+
 
 def nats_away(hosts: HostFacts) -> Trouble | None:
     """A process of this host has no connection to NATS, or most servers do not answer."""
@@ -62,12 +64,18 @@ def host_unhealthy(hosts: HostFacts) -> Trouble | None:
 
 def symbols_uncovered(hosts: HostFacts) -> Trouble | None:
     """Fewer edges than `share.copies` receive some symbols."""
-    count = len(hosts.uncovered)
-    if not count:
+    if not hosts.uncovered:
         return None
-    which = named(f"{feed} {printable(symbol)}" for feed, symbol in hosts.uncovered)
+    count = max(len(hosts.uncovered), hosts.uncovered_count)
+    named_first = [f"{feed} {printable(symbol)}" for feed, symbol in hosts.uncovered[:_NAMED]]
+    which = ", ".join(named_first) + (f" and {count - _NAMED} more" if count > _NAMED else "")
     what = "symbol is" if count == 1 else "symbols are"
     return Trouble(f"{count} {what} not covered", f"{count} {what} received by too few edges: {which}")
+
+
+def hosts_differ(hosts: HostFacts) -> Trouble | None:
+    """Hosts that should agree have other settings or lists."""
+    return Trouble("hosts differ", f"hosts differ: {printable(hosts.trouble)}") if hosts.trouble else None
 
 
 def tables_behind(hosts: HostFacts) -> Trouble | None:

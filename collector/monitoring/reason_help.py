@@ -115,6 +115,12 @@ REASON_HELP: Final[Mapping[str, ReasonHelp]] = {
         "look at that host: collector status there says what is wrong, and this table what to do",
         "Several hosts",
     ),
+    "hosts_differ": ReasonHelp(
+        "hosts that should agree do not: edges have another share.copies or choose other symbols, or two hosts have one "
+        "host_name; in doubt more is recorded, so nothing is lost",
+        "give all edges the same feeds and share.copies, and each host a name of its own; the text says what differs",
+        "Several hosts",
+    ),
     "clock_off": ReasonHelp(
         "receive times and the exchange's times differ by more than half a second, even for the fastest message of the "
         "last minutes",

@@ -165,6 +165,7 @@ def test_every_fault_is_named_at_once() -> None:
             unwell={"edge-2": [("disk_filling", "the disk is full")]},
             uncovered=[("binance", "BTCUSDT")],
             waiting_segments=3,
+            trouble="edges have other copies",
         ),
     )
     assert codes(worst) == list(RULES)

@@ -238,3 +238,13 @@ def test_streams_are_not_silent_while_their_rows_wait_in_nats() -> None:
     assert codes(board.look(reports(behind, old), known_on("storage", 1_000.0))) == []
     caught_up = relay(sources=[source(received_us=long_ago, pending=0)])
     assert codes(board.look(reports(caught_up, old), known_on("storage", 1_000.0))) == ["stream_silent"]
+
+
+def test_of_many_symbols_on_too_few_edges_the_first_are_named_and_all_counted() -> None:
+    board = status("storage")
+    seen = cluster(uncovered=[["binance", f"S{number:03}"] for number in range(100)], uncovered_count=250)
+    for at in (1.0, 32.0):
+        view = board.look(reports(relay(), writer(), seen), known_on("storage", at))
+    assert view.reasons[0]["text"] == (
+        "250 symbols are received by too few edges: binance S000, binance S001, binance S002 and 247 more"
+    )

@@ -190,9 +190,14 @@ def host_unhealthy(board: Status) -> Iterator[Snapshot]:
         yield _after(board, 1.0, relay(), cluster(hosts=[ill]))
 
 
+def hosts_differ(board: Status) -> Iterator[Snapshot]:
+    for trouble in ("edges have other copies", ""):
+        yield _after(board, 1.0, relay(), cluster(trouble=trouble))
+
+
 ON_EDGE = frozenset({"feed_silent", "publish_behind"})
 ON_STORAGE = frozenset({
-    "symbols_uncovered", "edge_silent", "relay_refused", "relay_hole", "nats_away", "tables_behind", "host_unhealthy",
+    "symbols_uncovered", "edge_silent", "relay_refused", "relay_hole", "nats_away", "tables_behind", "host_unhealthy", "hosts_differ",
 })  # fmt: skip
 
 CAUSES: dict[str, Looks] = {
@@ -200,7 +205,7 @@ CAUSES: dict[str, Looks] = {
     for looks in (
         journal_over_budget, child_failing, symbols_unknown, stream_silent, feed_silent, symbols_uncovered, edge_silent,
         frames_undecodable, relay_refused, relay_hole, nats_away, publish_behind, writer_behind, disk_filling,
-        store_unreachable, tables_behind, host_unhealthy, clock_off, segment_quarantined, seal_delayed, data_removed,
+        store_unreachable, tables_behind, host_unhealthy, hosts_differ, clock_off, segment_quarantined, seal_delayed, data_removed,
     )
 }  # fmt: skip
 
