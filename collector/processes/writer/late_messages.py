@@ -28,8 +28,15 @@ class LateMessages:
         self._known_us = max(0, self._lag_us - MARGIN_US)
 
     def is_late(self, stream: StreamState, received_us: int) -> bool:
-        """Whether a stream has messages that were received so much later that nothing of that time is remembered."""
-        return received_us < stream.last_message_us - self._known_us
+        """Whether a stream has messages that were received so much later that nothing of that time is remembered.
+
+        In an outage a message counts as late a little sooner, because the same one of another line may have been late.
+        """
+        before_us = stream.last_message_us - received_us
+        if before_us <= self._known_us - MARGIN_US:
+            return False
+        past = stream.dedup.progress.activity.past_outages
+        return before_us > self._known_us or any(outage.is_near(received_us) for outage in past)
 
     def are_missing(
         self, stream: StreamState, receipt: Receipt, envelope: Envelope, content: Callable[[bytes], bytes]

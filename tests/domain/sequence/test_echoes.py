@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.sequence.echoes import EXPECTED_LIMIT, Echoes, is_echo
+from collector.domain.sequence.echoes import EXPECTED_LIMIT, Echoes, inherit, is_echo
 
 SECOND = 1_000_000
 LAG_US = 40 * SECOND
@@ -130,3 +130,15 @@ def test_of_equal_messages_no_fewer_are_stored_than_either_line_brings(
     stored = Counter(merged_of(sent, kept, turns))
     for of_line in kept:
         assert stored >= Counter(sent[number] for number in of_line)
+
+
+def test_a_connection_repeats_what_others_brought_since_it_opened_though_it_is_read_later_that_it_did() -> None:
+    echoes: Echoes = {}
+    for at_us in (1, 2, 3):
+        assert not is_echo(echoes, 1, [9], b"%d" % at_us, at_us, 100)
+    inherit(echoes, 2, 9, 2)
+    assert not is_echo(echoes, 2, [1], b"1", 4, 100)
+    assert is_echo(echoes, 2, [1], b"2", 5, 100)
+    assert is_echo(echoes, 2, [1], b"3", 6, 100)
+    inherit(echoes, 3, 8, 0)
+    assert 3 not in echoes

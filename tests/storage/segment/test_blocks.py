@@ -89,6 +89,15 @@ def test_messages_that_came_over_a_socket_are_counted_apart() -> None:
     assert BlockDecoder().live(block.columns) == {1: 1, 2: 1}
 
 
+def test_late_messages_are_known_as_such_and_not_counted_as_live() -> None:
+    late, live = Messages(1, 0, [1], [5], [7], [None], [16], [b"late"], is_late=True), messages_of([row(2, 1, b"live")])
+    (block,) = BlockEncoder().blocks([late, *live])
+    read = BlockDecoder()
+    assert read.live(block.columns) == {1: 1}
+    assert [found.is_late for found in read.messages(block.columns, block.payloads)] == [True, False]
+    assert [part.is_late for part in late.parts(1, 1)] == [True]
+
+
 @pytest.mark.parametrize("part", ["columns", "payloads"])
 def test_no_changed_byte_goes_unnoticed(part: str) -> None:
     (block,) = encoded([row(number, 1, b'{"price":"%d"}' % number) for number in range(1, 60)])
