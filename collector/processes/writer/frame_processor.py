@@ -8,6 +8,7 @@ from collector.domain.records import BACKFILLED_LINE
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.together import decode_together, outcome
 from collector.processes.rest_adapters import RepairableFeeds
+from collector.processes.writer.answer_rows import AnswerRows
 from collector.processes.writer.batch import CommitBatch, Counts
 from collector.processes.writer.book_checks import BookChecks
 from collector.processes.writer.decoders import Decoders
@@ -58,6 +59,7 @@ class FrameProcessor:
         self.ledger = GapLedger(streams, feeds, adapter_of, self.counts, requests)
         self._decoders = Decoders(adapter_of, self.ledger.connections.memory_of)
         self._intake = MessageIntake(streams, self.ledger, self.counts, self.checks)
+        self._answers = AnswerRows(streams, self.ledger, self.counts, self._intake)
         self._runs = RunIntake(streams, self._intake, self._record_received)
         self._number = 0
         self._incarnation = 0
@@ -185,7 +187,7 @@ class FrameProcessor:
             return
         if record.line == BACKFILLED_LINE:
             for frame in frames:
-                self._intake.answer(receipt, adapter, frame.offset, frame.data)
+                self._answers.take(receipt, adapter, frame.offset, frame.data)
             return
         decode = self._decoders.of_connection(header.identity, record.connection)
         is_numbered = adapter.has_tickets and record.connection > 0

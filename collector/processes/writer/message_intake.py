@@ -5,20 +5,17 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from collector.domain.errors import UndecodableError
-from collector.domain.records import BACKFILLED_LINE, UNDECODED, UNKNOWN, Envelope, IdRule, StreamKey
-from collector.domain.repair_protocol import RepairAnswer, decode_answer
+from collector.domain.records import UNDECODED, UNKNOWN, Envelope, IdRule, StreamKey
 from collector.domain.sequence.stretch import Stretch
 from collector.domain.sequence.verdict import Verdict
 from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US, sound_us
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.together import Outcome
-from collector.processes.writer.backfill import Backfill
 from collector.processes.writer.batch import CommitBatch, Counts, Origin
 from collector.processes.writer.book_checks import BookChecks, Checked
 from collector.processes.writer.frame_reading import is_control
 from collector.processes.writer.gaps.ledger import GapLedger
 from collector.processes.writer.late_messages import LateMessages
-from collector.processes.writer.polled_rows import POLLED_LINE, PolledRows
 from collector.processes.writer.receipt import NUMBER_MASK, Receipt
 from collector.processes.writer.streams import StreamState, StreamTable
 from collector.storage.journal.relayed import feed_of_source, is_source
@@ -45,8 +42,6 @@ class MessageIntake:
         self._streams = streams
         self._ledger = ledger
         self._counts = counts
-        self._backfill = Backfill(streams, ledger)
-        self._polled = PolledRows(streams, ledger.first_message)
         self._late = LateMessages(ledger, streams.overlap_secs)
         self._is_source = False
         self._take = self._message
@@ -74,39 +69,6 @@ class MessageIntake:
         self._beside = {}
         if self._checks.books or self._checks.lost:
             self._checks.keep_only(self._ledger.connections.everywhere())
-
-    def answer(self, receipt: Receipt, adapter: Adapter, offset: int, answer: bytes) -> None:
-        """Take what repair fetched."""
-        try:
-            about, body = decode_answer(answer)
-            if about.answer == "poll":
-                self._poll(receipt, adapter, offset, about, body)
-                return
-            for stream, (_, message_id, _, exchange_us, payload, _) in self._backfill.take(adapter, about, body):
-                if message_id is not None:
-                    self._store(
-                        stream, message_id, receipt.received_us, exchange_us, BACKFILLED_LINE, payload, Origin.FETCHED
-                    )
-                    self._counts.messages += 1
-                    if about.answer == "snapshot":
-                        self._ledger.books.came(stream, receipt.received_us, message_id)
-        except UndecodableError as error:
-            self.undecoded(receipt, offset, answer, str(error))
-
-    def _poll(self, receipt: Receipt, adapter: Adapter, offset: int, about: RepairAnswer, body: bytes) -> None:
-        received_us = receipt.received_us
-        found = self._polled.take(adapter, receipt.identity.feed, about, body, received_us)
-        if found is None:
-            self._counts.control += 1
-            return
-        stream, message = found
-        if not self._polled.is_new(stream, message.payload):
-            self._copy(stream, message.payload, received_us)
-            return
-        made_id = receipt.made_ids + offset
-        self._store(stream, made_id, received_us, message.exchange_us, POLLED_LINE, message.payload, Origin.FETCHED)
-        stream.last_received_us = received_us
-        self._counts.messages += 1
 
     def frame(self, receipt: Receipt, adapter: Adapter, offset: int, frame: bytes, found: Outcome) -> None:
         """Take what was found in a frame at that offset of its journal file; of a compressed one, `frame` is its text."""
@@ -146,10 +108,10 @@ class MessageIntake:
             self._late_copy(stream, frame)
             return
         if not is_late and self._is_echo(stream, receipt, frame, _whole):
-            self._copy(stream, frame, received_us)
+            self.copy(stream, frame, received_us)
             return
         self.batch.reasons.append((self.next_row, reason))
-        self._store(stream, receipt.made_ids + offset, received_us, None, receipt.line, frame)
+        self.store(stream, receipt.made_ids + offset, received_us, None, receipt.line, frame)
         stream.last_received_us = max(received_us, stream.last_message_us) if is_late else received_us
         self._counts.undecodable += 1
         if self.sample is None:
@@ -185,7 +147,7 @@ class MessageIntake:
         if message_id is None:
             message_id = made_id
             if self._is_repeated(stream, receipt, payload, adapter.content, is_book=is_snapshot):
-                self._copy(stream, payload, received_us)
+                self.copy(stream, payload, received_us)
                 return
         else:
             sent_us = exchange_us
@@ -198,13 +160,13 @@ class MessageIntake:
             else:
                 verdict = stream.judge(message_id, first_id, sent_us, received_us, digest, line, connection)
             if verdict is Verdict.COPY:
-                self._copy(stream, payload, received_us)
+                self.copy(stream, payload, received_us)
                 return
             if verdict is not Verdict.NEW:
                 self._note_verdict(verdict, stream, message_id, received_us)
         if stream.is_silent or stream.awaits_book or stream.is_at_border:
             self._note_next(stream, receipt, message_id, adapter.content, payload)
-        self._store(stream, message_id, received_us, exchange_us, line, payload)
+        self.store(stream, message_id, received_us, exchange_us, line, payload)
         stream.last_received_us = received_us
         self._counts.messages += 1
 
@@ -236,7 +198,7 @@ class MessageIntake:
             return
         message_id = made_id if envelope.id is None else envelope.id
         newest_id = stream.last_id
-        self._store(
+        self.store(
             stream, message_id, receipt.received_us, envelope.exchange_us, receipt.line, envelope.payload, Origin.LATE
         )
         stream.last_id = newest_id
@@ -286,7 +248,8 @@ class MessageIntake:
         else:
             self._counts.unasked += 1
 
-    def _copy(self, stream: StreamState, payload: bytes, received_us: int) -> None:
+    def copy(self, stream: StreamState, payload: bytes, received_us: int) -> None:
+        """Count a copy of a message."""
         self._counts.duplicates += 1
         stream.duplicates += 1
         stream.duplicate_bytes += len(payload)
@@ -315,10 +278,11 @@ class MessageIntake:
             return False
         return stream.dedup.is_echo(content(payload), receipt.received_us, connection, beside)
 
-    def _store(
+    def store(
         self, stream: StreamState, message_id: int, received_us: int, exchange_us: int | None, line: int, payload: bytes,
         origin: Origin = Origin.LIVE,
     ) -> None:  # fmt: skip
+        """Store a message in the batch."""
         batch = self.batch
         messages = batch.messages_of(stream, origin)
         messages.rows.append(self.next_row)
