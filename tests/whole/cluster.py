@@ -25,6 +25,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {
     "supervisor": {"restart_base_delay_secs": 0.1, "restart_max_delay_secs": 1, "hang_timeout_secs": 20},
     "journal": {"min_free_bytes": "64MiB", "file_bytes": "1MiB"},
     "segment": {"interval_secs": 5},
+    "nats": {"stream_max_bytes": "64MiB"},
     "edge": {"rewind_secs": 1},
     "relay": {"position_interval_secs": 0.3},
     "archive": {"keep_raw": True, "retry_base_delay_secs": 0.1, "retry_max_delay_secs": 1},
