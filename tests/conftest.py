@@ -40,7 +40,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 Lines = Callable[[str], list[dict[str, Any]]]
 """Reads the lines of a recording by its name."""
 
-LONG = frozenset({"test_soak.py", "test_slow_disk.py"})
+LONG = frozenset(
+    {"test_soak.py", "test_slow_disk.py", "test_hosts_network.py", "test_hosts_sharing.py", "test_hosts_soak.py"}
+)
 
 MOST_DESCRIPTORS = 512
 """That tests may have left open when those of a module have run: `select` takes no number above 1,023."""
