@@ -1,4 +1,5 @@
-"""Draws docs/images/flow.svg, the way of the data from exchange to store, from the table of roles.
+"""Draws docs/images/flow.svg, the way of the data from exchange to store, from the table of roles; `flow-edge.svg` and
+`flow-storage.svg` show that of an edge and of a storage host.
 
 .venv/bin/python -m tests.pictures.flow
 """
@@ -9,12 +10,19 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from collector.config import Config
+from collector.config.model import NatsConfig
 from collector.processes.roles import ROLES, Role
 
-OF_ONE_HOST: Final = [role for role in ROLES if role.process_names(Config())]
-"""The processes of a recorder on one host, if nothing is configured."""
+SERVERS: Final = NatsConfig(urls=("nats://nats-0:4222",))
 
-FILE: Final = Path(__file__).resolve().parents[2] / "docs/images/flow.svg"
+HOSTS: Final = {
+    "flow.svg": Config(),
+    "flow-edge.svg": Config(role="edge", nats=SERVERS),
+    "flow-storage.svg": Config(role="storage", nats=SERVERS),
+}
+"""By picture: the host whose processes it shows."""
+
+FOLDER: Final = Path(__file__).resolve().parents[2] / "docs/images"
 
 BOX_WIDTH, BOX_HEIGHT = 138, 72
 COLUMN_WIDTH, ROW_HEIGHT = 280, 138
@@ -60,6 +68,11 @@ class Box(NamedTuple):
     def middle(self) -> float:
         """Its middle, from left to right."""
         return self.x + self.width / 2
+
+
+def roles_of(config: Config) -> list[Role]:
+    """The roles of a host's processes."""
+    return [role for role in ROLES if role.process_names(config)]
 
 
 def picture(roles: Sequence[Role]) -> str:
@@ -170,4 +183,5 @@ def _sheet(parts: Sequence[str], width: float, height: float) -> str:
 
 
 if __name__ == "__main__":
-    FILE.write_text(picture(OF_ONE_HOST), "utf-8")
+    for name, host in HOSTS.items():
+        (FOLDER / name).write_text(picture(roles_of(host)), "utf-8")

@@ -1,15 +1,19 @@
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from collector.processes.roles import ROLES, Input, Role
-from tests.pictures.flow import FILE, OF_ONE_HOST, picture
+from tests.pictures.flow import FOLDER, HOSTS, picture, roles_of
 
 NOTARY = Role(
     "notary", "collector.processes.notary.process", 2, "notary", inputs=(Input("writer", "sealed", "segments"),)
 )
 
 
-def test_the_picture_in_the_docs_is_drawn_from_the_table_of_roles() -> None:
-    assert FILE.read_text("utf-8") == picture(OF_ONE_HOST), "run .venv/bin/python -m tests.pictures.flow"
+@pytest.mark.parametrize("name", HOSTS)
+def test_a_picture_in_the_docs_is_drawn_from_the_table_of_roles(name: str) -> None:
+    drawn = picture(roles_of(HOSTS[name]))
+    assert (FOLDER / name).read_text("utf-8") == drawn, "run .venv/bin/python -m tests.pictures.flow"
 
 
 def test_a_new_row_of_the_table_is_a_new_box_with_its_arrow() -> None:
