@@ -5,8 +5,9 @@ connection, in the same order. A message with expected content is a copy, and no
 The connection that delivered it first is ahead, so it is not expected to repeat what the other one has delivered.
 Each message is expected once from each other connection: two equal messages of one connection are two messages.
 
-Content alone proves little, so messages are compared only if both connections were open: a successor that lags repeats
-messages from before it opened, and those repeats are stored.
+Content alone proves little, so messages are compared only if both connections were open, or if one of several lines that
+is to have a connection got one just afterwards: a lone connection's successor that lags repeats messages from before it
+opened, and those repeats are stored.
 """
 
 import hashlib

@@ -16,6 +16,9 @@ from collector.storage.journal.writer import JournalWriter
 from collector.storage.segment.open_segment import OpenSegment
 from tests.processes.writer import writer_harness
 from tests.processes.writer.gaps.test_ledger_of_recordings import received
+from tests.processes.writer.test_sources import toy_world
+from tests.processes.writer.toy_exchange import at, message
+from tests.processes.writer.toy_exchange import frame as toy_frame
 from tests.processes.writer.writer_harness import START_NS, World, connection, trade
 
 SECOND: Final = 1_000_000
@@ -184,3 +187,23 @@ def test_an_undecodable_frame_from_two_lines_is_stored_once(
     assert world.query("SELECT kind, missing FROM gaps ORDER BY detected_at DESC LIMIT 1") == [("undecodable", 31)]
     if not kills:
         assert (world.numbers.undecodable, world.numbers.duplicates) == (31, 30)
+
+
+@pytest.mark.parametrize("edge", [None, "b"])
+def test_a_message_without_an_id_that_came_just_before_its_other_line_stood_again_is_stored_once(
+    edge: str | None,
+) -> None:
+    world = toy_world(types=("liquidation",))
+    world.ingest(edge, "ingest")
+    for connection_, line, opens in ((1, 0, 0), (2, 1, 0)):
+        world.connect(edge, connection_, at(opens), line=line)
+    world.disconnect(edge, 2, at(5), line=1)
+    sent = [toy_frame(message("liquidation", None, number=number)) for number in range(3)]
+    world.receive(edge, at(7), sent[:1], 1)
+    world.receive(edge, at(9.5), sent[1:2], 1)
+    world.restart()
+    world.connect(edge, 3, at(10), line=1)
+    world.receive(edge, at(10), sent[1:], 3, line=1)
+    world.receive(edge, at(10.1), sent[2:], 1)
+    world.commit()
+    assert len(world.payloads) == len(sent)

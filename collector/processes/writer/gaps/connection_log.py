@@ -62,25 +62,30 @@ class ConnectionLog(msgspec.Struct, array_like=True):
     dead: dict[str, int] = {}
     """Incarnations that left connections open when they ended, and until when each lived. They end once another incarnation's
     stand; else with the next that goes on from none."""
+    lacking: dict[int, set[int]] = {}
+    """Per plan: lines that had a connection and will have one again, but have none now."""
 
     def begin(self, writer_id: str) -> None:
         """Begin the journal of another incarnation: none of the previous one's connections is open any more."""
         self.writer_id, self.up, self.lines, self.since = writer_id, {}, {}, {}
         self.opened, self.lives = {}, {}
         self.down, self.away_since_us, self.known, self.stood = {}, None, [], {}
-        self.incarnations, self.read_us, self.dead = {}, {}, {}
+        self.incarnations, self.read_us, self.dead, self.lacking = {}, {}, {}, {}
 
     def connect(self, connection: int, plan: int, at_us: int, line: int = 0, incarnation: str = "") -> None:
         """Note that a connection has opened, for an incarnation that goes on from the one named by `writer_id`, or that one."""
         if incarnation not in ("", self.writer_id):
             self.incarnations[connection] = incarnation
         self.up[connection], self.lines[connection], self.opened[connection] = plan, line, at_us
+        self.lacking.get(plan, set()).discard(line)
         self.since.setdefault(plan, at_us)
 
     def disconnect(self, connection: int, alive_us: int) -> Ended:
         """Note that an open connection has ended, and was alive until `alive_us`."""
         plan = self.up.pop(connection)
-        self.lines.pop(connection, None)
+        line = self.lines.pop(connection, 0)
+        if line not in self.lines_of(plan):
+            self.lacking.setdefault(plan, set()).add(line)
         self.incarnations.pop(connection, None)
         stood_since_us = self.since.get(plan, alive_us)
         # An earlier version did not store when a connection opened.
@@ -96,6 +101,10 @@ class ConnectionLog(msgspec.Struct, array_like=True):
             self.since[plan] = dead_stretches[-1][1]
         self.lives[plan] = [life for life in lives if life[1] > stands_us][-_ENDED_KEPT:]
         return Ended(plan, None, alive_us, dead_stretches)
+
+    def give_up(self, plan: int, line: int) -> None:
+        """Note that a line without a connection will have none again."""
+        self.lacking.get(plan, set()).discard(line)
 
     def end_incarnation(self, incarnation: str) -> None:
         """Note that an incarnation writes nothing more; what it left open ends with its newest record."""

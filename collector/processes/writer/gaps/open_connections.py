@@ -14,7 +14,7 @@ from collector.storage.journal.format import FeedIdentity, connection_in_head
 from collector.storage.journal.relayed import is_source
 
 CLOCKS_US: Final = 2_000_000
-"""A connection may bring what another host received so long before it opened, by that one's clock."""
+"""A connection may bring what another one received so long before it opened, by its own host's clock."""
 
 
 class OpenConnections:
@@ -34,9 +34,12 @@ class OpenConnections:
 
     def beside(self, feed: str, in_head: int, stream: StreamState) -> list[int]:
         """Other open connections that bring a stream which the one does that a record's head names as `in_head`; each as a
-        receipt names it. Of another source it is also the next one, which may have opened already.
+        receipt names it. Of another source, and of a line that has none, it is also the next one, which may have opened already.
         """
         found = self.beside_in_source(feed, in_head)
+        links, number = self._feeds.state(feed).links, self._named(feed, in_head)
+        if number and links.lacking.get(links.up[number]):
+            found.append(_next_of(feed))
         for source in self._sources_beside(feed, stream, even_gone=True):
             links, connections = self._bringing(source, stream)
             found += [*_receipts(links, connections), _next_of(source)]
@@ -58,7 +61,9 @@ class OpenConnections:
         return {number for state in self._feeds.states.values() for number in _receipts(state.links, state.links.up)}
 
     def inherit(self, identity: FeedIdentity, number: int, at_us: int) -> None:
-        """Expect of a source's connection, of which is known only now that it opened then, what others have brought since."""
+        """Expect of a connection, of which is known only now that it opened then, what others have brought since, and just
+        before: an exchange does not serve all connections at once.
+        """
         links = self._feeds.state(identity.feed).links
         (successor,) = _receipts(links, [number])
         for stream in self._feeds.plans.streams_of(identity, links.up[number]):
@@ -109,5 +114,5 @@ def _receipts(links: ConnectionLog, numbers: Iterable[int]) -> list[int]:
 
 
 def _next_of(source: str) -> int:
-    """Stands for the next connection of a source, until it is read that it has opened."""
+    """Stands for the next connection of a feed or source, until it is read that it has opened."""
     return incarnation_of(source)

@@ -43,7 +43,7 @@ class OutageRows:
         state.links.connect(int(info["connection"]), plan, at_us, line, incarnation)
         if is_source(identity.feed):
             state.first_line = line - line % LINES_OF_SLOT
-            self._connections.inherit(identity, int(info["connection"]), at_us)
+        self._connections.inherit(identity, int(info["connection"]), at_us)
         self._begin_line(identity, plan, line)
         self._join(identity, plan, at_us)
         for member in self._feeds.members(identity, plan):
@@ -88,6 +88,7 @@ class OutageRows:
         ended = links.disconnect(connection, self._alive_us(identity, plan, at_us, info))
         self._begin_line(identity, plan, line)
         if info.get("reason") == RENEWED and line not in links.lines_of(plan):
+            links.give_up(plan, line)
             self._forget_line(identity, plan, line)
         dead = ended.dead_stretches
         if ended.stood_since_us is not None:
