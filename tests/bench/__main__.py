@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.bench import bench_exports, bench_latency, bench_read, compare, page, plot, record
+from tests.bench import bench_exports, bench_hosts, bench_latency, bench_read, compare, page, plot, record
 from tests.bench.compare import Peer
 from tests.bench.figures import Figures
 from tests.bench.recorded import FRAMES, SYMBOLS, Wire, many_symbols, write_wire
@@ -31,6 +31,7 @@ EXAMPLES: Final = """examples:
   scripts/bench --compare --write-docs       into docs/BENCHMARKS.md, and its picture
   scripts/bench --read                       books of an archive, form by form
   scripts/bench --exports                    exports, beside the converters of those who read them
+  scripts/bench --hosts                      what several hosts cost: an edge, three NATS nodes, a storage host
   scripts/bench --quick                      does it work? The figures mean nothing
 """
 ROUND: Final = 75_000
@@ -155,6 +156,9 @@ def main() -> int:
         if options.exports:
             bench_exports.measure(bench_exports.Plan(tiles=1, rounds=1) if options.quick else bench_exports.Plan())
             return 0
+        if options.hosts:
+            bench_hosts.measure(bench_hosts.Plan((2_000,), 2) if options.quick else bench_hosts.Plan())
+            return 0
         results = options.read or _measured(options)
     except KeyboardInterrupt:
         print("interrupted: nothing is measured, and nothing is left", file=sys.stderr)
@@ -215,6 +219,7 @@ def _arguments() -> argparse.Namespace:
         help="measure what reading books costs; with a FILE, show what --json wrote, and measure nothing",
     )
     add("--exports", action="store_true", help="measure what exports cost, beside other projects' own converters")
+    add("--hosts", action="store_true", help="measure what several hosts cost, by part")
     add("--write-docs", action="store_true", help="with --compare or --read: put the figures into docs/BENCHMARKS.md")
     options = parser.parse_args()
     if options.write_docs and (options.read is _READING or not (options.read or options.compare)):
