@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from tests.bus.servers import NatsServer
 from tests.whole.cluster import KILL_SECS, NODES, Cluster, Host
-from tests.whole.running import wait_for
+from tests.whole.running import DEADLINE_SECS, wait_for
 
 KILL: Final = "kill"
 STOP_KILL: Final = "stop, kill"
@@ -19,6 +19,8 @@ KINDS: Final = (KILL, STOP_KILL, STOP)
 SUPERVISOR: Final = "supervisor"
 EVERYTHING: Final = "everything"
 """All processes of a host at once."""
+SLOWEST_PER_SEC: Final = 100
+"""A busy machine's exchange sends so many frames a second."""
 PAUSE_FRAMES: Final = (50, 400)
 """What the exchange sends between two strikes, and while somebody is stopped: time that passes, whatever the machine does."""
 
@@ -100,4 +102,4 @@ class Striker:
 def passed(sent: Callable[[], int], frames: int) -> None:
     """Wait until the exchange has sent so many more."""
     until = sent() + frames
-    wait_for(lambda: sent() >= until)
+    wait_for(lambda: sent() >= until, DEADLINE_SECS + frames / SLOWEST_PER_SEC)
