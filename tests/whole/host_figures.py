@@ -2,7 +2,7 @@
 
     HOSTS_LONG=1 scripts/test tests/whole/test_hosts_soak.py tests/whole/test_hosts_network.py …
 
-HOSTS_FIGURES names a file that gets a line of JSON for each figure. The table "What a loss of each part costs" of
+HOSTS_SEED and HOSTS_ROUNDS are those of the kills and stops. HOSTS_FIGURES names a file that gets a line of JSON for each figure. The table "What a loss of each part costs" of
 docs/OPERATIONS.md is filled here: what it says is lost is compared with what a test finds, at every run; how long it took until
 nothing was pending is measured in the long form, and written into it where HOSTS_WRITE_DOCS is set.
 """
@@ -17,6 +17,8 @@ from typing import Any, Final
 from tests.whole.running import ROOT
 
 LONG: Final = bool(os.environ.get("HOSTS_LONG"))
+ROUNDS: Final = int(os.environ.get("HOSTS_ROUNDS", "40" if LONG else "1"))
+"""How often every process is struck."""
 SEED: Final = int(os.environ.get("HOSTS_SEED", "1"))
 PAGE: Final = ROOT / "docs/OPERATIONS.md"
 NOTHING: Final = "none"

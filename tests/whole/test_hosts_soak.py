@@ -6,16 +6,14 @@ from pathlib import Path
 import pytest
 
 from tests.whole.cluster import Cluster
-from tests.whole.host_figures import LONG, SEED, note
+from tests.whole.host_figures import ROUNDS, SEED, note
 from tests.whole.host_strikes import KINDS, Striker, strikes
 from tests.whole.running import Exchange
 
 FEED = {"symbols": ["BTCUSDT", "ETHUSDT"], "data_types": ["book_snapshot", "book_delta", "trade", "book_ticker"]}
-ROUNDS = 40 if LONG else 1
-"""How often each process is struck."""
 
 
-@pytest.mark.timeout(7_200 if LONG else 600)
+@pytest.mark.timeout(600 * ROUNDS)
 def test_strikes_at_every_process_of_every_host_lose_nothing_and_double_nothing(
     exchange: Callable[..., Exchange], tmp_path: Path
 ) -> None:
