@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.whole.cluster import Cluster
-from tests.whole.host_figures import ROUNDS, SEED, note
+from tests.whole.host_figures import ROUNDS, SEED, note, settled
 from tests.whole.host_strikes import KINDS, Striker, strikes
 from tests.whole.running import Exchange
 
@@ -23,7 +23,7 @@ def test_strikes_at_every_process_of_every_host_lose_nothing_and_double_nothing(
         planned = list(strikes(cluster, SEED, ROUNDS))
         for strike in planned:
             striker.carry_out(strike)
-        cluster.nodes.wait_until_ready()
+        settled("any process of any host, or a NATS node", cluster.goes_on, "what no edge received")
         cluster.goes_on()
         cluster.stop()
         found = cluster.outcome()
