@@ -99,3 +99,9 @@ class Delivery:
         self._delivered, self.behind = delivered, behind
         self.wanted = max(0, self.wanted - 1)
         return sequence
+
+
+def stored_ns(reply: str) -> int:
+    """When the servers stored a message, by the subject that it would be acknowledged at, which has its place, too."""
+    parts = reply.split(".")
+    return int(parts[9] if len(parts) > _REPLY_PARTS else parts[-2])

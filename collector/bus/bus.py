@@ -25,6 +25,8 @@ class Stored(NamedTuple):
     sequence: int
     """Its number in the stream; a stream that was made again counts from 1 again."""
     data: bytes
+    at_ns: int
+    """When the servers stored it, by their clock."""
 
 
 class StreamState(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 from collector.backoff import delays
 from collector.bus import names, settings
-from collector.bus.answers import OTHER_SETTINGS, ApiError, NoMessageError
+from collector.bus.answers import OTHER_SETTINGS, ApiError, NoMessageError, stored_ns
 from collector.bus.bus import BusError, Entry, Stored, StreamState
 from collector.bus.link import Link, Message, Options, open_link
 from collector.bus.pull import Pull
@@ -105,7 +105,7 @@ class NatsBus:
         """See `Bus`."""
         name = names.stream(edge, feed)
         async for messages in Pull(self._up(), name).messages(settings.reader_of(first)):
-            yield [Stored(sequence, message.data) for sequence, message in messages]
+            yield [Stored(sequence, message.data, stored_ns(message.reply)) for sequence, message in messages]
 
     async def purge(self, edge: str, feed: str, up_to: int) -> None:
         """See `Bus`."""

@@ -56,6 +56,13 @@ class SliceHead(msgspec.Struct, frozen=True, omit_defaults=True):
     part: int = 0
     parts: int = 1
     """Which part of the slice a message brings, from 0, and of how many."""
+    sent_ns: int = 0
+    """When it was sent, by the edge's clock; 0 if an earlier program sent it."""
+
+
+def head_bytes(head: SliceHead) -> int:
+    """How many bytes of a message are not its body."""
+    return _LENGTH.size + len(msgspec.json.encode(head))
 
 
 def encode_slice(head: SliceHead, body: bytes) -> bytes:

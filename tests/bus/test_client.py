@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,22 @@ def test_what_was_published_is_read_in_order_from_the_first_sequence(nats_server
             assert await read(bus, "a.b", 100) == sent
             assert await read(bus, "a.b", 40, first=61) == sent[60:]
             assert ("edge", "a.b") in await bus.streams()
+
+    run(work())
+
+
+def test_a_message_says_when_the_servers_stored_it(nats_server: NatsServer) -> None:
+    async def work() -> None:
+        async with bus_at(nats_server.url) as bus:
+            await connected(bus)
+            await bus.make_stream("edge", "timed")
+            since_ns = time.time_ns()
+            await store(bus, "timed", b"1")
+            until_ns = time.time_ns()
+            async for messages in bus.read("edge", "timed"):
+                if messages:
+                    assert since_ns <= messages[0].at_ns <= until_ns
+                    return
 
     run(work())
 

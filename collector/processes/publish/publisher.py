@@ -46,7 +46,7 @@ class Publisher:
         self._folder = journal_folder(config, feed.name)
         self._head = SliceHead(config.host_name, feed.name, epoch_of(self._folder), "", 0, 0, 0)
         self._files = OwnFiles(self._folder, feed.name, context.log)
-        self._sending = Sending(bus, config.edge.in_flight_bytes, clock.monotonic, random, ring)
+        self._sending = Sending(bus, config.edge.in_flight_bytes, clock.monotonic, clock.now_ns, random, ring)
         self._rewinds = Rewinds(config.edge.rewind_secs)
         self._told = ToldPlace(bus, self._head, clock.now_us, self._limited)
         self._slices: JournalSlices | None = None
@@ -135,8 +135,6 @@ class Publisher:
             await self._bus.make_stream(self._head.edge, self._feed.name)
             await self._bus.make_bucket(PLACES)
             self._prepared, self._sending.is_stream_missing = connection, False
-            if self._slices is not None and not self._sending.fits:
-                self._rewind()
         if self._slices is None:
             await self._told.ask()
             self._begin()

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from collector.backoff import delays
 from collector.bus.bodies import Compressor
 from collector.bus.bus import Bus, BusError, MissingError
 from collector.bus.places import FilePlace
-from collector.bus.slices import SliceHead, encode_parts
+from collector.bus.slices import SliceHead, encode_parts, head_bytes
 from collector.processes.publish.window import Entry, Window
 
 BASE_SECS: Final = 0.2
@@ -16,15 +18,15 @@ CAP_SECS: Final = 5.0
 
 
 class Packed(NamedTuple):
-    """A slice as it is sent."""
+    """A slice as it waits; `body` is compressed."""
 
     head: SliceHead
-    messages: list[bytes]
+    body: bytes
 
     @property
     def size(self) -> int:
-        """Bytes of its messages."""
-        return sum(map(len, self.messages))
+        """Bytes of its message, if it is one."""
+        return head_bytes(self.head) + len(self.body)
 
 
 class Sending:
@@ -35,12 +37,14 @@ class Sending:
         bus: Bus,
         most_bytes: int,
         monotonic: Callable[[], float],
+        now_ns: Callable[[], int],
         random: Callable[[], float],
         ring: Callable[[], None],
     ) -> None:
         """`most_bytes`: so much may be under way; `ring` is called with each answer."""
         self._bus = bus
         self._monotonic = monotonic
+        self._now_ns = now_ns
         self._random = random
         self._ring = ring
         self._window = Window[Packed](most_bytes)
@@ -74,19 +78,13 @@ class Sending:
         """Journal bytes in slices that are not confirmed."""
         return sum(packed.head.end - packed.head.start for packed in self._window.slices())
 
-    @property
-    def fits(self) -> bool:
-        """Whether the servers that it is connected to now take messages as long as those that wait."""
-        most_bytes = self._bus.most_bytes
-        return all(len(message) <= most_bytes for packed in self._window.slices() for message in packed.messages)
-
     def hold_secs(self) -> float:
         """Seconds until it may send again after a failure; 0 if it may."""
         return max(0.0, self._hold_until - self._monotonic())
 
     def add(self, head: SliceHead, body: bytes) -> None:
         """Take a slice and the bytes of its records."""
-        packed = Packed(head, encode_parts(head, self._compressor.compressed(body), self._bus.most_bytes))
+        packed = Packed(head, self._compressor.compressed(body))
         self._window.add(packed, packed.size)
 
     async def send(self) -> None:
@@ -96,8 +94,9 @@ class Sending:
         while (entry := self._window.next()) is not None:
             turn = self._window.turn
             try:
-                for message in entry.slice.messages:
-                    await self._publish(entry, turn, message)
+                messages = self._messages(entry.slice)
+                for left, message in enumerate(messages, 1 - len(messages)):
+                    await self._publish(entry, turn, message, is_last=not left)
             except BusError as error:
                 self._failed(turn, error)
                 return
@@ -111,10 +110,13 @@ class Sending:
         """Send again what is not confirmed."""
         self._failed(self._window.turn, error)
 
-    async def _publish(self, entry: Entry[Packed], turn: int, message: bytes) -> None:
+    def _messages(self, packed: Packed) -> list[bytes]:
+        """A slice as it is sent now: each time it says when, so that what waited shows nothing of this host's clock."""
+        return encode_parts(replace(packed.head, sent_ns=self._now_ns()), packed.body, self._bus.most_bytes)
+
+    async def _publish(self, entry: Entry[Packed], turn: int, message: bytes, *, is_last: bool) -> None:
         head = entry.slice.head
         answer = await self._bus.publish(head.edge, head.feed, message)
-        is_last = message is entry.slice.messages[-1]
 
         def answered(answer: "asyncio.Future[int]") -> None:
             if answer.cancelled():

@@ -5,9 +5,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from collector.backoff import delays
 from collector.bus.bus import Bus, BusError, Stored
 from collector.bus.slices import Joiner, SliceHead, decode_slice
+from collector.domain.clock_steps import steps_ahead_ns
 from collector.domain.errors import DamagedError
 from collector.processes.relay.intake import Slice
 
@@ -99,7 +102,8 @@ class EdgeStream:
         except DamagedError as error:
             self._waiting.append(Arrived(message.sequence, None, str(error)))
         else:
-            self._waiting.append(Arrived(message.sequence, None if whole is None else Slice(*whole)))
+            found = None if whole is None else by_servers_clock(*whole, message.at_ns)
+            self._waiting.append(Arrived(message.sequence, found))
         self._arrived()
 
     def _decoded(self, message: Stored) -> tuple[SliceHead, bytes]:
@@ -113,3 +117,11 @@ def newest_ns(arrived: Arrived) -> int:
     """The time that a message's turn goes by; 0 of one that is not to wait for others."""
     head: SliceHead | None = None if arrived.found is None else arrived.found.head
     return 0 if head is None else head.newest_ns
+
+
+def by_servers_clock(head: SliceHead, body: bytes, stored_ns: int) -> Slice:
+    """A slice with the time of its newest record as the servers would have told it, which stored it then."""
+    ahead_ns = steps_ahead_ns(head.sent_ns - stored_ns) if head.sent_ns else 0
+    if ahead_ns and head.newest_ns:
+        head = replace(head, newest_ns=head.newest_ns - ahead_ns)
+    return Slice(head, body, ahead_ns)

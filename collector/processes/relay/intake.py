@@ -22,10 +22,12 @@ TWICE_TOLD_NS: Final = 300 * 1_000_000_000
 
 
 class Slice(NamedTuple):
-    """A slice as it came; `body` is compressed."""
+    """A slice as it came; `body` is compressed, and `head.newest_ns` is by the clock of NATS."""
 
     head: SliceHead
     body: bytes
+    ahead_ns: int = 0
+    """How far its edge's clock is ahead of that one."""
 
 
 @dataclass
@@ -121,6 +123,7 @@ class Intake:
         relayed = RelayedHead(
             edge, source.slot, head.epoch, head.file_id, head.number, start, head.end, IN_SLICE,
             newest_ns=head.newest_ns, ended=head.ended, is_last=head.is_last, damage=head.damage, lost=is_lost, late=late,
+            ahead_ns=found.ahead_ns,
         )  # fmt: skip
         at_ns = self.now_ns()
         self._append(journal, at_ns, relayed, body)

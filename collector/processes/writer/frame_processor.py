@@ -88,8 +88,10 @@ class FrameProcessor:
         header = chunk.header
         self._number = chunk.position.number
         self._incarnation = incarnation_of(header.writer_id)
-        self._intake.begin_chunk(header.identity.feed)
+        self._intake.begin_chunk(header.identity.feed, chunk.ahead_us)
         self.ledger.open_journal(header, chunk.others)
+        if chunk.source is not None:
+            self.ledger.clock_is_ahead(header.identity.feed, chunk.ahead_us)
         if chunk.source is not None and chunk.source.lost:
             until_us = chunk.records[0].received_ns // 1_000 if chunk.records else now_us
             self.ledger.lost(header, f"{header.file_id}:{chunk.source.start}", until_us)

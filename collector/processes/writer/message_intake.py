@@ -44,6 +44,7 @@ class MessageIntake:
         self._counts = counts
         self._late = LateMessages(ledger, streams.overlap_secs)
         self._is_source = False
+        self._ahead_us = 0
         self._take = self._message
         self._beside: dict[tuple[int, int], list[int]] = {}
         """Per connection, the other open connections with the same streams; if there are several sources, per stream, too."""
@@ -54,8 +55,9 @@ class MessageIntake:
         self.next_row = next_row
         self.sample: UndecodedSample | None = None
 
-    def begin_chunk(self, feed: str) -> None:
-        """Take records of that feed or source from now on."""
+    def begin_chunk(self, feed: str, ahead_us: int) -> None:
+        """Take records of that feed or source from now on; of one whose clock is ahead the times are stored as it told them."""
+        self._ahead_us = ahead_us
         self._is_source = is_source(feed)
         self._take = self._of_source if self._is_source else self._message
         self.connections_changed()
@@ -124,7 +126,7 @@ class MessageIntake:
         messages = batch.messages_of(stream)
         messages.rows += rows
         messages.ids += stretch.ids
-        messages.received_us += stretch.received_us
+        messages.received_us += self._told(stretch.received_us) if self._ahead_us else stretch.received_us
         messages.exchange_us += stretch.exchange_us
         messages.lines += [stretch.line] * count
         messages.payloads += stretch.payloads
@@ -287,7 +289,7 @@ class MessageIntake:
         messages = batch.messages_of(stream, origin)
         messages.rows.append(self.next_row)
         messages.ids.append(message_id)
-        messages.received_us.append(received_us)
+        messages.received_us.append(received_us + self._ahead_us)
         messages.exchange_us.append(exchange_us)
         messages.lines.append(line)
         messages.payloads.append(payload)
@@ -298,6 +300,10 @@ class MessageIntake:
         batch.size_bytes += size_bytes
         stream.messages += 1
         stream.bytes += size_bytes
+
+    def _told(self, received_us: list[int]) -> list[int]:
+        """These times as the edge told them."""
+        return [at_us + self._ahead_us for at_us in received_us]
 
     def _note_verdict(self, verdict: Verdict, stream: StreamState, message_id: int, received_us: int) -> None:
         if verdict is Verdict.CONFLICT:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from collector.domain.repair_protocol import is_rest_journal, rest_journal
+from collector.processes.writer.edge_clock import by_storage_clock
 from collector.storage.journal.files import journal_path
 from collector.storage.journal.journal_file import Chunk
 from collector.storage.journal.reader import JournalReader
@@ -78,7 +79,7 @@ class _Pair:
         if not self._apart:
             read = self.own.read()
             if read is not None:
-                self._apart.extend(self._relayed.apart(read))
+                self._apart.extend(map(by_storage_clock, self._relayed.apart(read)))
         return self._apart.popleft() if self._apart else None
 
     def read_fetched(self) -> Chunk | None:

@@ -17,7 +17,8 @@ from collector.domain.sequence.line_places import LinePlaces
 from collector.domain.sequence.stream_progress import StreamProgress, decode_progress
 from collector.domain.sequence.verdict import Verdict
 from collector.domain.silence import Bounds, SilenceLimit, StreamActivity
-from collector.processes.writer.stored_state import decode_recent
+from collector.processes.writer.edge_clock import EdgeClocks
+from collector.processes.writer.stored_state import decode_feed, decode_recent
 from collector.reports import StreamNumbers
 from collector.storage.segment.blocks import Messages
 from collector.storage.segment.newest import IsEnough
@@ -162,16 +163,17 @@ class StreamState:
                 self.first[line] = self.first.get(line, 0) + count
 
     def needs_no_older(self, messages: int, oldest_us: int) -> bool:
-        """Whether so many of its newest messages, the oldest received then, are all that may still be compared."""
+        """Whether so many of its newest messages, none received before that, are all that may still be compared."""
         return self.rule is IdRule.NONE or self.dedup.covers(messages, self.last_message_us - oldest_us)
 
-    def remember(self, messages: Messages) -> None:
+    def remember(self, messages: Messages, clocks: EdgeClocks) -> None:
         """Keep the ids of stored messages as recent ones, but for those that were fetched over REST or came late."""
         if self.rule is IdRule.NONE or messages.lines[0] == BACKFILLED_LINE or messages.is_late:
             return
         dedup = self.dedup
         remember = dedup.remember if messages.series == dedup.progress.series else dedup.remember_ended
-        for message_id, received_us, payload in zip(messages.ids, messages.received_us, messages.payloads, strict=True):
+        times_us = clocks.received_us(self.feed, messages)
+        for message_id, received_us, payload in zip(messages.ids, times_us, messages.payloads, strict=True):
             remember(message_id, received_us, zlib.crc32(payload))
 
     def _all_is_stored(self) -> None:
@@ -256,6 +258,7 @@ class StreamTable:
         `newest` yields their newest messages in order of commits, see `OpenSegment.newest`.
         """
         by_id: dict[int, StreamState] = {}
+        clocks = EdgeClocks(map(decode_feed, state.feeds.values()), state.feeds)
         for row in sorted(state.streams):
             recent = decode_recent(state.recents[row.stream_id]) if row.stream_id in state.recents else {}
             key = StreamKey(row.exchange, row.symbol, row.data_type)
@@ -263,11 +266,16 @@ class StreamTable:
             stream = self._make(row.stream_id, key, row.feed, IdRule(row.id_rule), progress, recent)
             stream.last_row, stream.last_id = row.last_row, row.last_id
             by_id[row.stream_id] = stream
-        for block in newest(lambda stream_id, count, oldest_us: by_id[stream_id].needs_no_older(count, oldest_us)):
+
+        def is_enough(stream_id: int, count: int, oldest_us: int) -> bool:
+            stream = by_id[stream_id]
+            return stream.needs_no_older(count, oldest_us + clocks.most_behind_us(stream.feed))
+
+        for block in newest(is_enough):
             for messages in block:
                 if messages.stream_id not in by_id:
                     raise DamagedError(f"there are messages of stream {messages.stream_id}, but no such stream")
-                by_id[messages.stream_id].remember(messages)
+                by_id[messages.stream_id].remember(messages, clocks)
 
     def state(self, on_progress: OnProgress) -> tuple[list[StreamRow], dict[int, bytes]]:
         """The rows and the recent ids of all streams, for a new segment."""

@@ -47,6 +47,10 @@ class Chunk(NamedTuple):
     source: RelayedHead | None = None
     """Of an edge's records: what the relay says of the slice they came in. `header` is then that of the edge's file, while
     `position` and the offsets of records are those of the storage host's."""
+    appended_ns: int = 0
+    """When the storage host appended such a slice, by its own clock."""
+    ahead_us: int = 0
+    """By how much the edge's times were later than those of `records`; see `processes/writer/edge_clock.py`."""
 
 
 class JournalFile:

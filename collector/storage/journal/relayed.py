@@ -42,13 +42,15 @@ class RelayedHead(msgspec.Struct, frozen=True, omit_defaults=True):
     head_at: int
     """Offset in this file of the first byte of the edge's file's head, or IN_HEAD, or IN_SLICE."""
     newest_ns: int = 0
-    """Receive time of its newest record, 0 if it has none."""
+    """Receive time of its newest record by the clock of NATS, 0 if it has none."""
     ended: bool = False
     is_last: bool = False
     damage: str = ""
     lost: bool = False
     late: bool = False
     """Whether another edge has long brought the same time: only what fills a hole is wanted."""
+    ahead_ns: int = 0
+    """How far the edge's clock was ahead of that of NATS when it was sent; see `domain/clock_steps`."""
 
 
 class SourceFile(msgspec.Struct, frozen=True, array_like=True):

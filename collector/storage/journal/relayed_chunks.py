@@ -66,7 +66,8 @@ class RelayedChunks:
         skipped_bytes = header.header_bytes if head.head_at == IN_SLICE else 0
         records, damage = _records(record, head, body_at, skipped_bytes)
         is_last = head.ended and head.is_last
-        return Chunk(header, records, damage, position, is_last=is_last, source=head)
+        at_ns = record.received_ns
+        return Chunk(header, records, damage, position, is_last=is_last, source=head, appended_ns=at_ns)
 
     def _header(self, head: RelayedHead, body: bytes, position: Position, own: FeedIdentity) -> JournalHeader:
         """The head of the edge's file. Raises DamagedError if records are to be read with it, and it cannot be."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from collector.bus.slices import EndedFile, SliceHead
+from collector.processes.relay.edge_stream import by_servers_clock
 from collector.processes.relay.judging import Judged, Verdict, is_late, judge
 from collector.processes.relay.knowledge import KEPT_ENDED, MOST_ENDED, SLOT_KEPT_US, place_of, with_edge, with_slice
 from collector.storage.journal.relayed import IN_SLICE, RelayedHead, Source
@@ -273,6 +274,17 @@ def test_a_file_that_was_lost_is_not_asked_for_again() -> None:
 def test_a_slice_is_late_if_another_edge_brought_its_time_long_ago(newest_ns: int, *, late: bool) -> None:
     others = [replace(NEW, newest_ns=100), replace(NEW, newest_ns=7)]
     assert is_late(head_of(1, 0, 10, newest_ns=newest_ns), others, 50) is late
+
+
+@pytest.mark.parametrize("clock_secs", [-600, 600])
+def test_an_edge_whose_clock_is_wrong_is_judged_by_that_of_nats(clock_secs: int) -> None:
+    ahead_ns, stored_ns = clock_secs * 10**9, 1_000_000 * 10**9
+    sent_ns, newest_ns = stored_ns + ahead_ns + 5, stored_ns + ahead_ns - 7
+    head = replace(head_of(1, 0, 10, newest_ns=newest_ns), sent_ns=sent_ns)
+    found = by_servers_clock(head, b"", stored_ns)
+    assert (found.ahead_ns, found.head.newest_ns) == (ahead_ns, stored_ns - 7)
+    unsaid = by_servers_clock(replace(head, sent_ns=0), b"", stored_ns)
+    assert (unsaid.ahead_ns, unsaid.head.newest_ns) == (0, newest_ns)
 
 
 def test_nothing_is_late_where_no_other_edge_brings_the_feed() -> None:

@@ -12,6 +12,7 @@ from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
 from collector.processes.rest_adapters import RepairableFeeds
 from collector.processes.writer.batch import Counts
+from collector.processes.writer.edge_clock import TOLD_TIMES, by_storage_clock
 from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.stored_state import decode_feed
 from collector.processes.writer.streams import StreamTable
@@ -23,6 +24,7 @@ from collector.storage.journal.format import (
     RecordKind,
     encode_event,
     encode_frames,
+    event_of,
     parse_records,
 )
 from collector.storage.journal.journal_file import Chunk
@@ -50,6 +52,13 @@ def as_source(chunk: Chunk, edge: str, slot: int = 0) -> Chunk:
     return chunk._replace(header=chunk.header._replace(identity=named), records=records)
 
 
+def _told(record: Record, ahead_ns: int) -> Record:
+    if record.kind is RecordKind.FRAMES:
+        return record
+    about = {name: at + ahead_ns if name in TOLD_TIMES else at for name, at in event_of(record).items()}
+    return record._replace(payload=msgspec.json.encode(about))
+
+
 class SourceWorld:
     """Takes records of edges, and returns ledger rows and stored messages. `None` as edge: ingest on this host."""
 
@@ -67,6 +76,8 @@ class SourceWorld:
         self._repaired = RepairableFeeds(dict.fromkeys(keys, "f"), {}, {"f": adapter_of(exchange)})
         self.streams = StreamTable(OVERLAP_SECS, Bounds(300.0, 30.0))
         self.processor = FrameProcessor(self.streams, {}, adapter_of, self._repaired, 1, Counts())
+        self.ahead_secs: dict[str | None, int] = {}
+        """How far the clock of each edge is ahead; by storage's and NATS's clocks is what else is told here."""
         self.stored: list[Messages] = []
         self.gaps: list[tuple[str, str, Gap]] = []
         self.requests: dict[str, list[Request]] = {}
@@ -133,17 +144,33 @@ class SourceWorld:
         start, self._offset = self._offset, records[-1].end
         head = RelayedHead(edge, self._slots[edge], "epoch", "file", 1, start, self._offset, IN_SLICE, lost=True)
         moved = shifted(records, self._slots[edge])
-        self.process(Chunk(self._headers[edge], moved, None, self._position(), source=head))
+        header, position = self._headers[edge], self._position()
+        self.process(Chunk(header, moved, None, position, source=head, appended_ns=at_us * 1_000))
 
     def take(self, edge: str | None, pieces: list[bytes]) -> None:
         """Add a record of an edge."""
         records = parse_records(b"".join(pieces), self._offset).records
         self._offset = records[-1].end
-        self.process(Chunk(self._headers[edge], shifted(records, self._slots[edge]), None, self._position()))
+        moved = shifted(records, self._slots[edge])
+        chunk = Chunk(self._headers[edge], moved, None, self._position())
+        self.process(self._as_told(edge, chunk) if edge in self.ahead_secs else chunk)
+
+    def _as_told(self, edge: str | None, chunk: Chunk) -> Chunk:
+        """A chunk as an edge with another clock writes it."""
+        ahead_ns = self.ahead_secs[edge] * 1_000_000_000
+        head = RelayedHead(str(edge), self._slots[edge], "epoch", "file", 1, 0, 0, IN_SLICE, ahead_ns=ahead_ns)
+        appended_ns = chunk.records[-1].received_ns
+        records = [record._replace(received_ns=record.received_ns + ahead_ns) for record in chunk.records]
+        return chunk._replace(
+            header=chunk.header._replace(created_ns=chunk.header.created_ns + ahead_ns),
+            records=[_told(record, ahead_ns) for record in records],
+            source=head,
+            appended_ns=appended_ns,
+        )
 
     def process(self, chunk: Chunk) -> None:
         """Add what was read of an edge."""
-        rest: Chunk | None = chunk
+        rest: Chunk | None = by_storage_clock(chunk)
         while rest is not None:
             rest = self.processor.process(rest, 0, 2**62, lambda: None)
 
@@ -166,7 +193,10 @@ class SourceWorld:
         feeds = {name: decode_feed(_encode(state)) for name, state in self.processor.ledger.feeds.items()}
         rows = [stream.row() for stream in self.streams]
         self.streams = StreamTable(OVERLAP_SECS, Bounds(300.0, 30.0))
-        self.streams.restore(SegmentState({}, rows, {}, {}), lambda _is_enough: iter([[one] for one in self.stored]))
+        encoded = {name: _encode(state) for name, state in feeds.items()}
+        self.streams.restore(
+            SegmentState({}, rows, {}, encoded), lambda _is_enough: iter([[one] for one in self.stored])
+        )
         counts = self.processor.counts
         self.processor = FrameProcessor(self.streams, feeds, self._adapter_of, self._repaired, self._row, counts)
 

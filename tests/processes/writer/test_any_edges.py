@@ -85,10 +85,12 @@ def in_order(edges: list[Edge]) -> Iterator[tuple[str, Event]]:
         yield name, event
 
 
-def played(seed: int) -> tuple[SourceWorld, list[Edge]]:
+def played(seed: int, ahead_secs: tuple[int, ...] = ()) -> tuple[SourceWorld, list[Edge]]:
+    """What comes of two edges, whose clocks are so far ahead."""
     chance = random.Random(seed)
     exchange = Toy()
     world = SourceWorld(NAME, ("A", "B"), TYPES, adapter_of=lambda _: exchange)
+    world.ahead_secs.update(zip(EDGES, ahead_secs, strict=False))
     edges = [Edge(name, chance) for name in EDGES]
     by_name = {edge.name: edge for edge in edges}
     for name, event in in_order(edges):
@@ -134,7 +136,19 @@ SEEDS: Final = range(6)
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_each_message_that_an_edge_received_is_stored_once_and_each_loss_is_in_the_ledger(seed: int) -> None:
-    world, edges = played(seed)
+    assert_all_is_told(*played(seed))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_edge_ten_minutes_ahead_and_one_ten_minutes_behind_lose_and_double_nothing(seed: int) -> None:
+    world, edges = played(seed, (600, -600))
+    assert_all_is_told(world, edges)
+    ahead_secs = {0: 600, 16: -600}
+    assert all(at(0) <= row[4] - ahead_secs[row[6] & ~15] * 1_000_000 <= at(SECS) for row in world.rows)
+
+
+def assert_all_is_told(world: SourceWorld, edges: list[Edge]) -> None:
+    """Each message that an edge received is stored once, and each loss is in the ledger."""
     latest = world.latest_of()
     for symbol in "AB":
         received = set[int]().union(*(edge.received(symbol) for edge in edges))

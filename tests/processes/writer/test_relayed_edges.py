@@ -57,14 +57,14 @@ class StorageJournal:
             folder, identity, 1, 40_000, lambda: START_NS, sources=lambda: tuple(self._sources.values())
         )
 
-    def append(self, edge: EdgeJournal, slot: int, start: int, end: int) -> None:
+    def append(self, edge: EdgeJournal, slot: int, start: int, end: int, at_ns: int) -> None:
         def head_in(number: int) -> RelayedHead:
             file, at = self._heads.get(edge.name, (0, IN_SLICE))
             head_at = IN_SLICE if start == 0 else at if number == file else IN_HEAD
             ended = end == len(edge.data)
             return RelayedHead(edge.name, slot, "x", edge.file_id, 1, start, end, head_at, ended=ended, is_last=ended)
 
-        at = self.journal.append_relayed(START_NS + end, slot, head_in, edge.data[start:end])
+        at = self.journal.append_relayed(at_ns, slot, head_in, edge.data[start:end])
         if start == 0:
             self._heads[edge.name] = self.journal.number, at
         head = edge.data[: edge.head_bytes]
@@ -72,16 +72,16 @@ class StorageJournal:
         self._sources[edge.name] = Source(edge.name, slot, "x", (file,), 0, 0, 0)
 
 
-def by_time(edges: list[EdgeJournal], chance: random.Random) -> Iterator[tuple[EdgeJournal, int, int]]:
-    """The slices of both, each edge's in order; one may be behind by some seconds."""
+def by_time(edges: list[EdgeJournal], chance: random.Random) -> Iterator[tuple[EdgeJournal, int, int, int]]:
+    """The slices of both and when they are appended, each edge's in order; one may be behind by some seconds."""
     lag_ns = [chance.choice([0, 3, 12]) * SEC_NS for _ in edges]
     found = [
         (received_ns + lag, number, start, end)
         for number, (edge, lag) in enumerate(zip(edges, lag_ns, strict=True))
         for start, end, received_ns in edge.slices
     ]
-    for _, number, start, end in sorted(found):
-        yield edges[number], start, end
+    for at_ns, number, start, end in sorted(found):
+        yield edges[number], start, end, at_ns
 
 
 def made(folder: Path, seed: int) -> tuple[World, list[EdgeJournal]]:
@@ -90,8 +90,8 @@ def made(folder: Path, seed: int) -> tuple[World, list[EdgeJournal]]:
     edges = [EdgeJournal(folder / "edges", name, chance) for name in ("a", "b")]
     storage = StorageJournal(world.config.data_dir / "journal" / "f")
     slots = {edge.name: slot for slot, edge in enumerate(edges)}
-    for edge, start, end in by_time(edges, chance):
-        storage.append(edge, slots[edge.name], start, end)
+    for edge, start, end, at_ns in by_time(edges, chance):
+        storage.append(edge, slots[edge.name], start, end, at_ns)
     storage.journal.close()
     world.now_ns = START_NS + (IDS[-1] + 60) * SEC_NS
     return world, edges

@@ -60,3 +60,5 @@ class FeedState(msgspec.Struct):
     """Of such a feed: the first of its lines; -1 before its first connection."""
     is_refusing: bool = False
     """Of such a feed: whether its ingest refuses frames."""
+    ahead_us: int = 0
+    """Of such a feed: how far its host's clock is ahead; its messages are stored with times that are as much too late."""

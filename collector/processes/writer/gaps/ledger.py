@@ -104,6 +104,11 @@ class GapLedger:
         state.connections = {}
         state.refusing_since_us = None
 
+    def clock_is_ahead(self, source: str, ahead_us: int) -> None:
+        """Note how far the clock of a source's edge is ahead."""
+        if self._feeds.states[source].ahead_us != ahead_us:
+            self._feeds.state(source).ahead_us = ahead_us
+
     def lost(self, header: JournalHeader, place: str, until_us: int) -> None:
         """Note that an edge lost what stood before a part of its journal, whose first record was received then."""
         self._sources.lost(header, place, until_us)
