@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from collector.bus.bus import BusError, FullError, MissingError
+from collector.bus.bus import BusError, ChangedError, FullError, MissingError
 
 OTHER_SETTINGS: Final = 10_058
 """There is such a stream already, with other settings."""
@@ -18,6 +18,9 @@ _NO_CONSUMER: Final = 10_014
 _NO_MESSAGE: Final = 10_037
 _FULL: Final = {10_047, 10_077}
 """No disk space left for streams; more than the stream's `max_bytes`."""
+
+_CHANGED: Final = {10_071, 10_164}
+"""The newest message of the subject is another one than was expected."""
 
 _NOBODY: Final = "503"
 _NOTHING_NOW: Final = {"404", "408", "409"}
@@ -65,6 +68,8 @@ def _error_of(error: dict[str, Any]) -> BusError:
         return MissingError(text)
     if code == _NO_MESSAGE:
         return NoMessageError(text)
+    if code in _CHANGED:
+        return ChangedError(text)
     return FullError(text) if code in _FULL else ApiError(text, code)
 
 

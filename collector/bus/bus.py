@@ -19,6 +19,10 @@ class FullError(BusError):
     """The stream is full: it takes nothing until storage has taken what is there."""
 
 
+class ChangedError(BusError):
+    """Somebody else has set the key meanwhile."""
+
+
 class Stored(NamedTuple):
     """A message of a stream."""
 
@@ -114,8 +118,11 @@ class Bus(Protocol):
         """Every key of a bucket."""
         ...
 
-    async def put(self, bucket: str, key: str, value: bytes) -> int:
-        """Set a key; returns the revision."""
+    async def put(self, bucket: str, key: str, value: bytes, after: int | None = None) -> int:
+        """Set a key; returns the revision.
+
+        With `after` only if that is the revision of the key's value, or 0 and it has none; else raises ChangedError.
+        """
         ...
 
     async def delete(self, bucket: str, key: str) -> None:

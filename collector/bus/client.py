@@ -21,6 +21,9 @@ DEFAULT_MOST_BYTES: Final = 1 << 20
 _REMOVED: Final = "KV-Operation"
 """The header of what stands where a key was removed."""
 
+_AFTER: Final = "Nats-Expected-Last-Subject-Sequence"
+"""The header of what is stored only if the newest message of its subject has that sequence, or, with 0, if there is none."""
+
 Tell = Callable[[bool, str], None]
 """Takes whether there is a connection now, and to which server or why not."""
 
@@ -141,9 +144,10 @@ class NatsBus:
                 break
         return found
 
-    async def put(self, bucket: str, key: str, value: bytes) -> int:
+    async def put(self, bucket: str, key: str, value: bytes, after: int | None = None) -> int:
         """See `Bus`."""
-        return await (await self._up().publish(settings.key_subject(bucket, key), value))
+        headers = None if after is None else {_AFTER: str(after)}
+        return await (await self._up().publish(settings.key_subject(bucket, key), value, headers))
 
     async def delete(self, bucket: str, key: str) -> None:
         """See `Bus`."""

@@ -132,16 +132,18 @@ class Link:
         text = b"" if body is None else msgspec.json.encode(body)
         return await (await self._ask(f"$JS.API.{name}", text, lambda message: answer_of(message.data, message.status)))
 
-    async def send(self, subject: str, body: bytes, reply: str) -> None:
+    async def send(self, subject: str, body: bytes, reply: str, headers: dict[str, str] | None = None) -> None:
         """Send a message. Raises BusError."""
         try:
-            await self._client.publish(subject, body, reply=reply)
+            await self._client.publish(subject, body, reply=reply, headers=headers)
         except (nats.errors.Error, OSError) as error:
             raise BusError(_text(error)) from error
 
-    async def publish(self, subject: str, message: bytes) -> "asyncio.Future[int]":
+    async def publish(
+        self, subject: str, message: bytes, headers: dict[str, str] | None = None
+    ) -> "asyncio.Future[int]":
         """Send a message to be stored; the future gives its sequence, or raises BusError."""
-        return await self._ask(subject, message, lambda answer: stored_at(answer.data, answer.status))
+        return await self._ask(subject, message, lambda answer: stored_at(answer.data, answer.status), headers)
 
     async def listen(self, subject: str, take: Callable[[Message], object]) -> Callable[[], Awaitable[None]]:
         """Hand on every message of a subject; returns what ends that. Raises BusError."""
@@ -166,7 +168,9 @@ class Link:
         """A subject that nobody else uses."""
         return str(self._client.new_inbox())
 
-    async def _ask(self, subject: str, body: bytes, read: Callable[[Message], T]) -> "asyncio.Future[T]":
+    async def _ask(
+        self, subject: str, body: bytes, read: Callable[[Message], T], headers: dict[str, str] | None = None
+    ) -> "asyncio.Future[T]":
         loop = asyncio.get_running_loop()
         token = str(next(self._numbers))
         answer: asyncio.Future[T] = loop.create_future()
@@ -187,7 +191,7 @@ class Link:
         timer = loop.call_later(ANSWER_SECS, _fail, answer, BusError("the NATS servers did not answer in time"))
         answer.add_done_callback(done)
         try:
-            await self.send(subject, body, f"{self._inbox}.{token}")
+            await self.send(subject, body, f"{self._inbox}.{token}", headers)
         except BusError:
             answer.cancel()
             raise

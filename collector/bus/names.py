@@ -57,6 +57,11 @@ def place_key(edge: str, feed: str) -> str:
     return f"{token(edge)}.{token(feed)}"
 
 
+def taker_key(feed: str) -> str:
+    """The key of who takes the slices of a feed, in the bucket of the places."""
+    return token(feed)
+
+
 def of_place_key(key: str) -> tuple[str, str]:
     """Edge and feed of such a key."""
     edge, feed = key.split(".")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.bus.bus import BusError, FullError, MissingError, StreamState
+from collector.bus.bus import BusError, ChangedError, FullError, MissingError, StreamState
 from collector.bus.client import NatsBus
 from collector.bus.names import PLACES
 from tests.bus.servers import NatsServer, bus_at, options_of, run, until
@@ -102,6 +102,11 @@ def test_keys_are_set_found_and_watched(nats_server: NatsServer) -> None:
             assert seen == [b"two", b"three", b"four"]
             await bus.delete(PLACES, "e.f")
             assert await bus.get(PLACES, "e.f") is None
+            revision = await bus.put(PLACES, "e.f", b"five", after=0)
+            for stale in (0, first):
+                with pytest.raises(ChangedError):
+                    await bus.put(PLACES, "e.f", b"six", after=stale)
+            assert await bus.put(PLACES, "e.f", b"seven", after=revision) > revision
 
     run(work())
 

@@ -1,7 +1,7 @@
 """Tells each edge how far its journal is here: durable first, then told, and only then removed from its stream."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 from collector.bus import names
@@ -36,12 +36,15 @@ class Places:
         journal: JournalWriter,
         reached: Callable[[], list[Reached]],
         monotonic: Callable[[], float],
+        may_tell: Callable[[], Awaitable[bool]],
     ) -> None:
+        """`may_tell` says whether it is for this relay to tell the edges; it may raise BusError."""
         self._bus = bus
         self._feed = feed
         self._journal = journal
         self._reached = reached
         self._monotonic = monotonic
+        self._may_tell = may_tell
         self._told: dict[str, _Told] = {}
         self._purged: dict[str, int] = {}
         self.last_error: str | None = None
@@ -52,6 +55,12 @@ class Places:
         # Not `to_thread`: a wait for the disk there is none of the process.
         await asyncio.get_running_loop().run_in_executor(None, self._journal.sync)
         self.last_error = None
+        try:
+            if not await self._may_tell():
+                return
+        except BusError as error:
+            self.last_error = str(error)
+            return
         for one in reached:
             try:
                 await self._tell(one)

@@ -18,6 +18,7 @@ from collector.processes.nats_bus import open_bus
 from collector.processes.relay.intake import Intake
 from collector.processes.relay.relay import Relay
 from collector.processes.relay.restore import restored
+from collector.processes.relay.taker import taker_of
 from collector.processes.roles import feed_of
 from collector.reports import RelayReport
 from collector.storage.journal.writer import JournalWriter
@@ -46,6 +47,7 @@ def begin_journal(
     waited = False
     while not context.stopping():
         try:
+            taker_of(journal_folder(context.config, feed.name))
             return open_(context.config, feed, context.clock.now_ns, lambda: tuple(intake.sources.values()))
         except OSError as error:
             if error.errno not in _FULL_DISK:

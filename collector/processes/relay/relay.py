@@ -18,6 +18,7 @@ from collector.processes.relay.edges import Edges
 from collector.processes.relay.intake import Intake
 from collector.processes.relay.places import Places, Reached
 from collector.processes.relay.report import report_of
+from collector.processes.relay.taker import Taker, taker_of
 from collector.processes.relay.turns import PATIENCE_SECS, next_edge
 from collector.processes.writer_notices import WriterNotices
 from collector.storage.journal.writer import JournalWriter
@@ -56,7 +57,10 @@ class Relay:
         self._told = asyncio.Event()
         """Something is to be told at once."""
         self._edges = Edges(bus, feed, intake, self._arrived.set, random.random, context.log)
-        self._places = Places(bus, feed, journal, self._reached, context.clock.monotonic)
+        folder = journal_folder(context.config, feed)
+        monotonic = context.clock.monotonic
+        self._taker = Taker(bus, feed, taker_of(folder), context.config.host_name, monotonic, self._arrived.set)
+        self._places = Places(bus, feed, journal, self._reached, monotonic, self._taker.holds)
         self._space = Space(0, 0, 0)
         self._short: str | None = None
         """Why nothing is appended now."""
@@ -80,7 +84,7 @@ class Relay:
             await self._leave(notices)
 
     def _tasks(self) -> list[Coroutine[Any, Any, None]]:
-        return [self._edges.keep_looking(), self._take_all(), self._keep_places()]
+        return [self._edges.keep_looking(), self._take_all(), self._keep_places(), self._taker.keep()]
 
     async def _watch(self, wakes: Wakes, notices: WriterNotices, tasks: "list[asyncio.Task[None]]") -> None:
         clock = self._context.clock
@@ -106,14 +110,18 @@ class Relay:
             await (asyncio.sleep(0) if taken == _TAKEN_AT_ONCE else self._pause())
 
     async def _pause(self) -> None:
-        is_patient = self._short is None and any(turn.first_ns is not None for turn in self._edges.turns())
+        is_patient = not self._is_held_back and any(turn.first_ns is not None for turn in self._edges.turns())
         await _comes(self._arrived, PATIENCE_SECS if is_patient else None)
+
+    @property
+    def _is_held_back(self) -> bool:
+        return self._short is not None or not self._taker.is_ours
 
     def _take_one(self) -> bool:
         """Judge what is next, if there is anything; whether there was."""
         clock = self._context.clock
         turns = self._edges.turns()
-        if self._short is not None or all(turn.first_ns is None for turn in turns):
+        if self._is_held_back or all(turn.first_ns is None for turn in turns):
             self._idle_since = clock.monotonic()
             return False
         edge = next_edge(turns, clock.now_ns(), clock.monotonic() - self._idle_since)
@@ -157,14 +165,18 @@ class Relay:
         self._limited.warning("relay_paused", "", reason=reason)
 
     def _report(self) -> None:
+        why = self._short or self._taker.trouble
+        if why != self._short:
+            self._limited.warning("feed_taken_elsewhere", self._feed, reason=why)
         self._context.report(
-            report_of(self._feed, self._bus, self._edges, self._places, self._journal, self._space, self._short)
+            report_of(self._feed, self._bus, self._edges, self._places, self._journal, self._space, why)
         )
 
     async def _leave(self, notices: WriterNotices) -> None:
         try:
             async with asyncio.timeout(LAST_SECS):
                 await self._places.step()
+                await self._taker.leave()
         except TimeoutError:
             self._context.log.info("places_not_told")
         try:

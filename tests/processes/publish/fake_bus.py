@@ -82,7 +82,8 @@ class FakeBus:
     async def get_all(self, bucket: str) -> Mapping[str, Entry]:
         return self.keys or {}
 
-    async def put(self, bucket: str, key: str, value: bytes) -> int:
+    async def put(self, bucket: str, key: str, value: bytes, after: int | None = None) -> int:
+        assert after is None
         if self.keys is None:
             raise MissingError("no bucket")
         before = self.keys.get(key)
