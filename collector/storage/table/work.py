@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from collector.domain.errors import DamagedError
 from collector.domain.names import MANIFEST_FOLDER, PRUNED_FOLDER, partition_in
-from collector.storage.archive.lenient_manifest import read_manifest
+from collector.storage.archive.lenient_manifest import ManifestReport, read_manifest
 from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.archive.pruned import PrunedObjects, read_pruned
 from collector.storage.archive.schema import SCHEMA_VERSION
@@ -171,9 +171,12 @@ class TableWork:
 
     def _read(self, key: str) -> tuple[str, Manifest | str]:
         try:
-            manifest = read_manifest(self._store, key).manifest
+            found = read_manifest(self._store, key)
         except DamagedError as error:
             return key, str(error)
+        if reason := _damage(found):
+            return key, reason
+        manifest = found.manifest
         unknown = {entry.data_type for entry in manifest.objects if not is_known(entry.data_type)}
         if manifest.schema_version > SCHEMA_VERSION or unknown:
             return key, "a newer program wrote it: only that one can put it into tables"
@@ -229,6 +232,13 @@ class TableWork:
             save_done(self._path, self._done)
         for date in sorted(self._seen)[:-_DATES_SEEN]:
             del self._seen[date]
+
+
+def _damage(found: ManifestReport) -> str:
+    """Why a manifest is left out whole: without a damaged entry's file it would look done, and the file be missing for good."""
+    if found.faults:
+        return f"{len(found.faults)} of its entries are damaged, first {found.faults[0].key}: {found.faults[0].text}"
+    return found.totals or ""
 
 
 def _by_type(manifest: Manifest, pruned: PrunedObjects) -> dict[str, list[ManifestObject]]:

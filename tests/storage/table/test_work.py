@@ -1,7 +1,8 @@
 """The tables have every object that a manifest names, once, whatever came in which order, and nothing else."""
 
+import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +212,33 @@ def test_a_manifest_that_cannot_be_used_is_said_and_holds_up_no_other(tabled: Ta
     tabled.work.try_again()
     tabled.look()
     assert tabled.rows().num_rows == 6
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda fields: fields["objects"][0].pop("rows"), "1 of its entries are damaged"),
+        (lambda fields: fields["objects"][0].update(sha256="?"), "its sha256 is"),
+        (lambda fields: fields["objects"].pop(), "but its objects have"),
+    ],
+)
+def test_a_manifest_with_a_damaged_entry_is_left_out_whole_until_it_is_mended(
+    tabled: Tabled, damage: Callable[[dict[str, Any]], object], reason: str
+) -> None:
+    tabled.segment(0)
+    key = manifest_key("host-1", segment_id(0))
+    path = tabled.folder / "archive" / key
+    sound = path.read_bytes()
+    fields = json.loads(sound)
+    damage(fields)
+    path.write_text(json.dumps(fields))
+    tabled.look()
+    assert tabled.files().total() == 0
+    assert [(said, reason in text) for said, text in tabled.warnings] == [(key, True)]
+    path.write_bytes(sound)
+    tabled.work = tabled.new_work()
+    tabled.look()
+    assert tabled.files() == tabled.wanted(), "the date was not done"
 
 
 def test_a_catalog_that_cannot_be_reached_is_an_error_to_try_again(tabled: Tabled) -> None:
