@@ -19,7 +19,12 @@ def epoch_of(folder: Path) -> str:
         known = b""
     if _EPOCH.fullmatch(known):
         return known.decode("ascii")
+    return begin_epoch(folder)
+
+
+def begin_epoch(folder: Path) -> str:
+    """Begin another epoch of the journal in that folder, durably; returns it. Raises OSError."""
     epoch = secrets.token_hex(8)
     folder.mkdir(parents=True, exist_ok=True)
-    write_durably(path, f"{epoch}\n".encode())
+    write_durably(folder / "epoch", f"{epoch}\n".encode())
     return epoch

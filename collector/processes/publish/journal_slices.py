@@ -31,7 +31,10 @@ class JournalSlices:
     def __init__(
         self, folder: Path, place: EdgePlace, files: list[OwnFile], head: SliceHead, exchange: str, slice_bytes: int
     ) -> None:
-        """`head` names edge, feed and epoch; `files` are those that are there; `exchange` is for heads that cannot be read."""
+        """`head` names edge, feed and epoch, and whether something is lost before all of it; `files` are those that are there.
+
+        `exchange` is for heads that cannot be read.
+        """
         self._folder = folder
         self._head = head
         self._slice_bytes = slice_bytes
@@ -40,7 +43,8 @@ class JournalSlices:
         self._at = {file_id: position.offset for file_id, position in known.items()}
         """How far the slices of each file go."""
         self._before = deque(ended_files(place), MOST_ENDED)
-        self._is_lost = is_lost(place, files)
+        is_first = not place.files and not place.done_below
+        self._is_lost = (head.lost and is_first) or is_lost(place, files)
         self._highest = highest_number(place)
         self._file = head
         self._cutter = Cutter(slice_bytes, 0)

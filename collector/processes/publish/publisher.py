@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from msgspec.structs import replace
+
 from collector.bus.bus import Bus, BusError, MissingError
 from collector.bus.names import PLACES
 from collector.bus.slices import SliceHead
@@ -12,12 +14,12 @@ from collector.domain.clock import Every
 from collector.logs.limited import RateLimited
 from collector.processes.context import Context
 from collector.processes.journals import journal_folder
-from collector.processes.publish.epoch import epoch_of
+from collector.processes.publish.epoch import begin_epoch, epoch_of
 from collector.processes.publish.journal_slices import JournalSlices
 from collector.processes.publish.own_files import OwnFiles
 from collector.processes.publish.rewinding import Rewinds
 from collector.processes.publish.sending import Sending
-from collector.processes.publish.storage_place import is_there
+from collector.processes.publish.storage_place import OwnFile, is_another_journal, is_there
 from collector.processes.publish.told_place import ToldPlace
 from collector.reports import PublishReport
 
@@ -137,7 +139,7 @@ class Publisher:
             self._prepared, self._sending.is_stream_missing = connection, False
         if self._slices is None:
             await self._told.ask()
-            self._begin()
+            self._begin(self._own_files())
 
     async def _ask(self) -> None:
         """Ask how far storage is; what is not answered is asked again the next time, and holds nothing up."""
@@ -151,9 +153,13 @@ class Publisher:
             self._limited.warning("place_not_told", self._feed.name, reason=str(error))
 
     async def _follow_storage(self) -> None:
-        if await self._told.ask():
+        has_moved = await self._told.ask()
+        files = self._own_files()
+        if self._slices is None:
+            self._begin(files)
+        elif has_moved:
             self._rewinds.moved()
-            self._files.remove_behind(self._told.place, self._files.look())
+            self._files.remove_behind(self._told.place, files)
         if await self._is_behind_for_good() and self._rewinds.may_begin(self._now()):
             self._rewind()
 
@@ -177,15 +183,26 @@ class Publisher:
         self._rewinds.begun(self._now())
         self._rewound += 1
         self._limited.warning("publish_rewound", self._feed.name, has_hole=self._told.place.hole)
-        self._begin()
+        self._begin(self._own_files())
 
-    def _begin(self) -> None:
+    def _own_files(self) -> list[OwnFile]:
+        """The files that are there; if they are not of the journal that storage knows, another epoch begins with them."""
+        files = self._files.look()
+        if is_another_journal(self._told.place, self._feed.name, files):
+            self.close()
+            self._slices = None
+            self._head = replace(self._head, epoch=begin_epoch(self._folder), lost=True)
+            self._told = ToldPlace(self._bus, self._head, self._context.clock.now_us, self._limited)
+            self._log.error("journal_replaced", feed=self._feed.name, files=len(files))
+        return files
+
+    def _begin(self, files: list[OwnFile]) -> None:
         self.close()
         self._sending.begin_again()
         self._slices = JournalSlices(
             self._folder,
             self._told.place,
-            self._files.look(),
+            files,
             self._head,
             self._feed.exchange,
             self._edge.slice_bytes,

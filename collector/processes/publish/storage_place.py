@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from collector.bus.places import EdgePlace, FilePlace
 from collector.bus.slices import EndedFile
+from collector.storage.journal.head import headless_id
 from collector.storage.journal.position import Position
 
 MOST_ENDED: Final = 8
@@ -49,6 +50,21 @@ def is_one_gone_between(highest: int, number: int, others: Collection[int]) -> b
     Numbers follow each other, whoever writes: what has none was removed before it was published.
     """
     return highest > 0 and any(other not in others for other in range(highest + 1, number))
+
+
+def is_another_journal(place: EdgePlace, feed: str, files: Iterable[OwnFile]) -> bool:
+    """Whether somebody removed the journal that storage knows, or put another in its place: its numbers say nothing then.
+
+    The newest file always stays, so one is there that is as new as the newest that storage has. Where a number is one that
+    storage knows, it is the same file. One whose head could not be read is no sign of anything.
+    """
+    newest, highest, known = 0, highest_number(place), {file.number: file.file_id for file in place.files}
+    for file in files:
+        newest = max(newest, file.number)
+        ids = {file.file_id, known.get(file.number, file.file_id)}
+        if len(ids) > 1 and headless_id(feed, file.number) not in ids:
+            return True
+    return newest < highest
 
 
 def ended_files(place: EdgePlace) -> list[EndedFile]:

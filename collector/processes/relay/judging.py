@@ -50,6 +50,7 @@ def judge(source: Source, head: SliceHead) -> Judged:
     if head.epoch in source.past_epochs:
         return COPY
     source = in_epoch(source, head.epoch)
+    is_begun_anew = bool(source.past_epochs) and not source.files and not source.done_below
     file = file_of(source, head.file_id)
     if file is None and head.number < source.done_below:
         return COPY
@@ -60,9 +61,8 @@ def judge(source: Source, head: SliceHead) -> Judged:
     if is_behind_hole and (not head.lost or (file is None and head.start > 0)):
         # Without its head a file could not be read: what begins in its middle is asked for from its beginning.
         return HOLE
-    is_told = head.lost and (is_behind_hole or any(_given_up(source.files, head)) or _skips_a_file(source, head))
-    is_lost = source.is_broken or is_told
-    return Judged(Verdict.NEXT, max(head.start, offset), is_lost)
+    is_lost = is_begun_anew or is_behind_hole or any(_given_up(source.files, head)) or _skips_a_file(source, head)
+    return Judged(Verdict.NEXT, max(head.start, offset), source.is_broken or (head.lost and is_lost))
 
 
 def is_of_another_host(source: Source, head: SliceHead) -> bool:

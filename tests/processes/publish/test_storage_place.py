@@ -6,6 +6,7 @@ from collector.processes.publish.storage_place import (
     OwnFile,
     ended_files,
     highest_number,
+    is_another_journal,
     is_lost,
     is_one_gone_between,
     is_there,
@@ -38,6 +39,18 @@ def test_a_file_that_is_gone_or_shorter_than_storage_has_it_is_lost() -> None:
     assert is_lost(PLACE, FILES[:2])
     assert is_lost(PLACE, [*FILES[:2], OwnFile("c", 3, 49)])
     assert not is_lost(PLACE, FILES[2:]), "files that storage has to their end may go"
+
+
+def test_a_journal_whose_newest_file_is_gone_or_another_one_is_not_the_one_that_storage_knows() -> None:
+    assert not is_another_journal(PLACE, "x", FILES)
+    assert not is_another_journal(PLACE, "x", [FILES[2], OwnFile("d", 4, 10)]), "those behind the place are removed"
+    assert not is_another_journal(EdgePlace("ep"), "x", [])
+    assert is_another_journal(PLACE, "x", [])
+    assert is_another_journal(PLACE, "x", FILES[:2])
+    assert is_another_journal(EdgePlace("ep", (), done_below=4), "x", [OwnFile("new", 2, 10)])
+    begun_anew = [OwnFile("new", number, 10) for number in range(1, 6)]
+    assert is_another_journal(PLACE, "x", [OwnFile(f"new{file.number}", file.number, 10) for file in begun_anew])
+    assert not is_another_journal(PLACE, "x", [OwnFile("x/3", 3, 10)]), "its head cannot be read, or not yet"
 
 
 def test_a_number_that_no_file_has_is_of_one_that_was_lost() -> None:

@@ -31,8 +31,13 @@ class EdgeJournal:
         self.epoch = epoch
         self.slice_bytes = slice_bytes
         self._newest_ns = SECOND_NS
-        self.journal = JournalWriter(self.folder, IDENTITY, 1, file_bytes, lambda: self._newest_ns)
+        self._file_bytes = file_bytes
         self._compressor = Compressor()
+        self.open()
+
+    def open(self) -> None:
+        """Begin the journal's first file."""
+        self.journal = JournalWriter(self.folder, IDENTITY, 1, self._file_bytes, lambda: self._newest_ns)
 
     def record(self, since_secs: int, count: int, *, text: str = "frame") -> None:
         """Append a record a second, each of two frames on one of two lines."""

@@ -6,11 +6,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace as replaced
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from collector.config.model import EdgeConfig
 from collector.processes.async_work import Wakes
 from collector.processes.journals import journal_folder
+from collector.processes.publish import publisher
 from collector.processes.publish.process import publish
 from collector.storage.journal.files import journal_files
 from tests.bus.servers import NatsServer, bus_at, run, until
@@ -94,3 +96,39 @@ def test_two_edges_arrive_whole_over_kills_and_lost_disks_and_their_journals_go(
     run(work())
     assert is_there(world, edges)
     assert world.report.lost == 0
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+def test_an_edge_whose_journal_files_somebody_removed_loses_nothing_that_it_records_from_then_on(
+    tmp_path: Path, world: RelayWorld, monkeypatch: pytest.MonkeyPatch, *, is_running: bool
+) -> None:
+    monkeypatch.setattr(publisher, "PLACE_SECS", 0.05)
+    monkeypatch.setattr(publisher, "LOOK_SECS", 0.05)
+    edge = Edge(tmp_path, "edge-1", world)
+
+    async def work() -> None:
+        async with world.running():
+            async with edge.publishing():
+                edge.record_more(1_000, 200)
+                edge.close()
+                await all_there(world, [edge])
+                await until(lambda: len(journal_files(edge.folder)) == 1)
+                if is_running:
+                    begin_anew(edge)
+                    await all_there(world, [edge])
+            if not is_running:
+                begin_anew(edge)
+                async with edge.publishing():
+                    await all_there(world, [edge])
+            await until(lambda: world.report.lost == 1)
+
+    run(work())
+    edge.close()
+
+
+def begin_anew(edge: Edge) -> None:
+    """All files of a journal are removed, and numbers begin at 1 again; the name of its epoch stays."""
+    for _, path in journal_files(edge.folder):
+        path.unlink()
+    edge.open()
+    edge.record_more(2_000, 20)

@@ -189,6 +189,16 @@ def test_an_edge_without_its_journal_begins_anew_and_what_it_had_before_is_not_t
     assert relay.lost == (0 if was_whole else 1)
 
 
+def test_an_edge_whose_journal_was_removed_says_what_nobody_else_can_know() -> None:
+    relay = Relay()
+    relay.send(head_of(1, 0, 10, ended=True))
+    assert not relay.send(replace(head_of(1, 0, 10), epoch="y")).is_lost, "a journal that was whole is missed by nobody"
+    relay.send(replace(head_of(1, 10, 20, ended=True), epoch="y"))
+    first = replace(head_of(1, 0, 10), epoch="z", lost=True)
+    assert relay.send(first).is_lost
+    assert relay.send(replace(first, start=10, end=20)) == Judged(Verdict.NEXT, 10)
+
+
 def head_of(number: int, start: int, end: int, **told: object) -> SliceHead:
     return SliceHead("e", "f", "x", f"f{number}", number, start, end, **told)  # type: ignore[arg-type]
 
