@@ -1,14 +1,16 @@
 """Asks every server of the configuration, once, whether recording over several hosts can work with it: for `--check`."""
 
 import asyncio
+import base64
 import json
 import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from collector.bus import names, settings
-from collector.bus.answers import ApiError
+from collector.bus.answers import ApiError, NoMessageError
 from collector.bus.bus import BusError, FullError, MissingError
 from collector.bus.link import Link, Options, open_link
 from collector.domain.redact import printable
@@ -33,6 +35,9 @@ class Found(NamedTuple):
     lines: list[str]
     warnings: list[str]
     problems: list[str]
+    places: dict[str, bytes | None]
+    """What storage told last of each feed of which this host makes streams, None of one of which it told nothing; without
+    those of which the servers did not say it."""
 
 
 def check_servers(
@@ -46,7 +51,7 @@ def check_servers(
 
 
 async def _check(options: Options, host: str, feeds: Sequence[str], slice_bytes: int, port: int) -> Found:
-    found = Found([], [], [])
+    found = Found([], [], [], {})
     opened = await asyncio.gather(
         *(open_link(options, url, f"{host} check") for url in options.urls), return_exceptions=True
     )
@@ -70,6 +75,10 @@ async def _check(options: Options, host: str, feeds: Sequence[str], slice_bytes:
         able = [link for link in links if link.server.get("jetstream")]
         if able and len(clusters) == 1 and (problem := await _trial(able[0], options, host, feeds)):
             found.problems.append(problem)
+        if able and len(clusters) == 1:
+            for feed in feeds:
+                with suppress(BusError):  # what is wrong with the servers is among the problems
+                    found.places[feed] = await _place(able[0], host, feed)
     finally:
         await asyncio.gather(*(link.close() for link in links))
     return found
@@ -138,6 +147,15 @@ async def _trial(link: Link, options: Options, host: str, feeds: Sequence[str]) 
         f"nats.stream_max_bytes: no room for {len(streams)} streams of {options.stream_max_bytes >> 20} MiB and "
         f"{len(buckets)} buckets of {settings.BUCKET_BYTES >> 20} MiB: {refused}"
     )
+
+
+async def _place(link: Link, host: str, feed: str) -> bytes | None:
+    wanted = {"last_by_subj": settings.key_subject(names.PLACES, names.place_key(host, feed))}
+    try:
+        answer = await link.api(f"STREAM.MSG.GET.{settings.bucket_stream(names.PLACES)}", wanted)
+    except (MissingError, NoMessageError):
+        return None
+    return base64.b64decode(answer["message"].get("data", ""))
 
 
 async def _has_stream(link: Link, name: str) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from collector.config import Config
+from collector.processes.publish.left_behind import lacking_bytes
 
 if TYPE_CHECKING:
     from collector.bus.check import Found
@@ -39,6 +40,14 @@ def ask(config: Config) -> "Found | None":
 
     feeds = [feed.name for feed in config.feed] if config.receives else []
     return check_servers(options_of(config), config.host_name, feeds, config.edge.slice_bytes if config.receives else 0)
+
+
+def left_lines(config: Config, found: "Found | None") -> Iterator[str]:
+    """Whether the data directory of this edge holds what storage lacks, a line for each feed."""
+    for feed, told in ({} if found is None else found.places).items():
+        lacking = lacking_bytes(config, feed, told)
+        what = f"storage lacks {lacking:,} bytes" if lacking else "storage has all"
+        yield f"journal   {feed}: {what} of what this host received"
 
 
 def problems(found: "Found | None") -> list[str]:

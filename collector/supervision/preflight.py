@@ -73,7 +73,12 @@ def check(config: Config) -> list[str]:
     if problems:
         raise ConfigError(problems)
     symbols = {feed.name: symbol_check.symbols_of(feed, answers) for feed in config.feed}
-    lines = [*_plan(config, symbols), *symbol_check.lines(config, answers), *host_check.lines(hosts)]
+    lines = [
+        *_plan(config, symbols),
+        *symbol_check.lines(config, answers),
+        *host_check.lines(hosts),
+        *host_check.left_lines(config, hosts),
+    ]
     return [*lines, *_surroundings(config), *recorder]
 
 

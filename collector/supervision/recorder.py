@@ -13,7 +13,10 @@ from collector.config import Config
 from collector.domain.errors import CannotStartError, ConfigError
 from collector.domain.log import Log
 from collector.processes.context import SystemClock
+from collector.processes.publish.left_behind import lacking_at_most
 from collector.processes.roles import processes_of
+from collector.processes.stats_place import newest_reports
+from collector.reports import PublishReport
 from collector.storage.locks import supervisor_lock
 from collector.storage.unarchived import find_unarchived
 from collector.storage.version_check import refuse_newer_data
@@ -102,8 +105,20 @@ def _stopped(run: Run, code: int) -> int:
     is_ours = run.succession is None or run.succession.gone is not None
     if is_ours and config.stores and config.archive.upload_on_stop and not _is_all_archived(config.data_dir, run.log):
         code = EXIT_LATE
+    if is_ours and config.receives and not config.stores:
+        _tell_what_storage_lacks(config, run.log)
     run.log.info("stopped", exit_code=code)
     return code
+
+
+def _tell_what_storage_lacks(config: Config, log: Log) -> None:
+    """It waits safely on disk, and may still be on its way through NATS."""
+    reports = newest_reports(config.data_dir)
+    for feed in config.feed:
+        last = reports.get(f"publish:{feed.name}")
+        lacking = lacking_at_most(config, feed.name, last if isinstance(last, PublishReport) else None)
+        if lacking:
+            log.info("storage_lacks", feed=feed.name, at_most_bytes=lacking)
 
 
 def _handed_on(run: Run, handing: HandingOver) -> int:
