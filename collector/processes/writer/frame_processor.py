@@ -95,6 +95,8 @@ class FrameProcessor:
         if chunk.source is not None and chunk.source.lost:
             until_us = chunk.records[0].received_ns // 1_000 if chunk.records else now_us
             self.ledger.lost(header, f"{header.file_id}:{chunk.source.start}", until_us)
+        if chunk.source is not None and header.writer_id:
+            self.ledger.go_on(header.identity.feed, chunk.records)
         try:
             return self._take(chunk, now_us, batch_limit, on_progress)
         finally:

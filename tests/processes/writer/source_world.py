@@ -137,9 +137,9 @@ class SourceWorld:
         """A record without a frame, which only says how late it is."""
         self.receive(edge, at_us, [])
 
-    def lost(self, edge: str, at_us: int) -> None:
-        """The relay says that the edge lost what stood before its next record."""
-        pieces = encode_frames(at_us * 1_000, 0, [], (), 1)
+    def lost(self, edge: str, at_us: int, connection: int = 1) -> None:
+        """The relay says that the edge lost what stood before its next record, which is of that connection."""
+        pieces = encode_frames(at_us * 1_000, 0, [], (), connection)
         records = parse_records(b"".join(pieces), self._offset).records
         start, self._offset = self._offset, records[-1].end
         head = RelayedHead(edge, self._slots[edge], "epoch", "file", 1, start, self._offset, IN_SLICE, lost=True)

@@ -175,3 +175,20 @@ def test_a_lost_part_of_an_edges_journal_leaves_a_row_only_where_no_other_edge_c
     world.disconnect("b", 1, at(30))
     world.lost("a", at(40))
     assert [row[1:] for row in told(world, "damaged")] == [("damaged", "edge", 20, 40, "unrepairable")]
+
+
+@pytest.mark.parametrize(("next_", "until"), [(1, 40), (2, 60)])
+def test_a_connection_whose_end_may_be_lost_covers_again_only_with_its_next_frames(
+    world: SourceWorld, next_: int, until: int
+) -> None:
+    world.disconnect("b", 1, at(15))
+    bring(world, "a", 16, 1016)
+    world.restart()
+    world.lost("a", at(40), next_)
+    if next_ != 1:
+        world.connect("a", next_, at(60))
+    bring(world, "a", 61, 1061, connection=next_)
+    assert told(world, "silence") == [
+        (data_type, "silence", "edge", 16, until, "unrepairable") for data_type in ("liquidation", "trade")
+    ]
+    assert numbers(world)["trade"][-2:] == [1016, 1061]

@@ -11,6 +11,9 @@ import msgspec
 _ENDED_KEPT: Final = 64
 """Maximum number of ended connections kept per plan, the newest; a dead connection ends long before there are more."""
 
+_DOUBTED_KEPT: Final = 64
+"""Of those of which nothing came since a loss, the newest."""
+
 _EVER: Final = 1 << 62
 
 
@@ -64,6 +67,8 @@ class ConnectionLog(msgspec.Struct, array_like=True):
     stand; else with the next that goes on from none."""
     lacking: dict[int, set[int]] = {}
     """Per plan: lines that had a connection and will have one again, but have none now."""
+    doubted: dict[int, tuple[int, int, str]] = {}
+    """Plan, line and incarnation of connections that were open before a part of the journal was lost, and of which nothing came since."""
 
     def begin(self, writer_id: str) -> None:
         """Begin the journal of another incarnation: none of the previous one's connections is open any more."""
@@ -71,6 +76,7 @@ class ConnectionLog(msgspec.Struct, array_like=True):
         self.opened, self.lives = {}, {}
         self.down, self.away_since_us, self.known, self.stood = {}, None, [], {}
         self.incarnations, self.read_us, self.dead, self.lacking = {}, {}, {}, {}
+        self.doubted = {}
 
     def connect(self, connection: int, plan: int, at_us: int, line: int = 0, incarnation: str = "") -> None:
         """Note that a connection has opened, for an incarnation that goes on from the one named by `writer_id`, or that one."""
@@ -79,6 +85,13 @@ class ConnectionLog(msgspec.Struct, array_like=True):
         self.up[connection], self.lines[connection], self.opened[connection] = plan, line, at_us
         self.lacking.get(plan, set()).discard(line)
         self.since.setdefault(plan, at_us)
+        self.doubted.pop(connection, None)
+
+    def doubt_all(self) -> dict[int, tuple[int, int, str]]:
+        """Note that any open connection may have ended in a lost part of the journal; returns all as `doubted` has them."""
+        found = {number: (plan, self.lines.get(number, 0), self._owner(number)) for number, plan in self.up.items()}
+        self.doubted = dict([*{**self.doubted, **found}.items()][-_DOUBTED_KEPT:])
+        return found
 
     def disconnect(self, connection: int, alive_us: int) -> Ended:
         """Note that an open connection has ended, and was alive until `alive_us`."""

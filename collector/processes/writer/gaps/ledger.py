@@ -5,7 +5,7 @@ Holes in ids (`sequence_gap_rows`), missing books (`book_rows`), outages (`outag
 back or start again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from collector.domain.gap_stretches import GapStretch, event_gap
 from collector.domain.records import UNKNOWN, StreamKey
@@ -112,6 +112,11 @@ class GapLedger:
     def lost(self, header: JournalHeader, place: str, until_us: int) -> None:
         """Note that an edge lost what stood before a part of its journal, whose first record was received then."""
         self._sources.lost(header, place, until_us)
+
+    def go_on(self, source: str, records: Iterable[Record]) -> None:
+        """Note which connections of a source stand after all that may have ended in a lost part of its journal."""
+        if self._feeds.states[source].links.doubted:
+            self._outages.go_on(self._identities[source], records)
 
     def is_covered_elsewhere(self, source: str, at_us: int) -> bool:
         """Whether another source of the feed had a connection at that time."""

@@ -1,6 +1,6 @@
 """Gaps from outages: times in which no connection carried a stream."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from collector.domain.coverage import EVER, Coverage, Stretch, without
@@ -11,7 +11,7 @@ from collector.processes.writer.gaps.feed_table import FeedTable
 from collector.processes.writer.gaps.open_connections import OpenConnections
 from collector.processes.writer.gaps.refusal_rows import RefusalRows
 from collector.processes.writer.gaps.stream_ownership import Member
-from collector.storage.journal.format import FeedIdentity, JournalHeader, connection_in_head
+from collector.storage.journal.format import FeedIdentity, JournalHeader, Record, RecordKind, connection_in_head
 from collector.storage.journal.relayed import LINES_OF_SLOT, is_source
 
 SILENT: Final = "silent"
@@ -163,6 +163,24 @@ class OutageRows:
             info = {"connection": connection, "cause": cause_of_end(identity.feed)}
             self.disconnected(identity, links.lines.get(connection, 0), lived_until_us, info)
         links.dead = {}
+
+    def doubt(self, identity: FeedIdentity) -> None:
+        """End all connections of a source with its newest record, because it lost what stood behind that: their ends, perhaps."""
+        links = self._feeds.state(identity.feed).links
+        for connection, (_, line, _) in links.doubt_all().items():
+            info = {"connection": connection, "cause": cause_of_end(identity.feed)}
+            self.disconnected(identity, line, links.newest_us, info)
+
+    def go_on(self, identity: FeedIdentity, records: Iterable[Record]) -> None:
+        """Note that doubted connections stand after all, of which one of these records has frames."""
+        links = self._feeds.state(identity.feed).links
+        doubted = {connection_in_head(number): number for number in links.doubted}
+        for record in records:
+            number = doubted.pop(record.connection, 0) if record.kind is RecordKind.FRAMES else 0
+            if number:
+                plan, line, owner = links.doubted[number]
+                info = {"connection": number, "plan": plan}
+                self.connected(identity, line, record.received_ns // 1_000, info, owner)
 
     def _alive_us(self, identity: FeedIdentity, plan: int, at_us: int, info: Mapping[str, Any]) -> int:
         """Until when the connection was alive: its last sign of life, or its end if it was closed properly.

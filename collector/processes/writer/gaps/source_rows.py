@@ -80,9 +80,13 @@ class SourceRows:
         return bool(until_us and activity.past_outages)
 
     def lost(self, header: JournalHeader, place: str, until_us: int, cause: str = LOST) -> None:
-        """Note that an edge lost a part of its journal. What no other source covered meanwhile is missing."""
+        """Note that an edge lost a part of its journal. What no other source covered meanwhile is missing.
+
+        A connection may have ended in that part: it covers again from its next frames on.
+        """
         identity = header.identity
         since_us = min(self._feeds.state(identity.feed).links.newest_us or until_us, until_us)
+        self._outages.doubt(identity)
         missed = [
             member
             for member in self._feeds.all_members(identity)
