@@ -82,8 +82,11 @@ class Bus(Protocol):
         """Raise what makes further attempts to connect useless: a ConfigError."""
         ...
 
-    async def make_stream(self, edge: str, feed: str) -> None:
-        """Make the stream of an edge's feed, or give the present one the settings that it should have."""
+    async def make_stream(self, edge: str, feed: str) -> str:
+        """Make the stream of an edge's feed, or give the present one the settings that it should have.
+
+        Returns why the present one keeps other settings; empty if it has these.
+        """
         ...
 
     async def make_bucket(self, bucket: str) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -73,15 +73,22 @@ async def _check(options: Options, host: str, feeds: Sequence[str], slice_bytes:
             names_of = printable(", ".join(sorted(clusters)))
             found.problems.append(f"nats.urls: the servers are not of one cluster: {names_of}")
         able = [link for link in links if link.server.get("jetstream")]
-        if able and len(clusters) == 1 and (problem := await _trial(able[0], options, host, feeds)):
-            found.problems.append(problem)
         if able and len(clusters) == 1:
-            for feed in feeds:
-                with suppress(BusError):  # what is wrong with the servers is among the problems
-                    found.places[feed] = await _place(able[0], host, feed)
+            await _look_for_streams(able[0], options, host, feeds, found)
     finally:
         await asyncio.gather(*(link.close() for link in links))
     return found
+
+
+async def _look_for_streams(link: Link, options: Options, host: str, feeds: Sequence[str], found: Found) -> None:
+    found.problems.extend([text async for text in _taken_subjects(link, host, feeds)])
+    if problem := await _trial(link, options, host, feeds):
+        found.problems.append(problem)
+    if warning := await _growth(link, options, host, feeds):
+        found.warnings.append(warning)
+    for feed in feeds:
+        with suppress(BusError):  # what is wrong with the servers is among the problems
+            found.places[feed] = await _place(link, host, feed)
 
 
 def _reason(text: str) -> str:
@@ -149,6 +156,31 @@ async def _trial(link: Link, options: Options, host: str, feeds: Sequence[str]) 
     )
 
 
+async def _taken_subjects(link: Link, host: str, feeds: Sequence[str]) -> AsyncIterator[str]:
+    """A line for each subject of this host that a stream of another name has."""
+    wanted = {names.stream(host, feed): names.subject(host, feed) for feed in feeds}
+    wanted |= {settings.bucket_stream(name): settings.key_subject(name, ">") for name in _BUCKETS}
+    for name, subject in wanted.items():
+        with suppress(BusError):  # what is wrong with the servers is told by the trial
+            answer = await link.api("STREAM.NAMES", {"subject": subject})
+            for other in answer.get("streams") or []:
+                if other != name:
+                    yield f"nats.urls: the stream {printable(str(other))} has the subject {subject}: remove it"
+
+
+async def _growth(link: Link, options: Options, host: str, feeds: Sequence[str]) -> str:
+    """Whether the streams that are there cannot get the size that is configured; nothing if they can."""
+    try:
+        sizes = [await _stream_bytes(link, names.stream(host, feed)) for feed in feeds]
+        more_bytes = sum(max(0, options.stream_max_bytes - size) for size in sizes if size is not None)
+        refused = await _try_stream(link, host, options.replicas, more_bytes) if more_bytes > _TRIAL_BYTES else ""
+    except BusError:
+        return ""  # what is wrong with the servers is told by the trial
+    if not refused:
+        return ""
+    return f"nats.stream_max_bytes: no room to enlarge the streams that are there, which stay as they are: {refused}"
+
+
 async def _place(link: Link, host: str, feed: str) -> bytes | None:
     wanted = {"last_by_subj": settings.key_subject(names.PLACES, names.place_key(host, feed))}
     try:
@@ -159,11 +191,15 @@ async def _place(link: Link, host: str, feed: str) -> bytes | None:
 
 
 async def _has_stream(link: Link, name: str) -> bool:
+    return await _stream_bytes(link, name) is not None
+
+
+async def _stream_bytes(link: Link, name: str) -> int | None:
+    """How much a stream may hold; None if there is none of that name."""
     try:
-        await link.api(f"STREAM.INFO.{name}")
+        return int((await link.api(f"STREAM.INFO.{name}"))["config"]["max_bytes"])
     except MissingError:
-        return False
-    return True
+        return None
 
 
 async def _try_stream(link: Link, host: str, replicas: int, max_bytes: int) -> str:

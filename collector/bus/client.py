@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 from collector.backoff import delays
 from collector.bus import names, settings
 from collector.bus.answers import OTHER_SETTINGS, ApiError, NoMessageError, stored_ns
-from collector.bus.bus import BusError, Entry, Stored, StreamState
+from collector.bus.bus import BusError, Entry, FullError, MissingError, Stored, StreamState
 from collector.bus.link import Link, Message, Options, open_link
 from collector.bus.pull import Pull
 
@@ -81,10 +81,10 @@ class NatsBus:
         if self._task is not None and self._task.done():
             self._task.result()
 
-    async def make_stream(self, edge: str, feed: str) -> None:
+    async def make_stream(self, edge: str, feed: str) -> str:
         """See `Bus`."""
         options = self._options
-        await self._make(settings.stream_of(edge, feed, options.replicas, options.stream_max_bytes))
+        return await self._make(settings.stream_of(edge, feed, options.replicas, options.stream_max_bytes))
 
     async def make_bucket(self, bucket: str) -> None:
         """See `Bus`."""
@@ -162,14 +162,30 @@ class NatsBus:
     def _watcher(self, bucket: str) -> Pull:
         return Pull(self._up(), settings.bucket_stream(bucket))
 
-    async def _make(self, wanted: dict[str, Any]) -> None:
+    async def _make(self, wanted: dict[str, Any]) -> str:
         name = wanted["name"]
         try:
             await self._up().api(f"STREAM.CREATE.{name}", wanted)
-        except ApiError as error:
-            if error.code != OTHER_SETTINGS:
+        except (ApiError, FullError) as refused:
+            # A lack of room is told before the name is looked at.
+            if not await self._has_stream(name):
                 raise
-            await self._up().api(f"STREAM.UPDATE.{name}", wanted)
+            return await self._update(wanted) if _is_other(refused) else str(refused)
+        return ""
+
+    async def _update(self, wanted: dict[str, Any]) -> str:
+        try:
+            await self._up().api(f"STREAM.UPDATE.{wanted['name']}", wanted)
+        except (ApiError, FullError) as refused:
+            return str(refused)
+        return ""
+
+    async def _has_stream(self, name: str) -> bool:
+        try:
+            await self._up().api(f"STREAM.INFO.{name}")
+        except MissingError:
+            return False
+        return True
 
     def _up(self) -> Link:
         if self._link is None or not self._link.is_up:
@@ -208,3 +224,8 @@ def _entries(bucket: str, messages: list[tuple[int, Message]]) -> list[Entry]:
         for sequence, message in messages
         if _REMOVED not in message.headers
     ]
+
+
+def _is_other(refused: BusError) -> bool:
+    """Whether the stream is refused because there is one with other settings."""
+    return isinstance(refused, ApiError) and refused.code == OTHER_SETTINGS

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from collector.domain.redact import printable
 from collector.monitoring.health import Facts, Reason, failing_processes
 from collector.monitoring.host_health import PUBLISH_BEHIND_SECS
 from collector.monitoring.silences import REPORTING_SECS
+from collector.monitoring.trouble import named
 from collector.reports import WriterReport
 
 
@@ -17,8 +19,13 @@ def headline(facts: Facts, reasons: Sequence[Reason], *, is_ready: bool) -> str:
         more = f", and {len(reasons) - 1} more" if len(reasons) > 1 else ""
         return f"{_what_is_recorded(facts)}; {reasons[0].headline}{more}"
     if not is_ready:
-        return f"Starting, nothing {'stored' if facts.stores else 'published'} yet"
+        return "Starting, nothing stored yet" if facts.stores else f"Starting, nothing published yet{_why(facts)}"
     return "Recording" if facts.is_connected else "Reconnecting"
+
+
+def _why(facts: Facts) -> str:
+    errors = sorted({printable(each.last_error) for each in facts.hosts.publishing if each.last_error})
+    return f": {named(errors)}" if errors else ""
 
 
 def _what_is_recorded(facts: Facts) -> str:

@@ -27,7 +27,11 @@ def publish_behind(hosts: HostFacts) -> Trouble | None:
     if not behind:
         return None
     worst_secs = max(behind.values())
-    return Trouble("storage is behind", f"storage is {worst_secs:.0f} s behind this edge: {named(behind)}")
+    errors = sorted(
+        {printable(each.last_error) for each in hosts.publishing if each.feed in behind and each.last_error}
+    )
+    why = f" ({named(errors)})" if errors else ""
+    return Trouble("storage is behind", f"storage is {worst_secs:.0f} s behind this edge: {named(behind)}{why}")
 
 
 def relay_hole(hosts: HostFacts) -> Trouble | None:

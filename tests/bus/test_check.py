@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from collector.bus.check import Found, check_servers
-from tests.bus.servers import NatsCluster, NatsServer, options_of
+from collector.bus.link import open_link
+from tests.bus.servers import NatsCluster, NatsServer, bus_at, options_of, run, until
 from tests.ports import keep_port, port_of
 
 MIB = 1 << 20
@@ -66,6 +67,39 @@ def test_too_little_room_for_the_streams_of_all_feeds_is_told(server: NatsServer
         "insufficient storage resources available"
     )
     assert server.asked("jsz")["streams"] == 0
+
+
+def test_a_stream_that_cannot_grow_is_used_as_it_is_and_check_warns(server: NatsServer) -> None:
+    server.jetstream = "max_file_store: 400MB"
+    server.start()
+
+    async def made(max_bytes: int) -> str:
+        async with bus_at(server.url, stream_max_bytes=max_bytes) as bus:
+            await until(lambda: bus.is_connected)
+            why = await bus.make_stream("edge-1", "a")
+            await (await bus.publish("edge-1", "a", b"slice"))
+            return why
+
+    assert run(made(90 * MIB)) == ""
+    assert "insufficient storage" in run(made(900 * MIB))
+    (warning,) = checked(server, "a", stream_max_bytes=900 * MIB).warnings
+    assert warning.startswith(
+        "nats.stream_max_bytes: no room to enlarge the streams that are there, which stay as they"
+    )
+    assert checked(server, "a", stream_max_bytes=120 * MIB).warnings == []
+
+
+def test_a_foreign_stream_on_a_subject_of_this_host_is_named(server: NatsServer) -> None:
+    server.start()
+
+    async def make() -> None:
+        link = await open_link(options_of(server.url), server.url, "test")
+        await link.api("STREAM.CREATE.other", {"name": "other", "subjects": ["j.edge-1.>"], "storage": "file"})
+        await link.close()
+
+    run(make())
+    (problem,) = checked(server, "a").problems
+    assert problem == "nats.urls: the stream other has the subject j.edge-1.a: remove it"
 
 
 def test_short_messages_are_a_warning_and_too_short_ones_a_problem(server: NatsServer) -> None:

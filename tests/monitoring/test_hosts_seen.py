@@ -248,3 +248,14 @@ def test_of_many_symbols_on_too_few_edges_the_first_are_named_and_all_counted() 
     assert view.reasons[0]["text"] == (
         "250 symbols are received by too few edges: binance S000, binance S001, binance S002 and 247 more"
     )
+
+
+def test_an_edge_that_has_published_nothing_says_why() -> None:
+    refused = publish(slices=0, last_error="subjects overlap with an existing stream")
+    view = status("edge").look(reports(ingest(), refused, cluster()), known_on("edge"))
+    assert view.headline == "Starting, nothing published yet: subjects overlap with an existing stream"
+    behind = publish(last_error="subjects overlap with an existing stream", lag_secs=90.0)
+    view = status("edge").look(reports(ingest(), behind, cluster()), known_on("edge"))
+    assert [reason["text"] for reason in view.reasons] == [
+        "storage is 90 s behind this edge: binance (subjects overlap with an existing stream)"
+    ]

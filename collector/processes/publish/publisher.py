@@ -54,6 +54,8 @@ class Publisher:
         self._slices: JournalSlices | None = None
         self._prepared = 0
         """The connection on which stream and bucket were last found to be there."""
+        self._kept = ""
+        """Why the stream keeps other settings than it should have."""
         self._asks = Every(PLACE_SECS, clock.monotonic)
         self._looks = Every(LOOK_SECS, clock.monotonic)
         self._read_at = clock.monotonic()
@@ -121,12 +123,16 @@ class Publisher:
             unpublished_bytes=unread + sending.waiting_bytes,
             journal_bytes=sum(file.size for file in files),
             place_us=self._told.told_us,
-            last_error=self._bus.last_error or sending.last_error,
+            last_error=self._bus.last_error or sending.last_error or self._kept_error,
         )
 
     @property
     def _is_prepared(self) -> bool:
         return self._prepared == self._bus.connection
+
+    @property
+    def _kept_error(self) -> str | None:
+        return f"the stream keeps the settings that it has: {self._kept}" if self._kept else None
 
     async def _prepare(self) -> None:
         """Make the stream and the bucket if this connection has not found them yet, and begin where storage is."""
@@ -134,7 +140,9 @@ class Publisher:
             connection = self._bus.connection
             if self._sending.hold_secs():
                 return
-            await self._bus.make_stream(self._head.edge, self._feed.name)
+            self._kept = await self._bus.make_stream(self._head.edge, self._feed.name)
+            if self._kept:
+                self._limited.warning("stream_not_changed", self._feed.name, reason=self._kept)
             await self._bus.make_bucket(PLACES)
             self._prepared, self._sending.is_stream_missing = connection, False
         if self._slices is None:

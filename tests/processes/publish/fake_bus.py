@@ -37,11 +37,12 @@ class FakeBus:
     def lose_stores(self) -> None:
         self.has_stream, self.messages, self.keys = False, [], None
 
-    async def make_stream(self, edge: str, feed: str) -> None:
+    async def make_stream(self, edge: str, feed: str) -> str:
         assert (edge, feed) == (EDGE, FEED)
         if self.refusal is not None:
             raise self.refusal
         self.has_stream = True
+        return ""
 
     async def make_bucket(self, bucket: str) -> None:
         assert bucket == PLACES
