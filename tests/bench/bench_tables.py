@@ -70,7 +70,7 @@ def small_commits(folder: Path, commits: int) -> None:
     for number in range(commits):
         took.append(seconds(lambda number=number: add(tables, "trade", "file:///archive", [segment(number, FEW)])))  # type: ignore[misc]
         if number % TIDY_EACH == TIDY_EACH - 1:
-            tidied = seconds(lambda: tidy(tables.opened("trade"), time.time_ns() // 1_000, 1))
+            tidied = seconds(lambda: tidy(tables.opened("trade", "file:///archive"), time.time_ns() // 1_000, 1))
     first, last = statistics.median(took[1 : 1 + 2 * NEIGHBOURS]), statistics.median(took[-2 * NEIGHBOURS :])
     print(f"a commit of {FEW} files, CPU: {first * 1e3:.0f} ms at first, {last * 1e3:.0f} ms after {commits} commits")
     print(f"  the longest of them: {max(took[1:]) * 1e3:.0f} ms, which merged lists of files")
@@ -87,7 +87,7 @@ def large_commit(folder: Path, files: int) -> None:
     took = seconds(lambda: add(tables, "trade", "file:///archive", [segment(1, files)]))
     size = metadata_bytes(folder) - before
     print(f"{files} files in one commit: {took:.2f} s of CPU, {size} bytes of metadata, {size / files:.0f} a file")
-    table = tables.opened("trade")
+    table = tables.opened("trade", "file:///archive")
     plan = min(seconds(lambda: list(table.scan().plan_files())) for _ in range(3))
     one = min(seconds(lambda: list(table.scan(row_filter="symbol = 'SYM00007USDT'").plan_files())) for _ in range(3))
     print(f"planning a scan: {plan:.2f} s of CPU for all {files} files, {one:.2f} s for those of a symbol")

@@ -82,7 +82,7 @@ def add(tables: Tables, data_type: str, location: str, segments: Sequence[Segmen
             _append(transaction, location, new)
         return Done(1, 0, sum(len(segment.entries) for segment in new), frozenset(segment.name for segment in new))
 
-    return _until_done(tables, data_type, attempt)
+    return _until_done(tables, data_type, location, attempt)
 
 
 def remove(tables: Tables, data_type: str, location: str, date: str, keys: set[str]) -> Done:
@@ -100,7 +100,7 @@ def remove(tables: Tables, data_type: str, location: str, date: str, keys: set[s
         return Done(1, 0, len(gone))
 
     total = Done()
-    while (done := _until_done(tables, data_type, attempt)).files:
+    while (done := _until_done(tables, data_type, location, attempt)).files:
         total = total.and_then(done)
     return total
 
@@ -122,11 +122,11 @@ def _of_some_partitions(files: Iterable[DataFile]) -> list[DataFile]:
     return [file for of_one in found.values() for file in of_one]
 
 
-def _until_done(tables: Tables, data_type: str, attempt: Callable[[Table], Done]) -> Done:
+def _until_done(tables: Tables, data_type: str, location: str, attempt: Callable[[Table], Done]) -> Done:
     for conflicts in range(TRIES):
         with as_store_errors(f"table {data_type} takes no commit"):
             try:
-                return attempt(tables.opened(data_type))._replace(conflicts=conflicts)
+                return attempt(tables.opened(data_type, location))._replace(conflicts=conflicts)
             except (CommitFailedException, CommitStateUnknownException):
                 continue
     raise StoreError(f"table {data_type}: others committed first {TRIES} times")

@@ -1,5 +1,6 @@
 """What a table says of a file of the archive, as its manifest knows it: no file is opened."""
 
+import os
 from datetime import date
 from typing import Final
 from urllib.parse import unquote
@@ -18,9 +19,12 @@ _RECEIVED: Final = "received_at"
 
 
 def location_of(url: str) -> str:
-    """The beginning of the paths of an archive's files, as readers of tables take it: they decode nothing in `file://` paths."""
+    """The beginning of the paths of an archive's files, as readers of tables take it: they decode nothing in `file://` paths.
+
+    A folder has one, however it is spelled: a table knows a file by its path.
+    """
     url = url.rstrip("/")
-    return f"file://{unquote(url.removeprefix('file://'))}" if url.startswith("file://") else url
+    return f"file://{os.path.realpath(unquote(url.removeprefix('file://')))}" if url.startswith("file://") else url
 
 
 def day_number(text: str) -> int:

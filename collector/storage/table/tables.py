@@ -8,6 +8,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.table import Table
 
+from collector.domain.errors import StoreError
 from collector.storage.table.catalog import as_store_errors, open_catalog
 from collector.storage.table.columns import is_known, partition_spec, table_schema
 from collector.storage.table.data_files import location_of
@@ -22,6 +23,9 @@ _PROPERTIES: Final = {
     # Iceberg's vectorized reader of Spark (1.9) refuses columns that are stored as differences, as ours of times and ids are.
     "read.parquet.vectorization.enabled": "false",
 }
+
+ARCHIVE: Final = "collector.archive"
+"""A table's property: where the archive lies whose files it names, as `location_of` has it."""
 
 
 class Tables:
@@ -58,15 +62,23 @@ class Tables:
             if (table := self.load(name)) is not None:
                 yield name, table
 
-    def opened(self, data_type: str) -> Table:
-        """The table, made if there is none, with all columns that this program knows."""
-        table = self.load(data_type) or self._made(data_type)
+    def opened(self, data_type: str, archive: str) -> Table:
+        """The table of the archive at that location, made if there is none, with all columns that this program knows.
+
+        Raises StoreError also if it is of another archive: every row of a copy, or of one that moved, would be there twice.
+        """
+        table = self.load(data_type) or self._made(data_type, archive)
+        if (other := table.properties.get(ARCHIVE, "unknown")) != archive:
+            raise StoreError(
+                f"table {data_type} is of another archive ({other}) than {archive}: collector tables --rebuild, "
+                f"or another table.namespace"
+            )
         missing = [field for field in table_schema(data_type).fields if field.name not in table.schema().column_names]
         if missing:
             with as_store_errors(f"table {data_type} takes no new columns"), table.update_schema() as update:
                 for field in missing:
                     update.add_column(field.name, field.field_type)
-            table = self.load(data_type) or self._made(data_type)
+            table = self.load(data_type) or self._made(data_type, archive)
         return table
 
     def drop(self, data_type: str) -> None:
@@ -74,16 +86,16 @@ class Tables:
         with as_store_errors(f"table {data_type} cannot be dropped"):
             self._catalog.drop_table(self._name(data_type))
 
-    def _made(self, data_type: str) -> Table:
+    def _made(self, data_type: str, archive: str) -> Table:
         schema = table_schema(data_type)
-        names = {"schema.name-mapping.default": schema.name_mapping.model_dump_json()}
+        own = {"schema.name-mapping.default": schema.name_mapping.model_dump_json(), ARCHIVE: archive}
         warehouse = self._options.warehouse
         location = f"{location_of(warehouse)}/{self._options.namespace}/{data_type}" if warehouse else None
         with as_store_errors(f"table {data_type} cannot be made"):
             self._catalog.create_namespace_if_not_exists(self._options.namespace)
             try:
                 return self._catalog.create_table(
-                    self._name(data_type), schema, location, partition_spec(schema), properties=_PROPERTIES | names
+                    self._name(data_type), schema, location, partition_spec(schema), properties=_PROPERTIES | own
                 )
             except TableAlreadyExistsError:
                 return self._catalog.load_table(self._name(data_type))

@@ -79,7 +79,7 @@ class TableWork:
         self._warn = warn
         self._unusable = set[str]()
         self._location = location_of(store.url)
-        self._done = load_done(state, f"{store.url} {catalog}")
+        self._done = load_done(state, f"{self._location} {catalog}")
         self._seen: dict[str, set[str]] = {}
         self._monotonic = monotonic
         self.listing_secs = 0.0

@@ -32,7 +32,7 @@ class Tabled:
     def __init__(self, folder: Path, store: ObjectStore | None = None, state: str = "state", **options: Any) -> None:
         self.folder = folder
         self.store = store or DeletingDirectoryStore(folder / "archive")
-        warehouse = f"{self.store.url}-tables"
+        warehouse = options.pop("warehouse", f"{self.store.url}-tables")
         self.options = TableOptions(f"sqlite:///{folder}/tables.db", warehouse, **options)
         self.tables = Tables(self.options)
         self.state = folder / f"{state}/done.json"

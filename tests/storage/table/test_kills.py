@@ -112,8 +112,8 @@ def test_of_two_committers_of_a_segment_the_second_sees_that_it_is_there(tmp_pat
     manifest = one.segment(1)
     real, calls = one.tables.opened, count()
 
-    def opened(data_type: str) -> Any:
-        table = real(data_type)
+    def opened(data_type: str, archive: str) -> Any:
+        table = real(data_type, archive)
         if next(calls) == 0:
             assert other.look().files == 1
         return table

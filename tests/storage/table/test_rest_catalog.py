@@ -50,8 +50,8 @@ def test_a_rest_catalog_keeps_tables_for_several_hosts(catalog: tuple[Seaweed, s
     one.segment(1)
     real, calls = one.tables.opened, count()
 
-    def opened(data_type: str) -> Any:
-        table = real(data_type)
+    def opened(data_type: str, archive: str) -> Any:
+        table = real(data_type, archive)
         if next(calls) == 0:
             assert other.look().files == 1
         return table

@@ -15,6 +15,7 @@ from collector.domain.errors import StoreError
 from collector.domain.names import manifest_key, pruned_key
 from collector.storage.archive.pruned import PrunedDay, Pruning
 from collector.storage.archive.schema import SCHEMA_VERSION
+from collector.storage.store.deleting import DeletingDirectoryStore
 from collector.storage.table import columns, commits
 from collector.storage.table.columns import table_schema
 from collector.storage.table.commits import LAST_SEGMENT, SEGMENTS
@@ -157,6 +158,27 @@ def test_pruned_files_leave_the_tables_and_do_not_come_back(filled: Tabled) -> N
     assert again.files() == again.wanted()
 
 
+@pytest.mark.parametrize("spelled", ["link", "link/../archive", "made/../archive"])
+def test_an_archive_that_is_spelled_in_another_way_is_the_same_one(filled: Tabled, spelled: str) -> None:
+    (filled.folder / "link").symlink_to(filled.folder / "archive")
+    store = DeletingDirectoryStore(Path(f"{filled.folder}/{spelled}"))
+    again = Tabled(filled.folder, store, state="other", warehouse=filled.options.warehouse)
+    assert again.look().files == 0
+    assert filled.files() == filled.wanted()
+
+
+def test_a_table_refuses_the_files_of_another_archive_until_it_is_made_anew(filled: Tabled) -> None:
+    moved = filled.folder / "moved"
+    (filled.folder / "archive").rename(moved)
+    again = Tabled(filled.folder, DeletingDirectoryStore(moved), state="other", warehouse=filled.options.warehouse)
+    with pytest.raises(StoreError, match=r"is of another archive \(file://.*/archive\) than .*moved.*--rebuild"):
+        again.look()
+    for name in again.tables.names():
+        again.tables.drop(name)
+    again.look()
+    assert again.files() == again.wanted()
+
+
 def test_more_of_a_day_may_be_pruned_later(filled: Tabled) -> None:
     keys = sorted(key for key in filled.store.keys("exchange=toy/") if "date=2026-11-23" in key and "gap" not in key)
     for number in (1, len(keys)):
@@ -258,8 +280,8 @@ def test_others_that_always_come_first_are_an_error_to_try_again(
     tabled.segment(1)
     real = tabled.tables.opened
 
-    def opened(data_type: str) -> Any:
-        table = real(data_type)
+    def opened(data_type: str, archive: str) -> Any:
+        table = real(data_type, archive)
         with other.table().transaction() as transaction:
             transaction.set_properties({"a": str(random.random())})
             transaction.update_snapshot().fast_append().commit()
