@@ -22,6 +22,8 @@ _PROPERTIES: Final = {
     "write.metadata.previous-versions-max": "20",
     # Iceberg's vectorized reader of Spark (1.9) refuses columns that are stored as differences, as ours of times and ids are.
     "read.parquet.vectorization.enabled": "false",
+    # The files are the archive's: an engine that drops the table must leave them. Java's do.
+    "gc.enabled": "false",
 }
 
 ARCHIVE: Final = "collector.archive"

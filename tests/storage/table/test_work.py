@@ -74,6 +74,10 @@ def test_a_table_has_the_rows_of_all_files_of_its_type_with_what_their_paths_say
     assert _as_set(plain) == _as_set(wanted)
 
 
+def test_a_table_tells_engines_that_its_files_are_not_theirs_to_remove(filled: Tabled) -> None:
+    assert {table.properties["gc.enabled"] for _, table in filled.tables.all()} == {"false"}
+
+
 def test_a_day_and_a_symbol_are_found_without_the_files_of_others(filled: Tabled) -> None:
     scan = filled.table().scan(row_filter="date = '2026-11-24' and symbol = 'BTC/USD'")
     assert {task.file.partition[2] for task in scan.plan_files()} == {day_number("2026-11-24")}
