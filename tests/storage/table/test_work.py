@@ -257,7 +257,7 @@ def test_a_manifest_with_a_damaged_entry_is_left_out_whole_until_it_is_mended(
     sound = path.read_bytes()
     fields = json.loads(sound)
     damage(fields)
-    path.write_text(json.dumps(fields))
+    path.write_bytes(json.dumps(fields).encode())
     tabled.look()
     assert tabled.files().total() == 0
     assert [(said, reason in text) for said, text in tabled.warnings] == [(key, True)]
