@@ -82,12 +82,13 @@ def _catalog(url: str) -> str:
 
 def _updated(config: Config, tables: "Tables", *, anew: bool) -> list[tuple[str, str]]:
     """Bring the tables up to date; the manifests that cannot be used, and why."""
+    from collector.storage.archive.schema import DATA_TYPES  # noqa: PLC0415
     from collector.storage.table.work import TableWork  # noqa: PLC0415
 
     store = open_archive(config)
     require_archive(store)
     unusable: list[tuple[str, str]] = []
-    for name in tables.names() if anew else ():
+    for name in DATA_TYPES if anew else ():
         tables.drop(name)
     with tempfile.TemporaryDirectory(prefix="tables-") as folder, progress() as bar:
         work = TableWork(

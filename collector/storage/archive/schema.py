@@ -78,6 +78,9 @@ GAP_SCHEMA: Final = pa.schema(
 
 _SCHEMAS: Final = {**MESSAGE_SCHEMAS, UNDECODED: UNDECODED_SCHEMA, GAP: GAP_SCHEMA}
 
+DATA_TYPES: Final = tuple(_SCHEMAS)
+"""All that have files of their own."""
+
 
 def schema_of(data_type: str, version: int) -> pa.Schema | None:
     """All columns of a data type's files in that version; None if this program does not know them."""

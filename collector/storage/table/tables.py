@@ -1,11 +1,13 @@
 """The tables of a catalog: opened, made, dropped, and where a reader without the catalog finds them."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from typing import Final
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.io import load_file_io
 from pyiceberg.table import Table
 
 from collector.domain.errors import StoreError
@@ -13,6 +15,7 @@ from collector.storage.table.catalog import as_store_errors, open_catalog
 from collector.storage.table.columns import is_known, partition_spec, table_schema
 from collector.storage.table.data_files import location_of
 from collector.storage.table.options import TableOptions
+from collector.storage.table.tidy import leave
 
 _PROPERTIES: Final = {
     # Whoever comes second has to look again what the table has by then: repeated blindly, a segment would be there twice.
@@ -84,15 +87,31 @@ class Tables:
         return table
 
     def drop(self, data_type: str) -> None:
-        """Take the table out of the catalog. What it wrote stays until the next table of that name tidies up."""
+        """Take the table out of the catalog, if it is there. What it wrote stays until the next table of that name tidies up,
+        which may be of another catalog.
+        """
+        folder = self._folder(data_type)
         with as_store_errors(f"table {data_type} cannot be dropped"):
-            self._catalog.drop_table(self._name(data_type))
+            with suppress(NoSuchTableError, NoSuchNamespaceError):
+                self._catalog.drop_table(self._name(data_type))
+            if folder:
+                leave(load_file_io(self._catalog.properties, folder), folder)
+
+    def _folder(self, data_type: str) -> str:
+        """Where the table is, or would be; empty if only the catalog could say and knows none that can be read."""
+        if self._options.warehouse:
+            return f"{location_of(self._options.warehouse)}/{self._options.namespace}/{data_type}"
+        try:
+            table = self.load(data_type)
+        except StoreError:
+            # Its damaged metadata hold no folder.
+            return ""
+        return "" if table is None else table.location()
 
     def _made(self, data_type: str, archive: str) -> Table:
         schema = table_schema(data_type)
         own = {"schema.name-mapping.default": schema.name_mapping.model_dump_json(), ARCHIVE: archive}
-        warehouse = self._options.warehouse
-        location = f"{location_of(warehouse)}/{self._options.namespace}/{data_type}" if warehouse else None
+        location = self._folder(data_type) or None
         with as_store_errors(f"table {data_type} cannot be made"):
             self._catalog.create_namespace_if_not_exists(self._options.namespace)
             try:

@@ -5,18 +5,22 @@ by one rule: a file in the table's `metadata/` folder that its present metadata 
 to be at work with it. Nothing else is ever removed, and nothing of the archive.
 """
 
+import secrets
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from pyarrow import fs
+from pyiceberg.io import FileIO
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
 from collector.domain.errors import StoreError
-from collector.storage.durable import write_durably
+from collector.storage.durable import draft, sync
 from collector.storage.table.catalog import as_store_errors
 
 HINT: Final = "version-hint.text"
@@ -26,6 +30,10 @@ ENDING: Final = ".metadata.json"
 
 MOST_SNAPSHOTS: Final = 100
 """The newest that are kept, whatever their age: pyiceberg copies all of them some fifteen times a commit, 1 ms for each."""
+
+
+class _Identity(msgspec.Struct, rename="kebab"):
+    table_uuid: str
 
 
 class Tidied(NamedTuple):
@@ -54,19 +62,58 @@ def tidy(table: Table, now_us: int, days: int) -> Tidied:
 
 
 def point_to(table: Table) -> bool:
-    """Have the table's folder name its present metadata; says whether it did not. Raises StoreError."""
+    """Have the table's folder name its present metadata; says whether it did not.
+
+    Raises StoreError also if the folder is another table's, as of a second catalog: each would remove what the other needs.
+    """
     path = f"{table.location()}/metadata/{HINT}"
     content = _name(table.metadata_location).removesuffix(ENDING).encode()
     with as_store_errors(f"{path} cannot be written"):
-        if _content(table, path) == content:
+        there = _content(table, path)
+        if there == content:
             return False
+        if there is not None:
+            _require_own(table, f"{there.decode(errors='replace')}{ENDING}")
         if path.startswith("file://"):
             # A reader must never find half of it.
-            write_durably(Path(path.removeprefix("file://")), content)
+            _replace(Path(path.removeprefix("file://")), content)
         else:
             with table.io.new_output(path).create(overwrite=True) as file:
                 file.write(content)
         return True
+
+
+def leave(io: FileIO, folder: str) -> None:
+    """Let the folder be any table's. Raises StoreError."""
+    path = f"{folder}/metadata/{HINT}"
+    with as_store_errors(f"{path} cannot be removed"), suppress(FileNotFoundError):
+        io.delete(path)
+
+
+def _require_own(table: Table, name: str) -> None:
+    if name in {_name(entry.metadata_file) for entry in table.metadata.metadata_log}:
+        return
+    content = _content(table, f"{table.location()}/metadata/{name}")
+    other = _uuid_in(content or b"")
+    if other not in {None, str(table.metadata.table_uuid)}:
+        raise StoreError(
+            f"{table.location()} is the folder of another table ({other}), of another catalog or of one that was lost: "
+            f"another table.warehouse or table.namespace, or collector tables --rebuild"
+        )
+
+
+def _uuid_in(metadata: bytes) -> str | None:
+    """The table's identity; None if the file is damaged: a table that cannot be read needs no folder."""
+    try:
+        return msgspec.json.decode(metadata, type=_Identity).table_uuid
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    # Several processes may do this at once, each with a draft of its own.
+    draft(path.with_name(f"{path.name}.{secrets.token_hex(4)}"), content).replace(path)
+    sync(path.parent)
 
 
 def _content(table: Table, path: str) -> bytes | None:

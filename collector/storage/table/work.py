@@ -117,6 +117,7 @@ class TableWork:
     def tidy(self, now_us: int, days: int) -> Tidied:
         """Forget snapshots of every table that are older than so many days, and remove files that nothing needs. Raises StoreError."""
         snapshots = files = 0
+        self._pointed()
         for _, table in self._tables.all():
             tidied = tidy(table, now_us, days)
             snapshots, files = snapshots + tidied.snapshots, files + tidied.files

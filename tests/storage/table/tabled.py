@@ -13,6 +13,7 @@ from collector.domain.records import StreamKey
 from collector.storage.archive.catalog import manifest_keys
 from collector.storage.archive.manifest import Manifest, decode_manifest
 from collector.storage.archive.pruned import pruned_objects
+from collector.storage.archive.schema import DATA_TYPES
 from collector.storage.store.deleting import DeletingDirectoryStore
 from collector.storage.store.object_store import ObjectStore
 from collector.storage.table.commits import Done, SegmentFiles
@@ -55,6 +56,11 @@ class Tabled:
             lambda *warning: self.warnings.append(warning),
             time.monotonic,
         )
+
+    def drop(self) -> None:
+        """Drop all tables, as a rebuild begins."""
+        for name in DATA_TYPES:
+            self.tables.drop(name)
 
     def look(self) -> Done:
         """Look until all is done; what that was."""

@@ -6,6 +6,7 @@ import pytest
 from pyiceberg.table import StaticTable
 from pyiceberg.table.snapshots import Operation, Snapshot, Summary
 
+from collector.domain.errors import StoreError
 from collector.storage.table import tidy
 from collector.storage.table.tidy import HINT, expired, point_to
 from tests.storage.table.tabled import Tabled
@@ -81,3 +82,22 @@ def test_a_hint_that_a_killed_committer_left_behind_is_set_right(tmp_path: Path)
     hint.write_bytes(b"00000-earlier")
     tabled.look()
     assert hint.read_bytes() == right
+
+
+def test_a_folder_is_of_one_catalog_and_a_second_one_removes_nothing_of_it(tmp_path: Path) -> None:
+    tabled = Tabled(tmp_path)
+    tabled.segment(0)
+    tabled.look()
+    folder = tmp_path / "archive-tables/market_data/trade/metadata"
+    (tmp_path / "tables.db").rename(tmp_path / "first.db")
+    second = Tabled(tmp_path, state="second")
+    for attempt in (second.look, second.look, lambda: second.work.tidy(2**53, 1)):
+        with pytest.raises(StoreError, match=r"is the folder of another table .*--rebuild"):
+            attempt()
+    (tmp_path / "tables.db").rename(tmp_path / "second.db")
+    (tmp_path / "first.db").rename(tmp_path / "tables.db")
+    there = set(folder.iterdir())
+    first = Tabled(tmp_path)
+    assert first.look().commits == 0
+    assert first.rows().num_rows == 2
+    assert set(folder.iterdir()) == there

@@ -145,6 +145,7 @@ def test_a_table_that_was_dropped_is_made_again_and_the_others_stay(filled: Tabl
 def test_a_lost_catalog_costs_nothing_but_the_work(filled: Tabled) -> None:
     (filled.folder / "tables.db").unlink()
     again = Tabled(filled.folder)
+    again.drop()
     again.look()
     assert again.files() == again.wanted()
 
@@ -158,6 +159,7 @@ def test_pruned_files_leave_the_tables_and_do_not_come_back(filled: Tabled) -> N
     assert filled.rows().num_rows == 4, "readers find no file missing"
     (filled.folder / "tables.db").unlink()
     again = Tabled(filled.folder, state="other")
+    again.drop()
     again.look()
     assert again.files() == again.wanted()
 
@@ -177,8 +179,7 @@ def test_a_table_refuses_the_files_of_another_archive_until_it_is_made_anew(fill
     again = Tabled(filled.folder, DeletingDirectoryStore(moved), state="other", warehouse=filled.options.warehouse)
     with pytest.raises(StoreError, match=r"is of another archive \(file://.*/archive\) than .*moved.*--rebuild"):
         again.look()
-    for name in again.tables.names():
-        again.tables.drop(name)
+    again.drop()
     again.look()
     assert again.files() == again.wanted()
 
