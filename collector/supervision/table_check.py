@@ -1,6 +1,5 @@
 """Checks that the Iceberg tables which a configuration names can be kept."""
 
-import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,14 +8,15 @@ from collector.config import Config
 from collector.config.addresses import tables_problem
 from collector.domain.errors import StoreError
 from collector.processes.table_options import table_options
+from collector.storage.table.options import NEEDS, lacks_pyiceberg
 
 
 def setting_problems(config: Config) -> Iterator[str]:
     """What is wrong whatever answers."""
     if not config.table.catalog:
         return
-    if importlib.util.find_spec("pyiceberg") is None:
-        yield 'table.catalog: needs pyiceberg: pip install "market-data-collector[iceberg]"'
+    if lacks_pyiceberg():
+        yield NEEDS
     if problem := tables_problem(config.archive_url, config.tables_url, config.table.catalog):
         yield problem
 

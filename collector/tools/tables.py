@@ -27,6 +27,7 @@ from collector.domain.errors import ConfigError
 from collector.domain.redact import printable
 from collector.processes.archive_store import open_archive
 from collector.processes.table_options import table_options
+from collector.storage.table.options import require_pyiceberg
 from collector.tools.archive_args import STORE_HELP, add_config, config_for, progress, require_archive
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def _config(arguments: argparse.Namespace) -> Config:
         config = replace(config, table=replace(config.table, catalog=_catalog(arguments.catalog)))
     if not config.table.catalog:
         raise ConfigError(["table.catalog is not set: there are no tables; set it, or name one with --catalog"])
+    require_pyiceberg()
     if problem := tables_problem(config.archive_url, config.tables_url, config.table.catalog):
         raise ConfigError([problem])
     return config

@@ -1,6 +1,7 @@
 """`collector tables`: what the tables have, brought up to date by hand, and made anew."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,4 +109,16 @@ def test_a_catalog_that_cannot_be_used_is_one_line(
     assert main(["tables", f"{tmp_path}/archive", *options]) == 2
     said = capsys.readouterr().err
     assert reason in said
+    assert said.count("\n") == 1
+
+
+def test_without_pyiceberg_the_command_that_installs_it_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyiceberg", None)
+    for name in [name for name in sys.modules if name.startswith(("pyiceberg.", "collector.storage.table."))]:
+        monkeypatch.delitem(sys.modules, name)
+    assert main(["tables", f"{tmp_path}/archive", "--catalog", f"sqlite:///{tmp_path}/tables.db"]) == 2
+    said = capsys.readouterr().err
+    assert 'pip install "market-data-collector[iceberg]"' in said
     assert said.count("\n") == 1

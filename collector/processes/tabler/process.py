@@ -12,6 +12,7 @@ from collector.processes.context import Context
 from collector.processes.table_options import table_options
 from collector.processes.tabler.looks import Looks
 from collector.processes.worker_threads import WorkerThreads
+from collector.storage.table.options import require_pyiceberg
 
 if TYPE_CHECKING:
     from collector.storage.table.work import TableWork
@@ -57,6 +58,7 @@ def run(context: Context, looks: Looks) -> None:
 
 def open_work(context: Context) -> "TableWork":
     """The tables that the configuration names, not opened yet. Raises ConfigError without pyiceberg."""
+    require_pyiceberg()
     # Only now, in the thread that needs them: they take 100 MB.
     from collector.storage.table.tables import Tables  # noqa: PLC0415
     from collector.storage.table.work import TableWork  # noqa: PLC0415

@@ -1,19 +1,15 @@
-"""Opens the catalog that knows where each table's present metadata stand. pyiceberg is an extra: nothing else needs it."""
+"""Opens the catalog that knows where each table's present metadata stand."""
 
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from collector.domain.errors import CollectorError, ConfigError, StoreError
-from collector.storage.table.options import TableOptions
+from pyiceberg.catalog import Catalog, load_catalog
 
-try:
-    from pyiceberg.catalog import Catalog, load_catalog
-except ImportError as missing:
-    raise ConfigError(['table.catalog: needs pyiceberg: pip install "market-data-collector[iceberg]"']) from missing
-
+from collector.domain.errors import CollectorError, StoreError
 from collector.storage.table.data_files import location_of
+from collector.storage.table.options import TableOptions
 
 NAME: Final = "collector"
 """The catalog's name. PYICEBERG_CATALOG__COLLECTOR__* in the environment are further properties of it, such as a token."""

@@ -1,6 +1,11 @@
 """Where tables are, without pyiceberg, for modules that only pass it on."""
 
-from typing import NamedTuple
+import importlib.util
+from typing import Final, NamedTuple
+
+from collector.domain.errors import ConfigError
+
+NEEDS: Final = 'table.catalog: needs pyiceberg: pip install "market-data-collector[iceberg]"'
 
 
 class TableOptions(NamedTuple):
@@ -15,3 +20,14 @@ class TableOptions(NamedTuple):
     """How long a table can be read as it was, and until files that nothing needs any more are removed."""
     region: str = ""
     endpoint_url: str = ""
+
+
+def lacks_pyiceberg() -> bool:
+    """Whether the extra that tables need is not installed. Nothing is imported."""
+    return importlib.util.find_spec("pyiceberg") is None
+
+
+def require_pyiceberg() -> None:
+    """Raise ConfigError with the command that installs it."""
+    if lacks_pyiceberg():
+        raise ConfigError([NEEDS])
