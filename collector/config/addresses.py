@@ -139,6 +139,9 @@ def tables_problem(archive: str, warehouse: str, catalog: str) -> str:
     if not warehouse:
         is_lost = catalog.startswith("sqlite:")
         return f"table.warehouse: needed beside {archive}, which is a whole bucket: name another" if is_lost else ""
+    for name, url in {"archive.url": archive, "table.warehouse": warehouse}.items():
+        if url.startswith("file://") and not {"#", "?"}.isdisjoint(unquote(resolved(url))):
+            return f"{name}: {url} has # or ? in its path, which readers of tables take for the end of it: name another folder"
     if lie_in_one_another(archive, warehouse):
         return f"table.warehouse: {warehouse} must lie beside the archive ({archive})"
     return ""

@@ -37,6 +37,18 @@ def test_tables_in_the_archive_are_refused_and_those_of_a_whole_bucket_need_a_pl
     assert list(table_check.setting_problems(with_tables(tmp_path, catalog="rest+http://there"))) == []
 
 
+@pytest.mark.parametrize("name", ["a#b", "a?b"])
+def test_a_folder_whose_name_readers_would_cut_off_is_refused(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    with pytest.raises(ConfigError, match=r"archive.url: .* has # or . in its path"):
+        require_usable(with_tables(folder))
+    with pytest.raises(ConfigError, match=r"table.warehouse: .* has # or . in its path"):
+        require_usable(with_tables(tmp_path, warehouse=folder.as_uri()))
+    (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(ConfigError, match=r"archive.url: .* has # or . in its path"):
+        require_usable(with_tables(tmp_path / "link"))
+
+
 def test_a_check_asks_the_catalog_and_makes_no_file(tmp_path: Path) -> None:
     config = with_tables(tmp_path)
     assert list(table_check.problems(config)) == []
