@@ -94,6 +94,8 @@ class PastOutage(msgspec.Struct, array_like=True):
 
     def takes_content(self, content: bytes, at_us: int, connection: int, beside: Collection[int], lag_us: int) -> bool:
         """As `takes_id`, for a message without an id that a connection brought; `beside` are others of its source."""
+        if at_us < self.since_us and not self.before:
+            return False  # while no other source was known, nothing was remembered of what came before the outage
         if connection not in self.echoes:
             known = [*self.before, *self.after]
             self.echoes[connection] = ExpectedCopies(

@@ -27,11 +27,14 @@ class LateMessages:
         self._lag_us = round(overlap_secs * 1e6)
         self._known_us = max(0, self._lag_us - MARGIN_US)
 
-    def is_late(self, stream: StreamState, received_us: int) -> bool:
+    def is_late(self, stream: StreamState, received_us: int, source: str) -> bool:
         """Whether a stream has messages that were received so much later that nothing of that time is remembered.
 
-        In an outage a message counts as late a little sooner, because the same one of another line may have been late.
+        In an outage a message counts as late a little sooner, because the same one of another line may have been late. Without
+        ids nothing is remembered of before the source was met.
         """
+        if stream.rule is IdRule.NONE and received_us < min(stream.last_message_us, self._ledger.met_us(source)):
+            return True
         before_us = stream.last_message_us - received_us
         if before_us <= self._known_us - MARGIN_US:
             return False

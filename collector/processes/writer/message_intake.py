@@ -43,7 +43,7 @@ class MessageIntake:
         self._ledger = ledger
         self._counts = counts
         self._late = LateMessages(ledger, streams.overlap_secs)
-        self._is_source = False
+        self._source = ""
         self._ahead_us = 0
         self._take = self._message
         self._beside: dict[tuple[int, int], list[int]] = {}
@@ -58,13 +58,13 @@ class MessageIntake:
     def begin_chunk(self, feed: str, ahead_us: int) -> None:
         """Take records of that feed or source from now on; of one whose clock is ahead the times are stored as it told them."""
         self._ahead_us = ahead_us
-        self._is_source = is_source(feed)
-        self._take = self._of_source if self._is_source else self._message
+        self._source = feed if is_source(feed) else ""
+        self._take = self._of_source if self._source else self._message
         self.connections_changed()
 
     def is_late(self, stream: StreamState, received_us: int) -> bool:
         """Whether a message of a source comes so late that only what is missing is wanted."""
-        return self._is_source and self._late.is_late(stream, received_us)
+        return bool(self._source) and self._late.is_late(stream, received_us, self._source)
 
     def connections_changed(self) -> None:
         """Note that connections may have opened or ended, or that another journal follows."""
@@ -175,7 +175,7 @@ class MessageIntake:
     def _of_source(self, receipt: Receipt, adapter: Adapter, envelope: Envelope, made_id: int) -> None:
         """As `_message`, for a source, which may be read late."""
         stream = self._streams.get(envelope.stream)
-        if stream is not None and envelope.payload and self._late.is_late(stream, receipt.received_us):
+        if stream is not None and envelope.payload and self.is_late(stream, receipt.received_us):
             is_missing = self._late.are_missing(stream, receipt, envelope, adapter.content)
             if is_missing is not None:
                 self._take_late(stream, receipt, envelope, made_id, is_missing=is_missing)
@@ -271,7 +271,7 @@ class MessageIntake:
     ) -> bool:
         """Whether another connection brought the same content; it is only looked at while two may bring the stream."""
         connection = receipt.connection
-        place = connection, stream.stream_id if self._is_source else 0
+        place = connection, stream.stream_id if self._source else 0
         beside = self._beside.get(place)
         if beside is None:
             beside = self._ledger.connections.beside(receipt.identity.feed, connection & NUMBER_MASK, stream)

@@ -192,3 +192,27 @@ def test_a_connection_whose_end_may_be_lost_covers_again_only_with_its_next_fram
         (data_type, "silence", "edge", 16, until, "unrepairable") for data_type in ("liquidation", "trade")
     ]
     assert numbers(world)["trade"][-2:] == [1016, 1061]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_an_edge_that_was_never_seen_and_brings_an_hour_doubles_nothing(restarts: bool) -> None:
+    world = toy_world()
+    world.ingest("b", "b1")
+    world.connect("b", 1, at(0))
+    for second in range(1, 1_000):
+        bring(world, "b", second, second)
+    world.disconnect("b", 1, at(999.5))
+    world.connect("b", 2, at(1_999.5))
+    for second in range(2_000, HOUR):
+        bring(world, "b", second, second, connection=2)
+    world.ingest("new", "n1")
+    world.connect("new", 1, at(0.5))
+    for second in range(1, HOUR):
+        bring(world, "new", second - 0.2, second)
+        if restarts and second % 500 == 0:
+            world.restart()
+    for second in range(HOUR, HOUR + 20):
+        bring(world, "b", second, second, connection=2)
+        bring(world, "new", second - 0.2, second)
+    assert {data_type: sorted(ids) for data_type, ids in numbers(world).items()} == each(range(1, HOUR + 20))
+    assert {row[-1] for row in told(world)} == {"repaired"}

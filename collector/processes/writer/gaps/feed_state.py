@@ -62,3 +62,6 @@ class FeedState(msgspec.Struct):
     """Of such a feed: whether its ingest refuses frames."""
     ahead_us: int = 0
     """Of such a feed: how far its host's clock is ahead; its messages are stored with times that are as much too late."""
+    met_us: int = 0
+    """Of such a feed: the newest time read of any of the others when this one was first read: they may have brought what it
+    brings of before."""

@@ -109,6 +109,10 @@ class GapLedger:
         if self._feeds.states[source].ahead_us != ahead_us:
             self._feeds.state(source).ahead_us = ahead_us
 
+    def met_us(self, source: str) -> int:
+        """The newest time that was read of other sources when this one was first read."""
+        return self._feeds.states[source].met_us
+
     def lost(self, header: JournalHeader, place: str, until_us: int) -> None:
         """Note that an edge lost what stood before a part of its journal, whose first record was received then."""
         self._sources.lost(header, place, until_us)

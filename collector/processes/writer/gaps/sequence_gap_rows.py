@@ -23,7 +23,7 @@ SETTLE_US: Final = 250_000
 """Received time between checks for due rows."""
 
 LATE_HOLES: Final = 16
-"""So many old holes are kept per stream while a source of its feed is read late."""
+"""So many old holes are kept per stream if its feed has sources, one of which may be read late."""
 
 _EVER_US: Final = 1 << 62
 
@@ -107,7 +107,7 @@ class SequenceGapRows:
         A longer pause counts once: a process that was paused has yet to read what its connections held. A source that is read
         late may still fill the newest ones.
         """
-        kept = LATE_HOLES if self._feeds.sources.is_any_late(feed) else 0
+        kept = LATE_HOLES if self._feeds.sources.may_be_late(feed) else 0
         for stream in [stream for stream in self._holed.values() if stream.feed == feed]:
             if stream.dedup.holes.grow_older(self._oldest, kept):
                 self._rows.touch(stream)

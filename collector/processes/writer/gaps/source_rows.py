@@ -42,6 +42,8 @@ class SourceRows:
         if state.is_gone and is_same:
             self.returned(identity)
         found = self.begin(identity, goes_on=is_same) if not is_same or (identity.shares and is_other) else []
+        if not state.links.writer_id:
+            state.met_us = self._feeds.sources.newest_us(feed_of_source(identity.feed))
         if not is_same:
             state.links.begin(header.writer_id)
             state.connections, state.is_gone, state.is_refusing = {}, False, False
@@ -54,30 +56,21 @@ class SourceRows:
         state = self._feeds.state(identity.feed)
         was_behind, state.is_behind = state.is_behind, self._feeds.sources.is_behind(identity.feed, at_us)
         if was_behind and not state.is_behind:
-            state.is_behind = self._leaves_outages(identity, at_us)
+            self._caught_up(identity, at_us)
 
-    def _leaves_outages(self, identity: FeedIdentity, at_us: int) -> bool:
-        """Settle the outages that a source which was read late has covered. Returns whether any is still to be read."""
-        state, are_left = self._feeds.state(identity.feed), False
-        is_other_late = self._feeds.sources.is_any_late(feed_of_source(identity.feed))
+    def _caught_up(self, identity: FeedIdentity, at_us: int) -> None:
+        """Settle the outages that a source which was read late has covered."""
+        state = self._feeds.state(identity.feed)
         for plan in state.links.since:
             for member in self._feeds.members(identity, plan):
                 coverage = coverage_of(member)
                 if coverage.stands(identity.feed):
                     self._outages.covered_late(member, (coverage.sources[identity.feed], at_us), at_us)
-                are_left = self._forget_late(identity.feed, member, 0 if is_other_late else at_us) or are_left
-        return are_left
-
-    def _forget_late(self, source: str, member: Member, until_us: int) -> bool:
-        """Forget what was only of use for late messages. Returns whether there are outages that ended later."""
-        activity, stream, first = member.activity, member.stream, self._feeds.state(source).first_line
-        activity.past_outages = [outage for outage in activity.past_outages if outage.until_us > until_us]
-        if stream is not None:
-            stream.is_at_border = any(outage.is_open for outage in activity.past_outages)
-            for line in range(first, first + LINES_OF_SLOT):
-                stream.dedup.progress.lines.forget(line)  # what it brought late is not counted as skipped
-            self._feeds.rows.touch(stream)
-        return bool(until_us and activity.past_outages)
+                if member.stream is not None:
+                    for line in range(state.first_line, state.first_line + LINES_OF_SLOT):
+                        # What it brought late is not counted as skipped.
+                        member.stream.dedup.progress.lines.forget(line)
+                    self._feeds.rows.touch(member.stream)
 
     def lost(self, header: JournalHeader, place: str, until_us: int, cause: str = LOST) -> None:
         """Note that an edge lost a part of its journal. What no other source covered meanwhile is missing.

@@ -55,9 +55,9 @@ class Sources:
         others = [self._states[name].links for name in self.of(feed_of_source(source)) if name != source]
         return any(min(links.opened.values(), default=EVER) <= at_us <= links.newest_us for links in others)
 
-    def is_any_late(self, feed: str) -> bool:
-        """Whether a source of the feed may still bring what others brought long ago."""
-        return any(self._states[name].is_gone or self._states[name].is_behind for name in self.of(feed))
+    def may_be_late(self, feed: str) -> bool:
+        """Whether a source of the feed, known or not, may still bring what others brought long ago."""
+        return bool(self.of(feed))
 
     def lags(self, feed: str, at_us: int) -> bool:
         """Whether a source of the feed is not read so far, or nearly."""
