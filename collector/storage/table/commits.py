@@ -21,13 +21,10 @@ from collector.storage.archive.manifest import ManifestObject
 from collector.storage.table.catalog import as_store_errors
 from collector.storage.table.columns import PARTITIONS
 from collector.storage.table.data_files import data_file, day_number
-from collector.storage.table.tables import Tables
+from collector.storage.table.tables import PRUNED, SEGMENTS, Tables
 
 LAST_SEGMENT: Final = "collector.last-segment."
 """A table's property: the newest segment that it has, or had, of the host whose name follows."""
-
-SEGMENTS: Final = "collector.segments"
-"""In the summary of a snapshot: the segments that it brought, or how many."""
 
 TRIES: Final = 30
 """How often others may come first. Each time one of them has got on."""
@@ -94,7 +91,11 @@ def remove(tables: Tables, data_type: str, location: str, date: str, keys: set[s
         gone = _of_some_partitions(file for file in files_of_days(table, day, day) if file.file_path in paths)
         if not gone:
             return Done()
-        with table.transaction() as transaction, transaction.update_snapshot().overwrite() as snapshot:
+        said = {PRUNED: date}
+        with (
+            table.transaction() as transaction,
+            transaction.update_snapshot(snapshot_properties=said).overwrite() as snapshot,
+        ):
             for file in gone:
                 snapshot.delete_data_file(file)
         return Done(1, 0, len(gone))

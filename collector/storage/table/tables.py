@@ -32,6 +32,12 @@ _PROPERTIES: Final = {
 ARCHIVE: Final = "collector.archive"
 """A table's property: where the archive lies whose files it names, as `location_of` has it."""
 
+SEGMENTS: Final = "collector.segments"
+"""In the summary of a snapshot: the segments that it brought, or how many."""
+
+PRUNED: Final = "collector.pruned"
+"""In the summary of a snapshot: the date of which it removed pruned files."""
+
 
 class Tables:
     """One table a data type, named like it. Every method raises StoreError if the catalog or the warehouse does not answer."""
@@ -43,6 +49,12 @@ class Tables:
     def _catalog(self) -> Catalog:
         """Connected to when it is first needed."""
         return open_catalog(self._options)
+
+    def reopen(self) -> None:
+        """Connect anew when it is next needed: the file of a catalog may be another one by then."""
+        catalog = self.__dict__.pop("_catalog", None)
+        if catalog is not None:
+            catalog.close()
 
     def names(self) -> list[str]:
         """The data types that have a table, sorted."""
@@ -77,6 +89,10 @@ class Tables:
             raise StoreError(
                 f"table {data_type} is of another archive ({other}) than {archive}: collector tables --rebuild, "
                 f"or another table.namespace"
+            )
+        if not _is_ours(table):
+            raise StoreError(
+                f"table {data_type} was changed by another program, as one that compacts: collector tables --rebuild"
             )
         missing = [field for field in table_schema(data_type).fields if field.name not in table.schema().column_names]
         if missing:
@@ -123,3 +139,12 @@ class Tables:
 
     def _name(self, data_type: str) -> tuple[str, str]:
         return self._options.namespace, data_type
+
+
+def _is_ours(table: Table) -> bool:
+    """Whether this program made the present snapshot. It adds to no other, so all before it are its own too."""
+    snapshot = table.current_snapshot()
+    if snapshot is None:
+        return True
+    said = {} if snapshot.summary is None else snapshot.summary.additional_properties
+    return not {SEGMENTS, PRUNED}.isdisjoint(said)

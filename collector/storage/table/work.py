@@ -89,6 +89,7 @@ class TableWork:
 
     def look(self) -> Iterator[Step]:
         """Compare and commit, step by step. The caller may stop after any of them. Raises StoreError, OSError."""
+        self._tables.reopen()
         begun = self._monotonic()
         listing = self._listed()
         self.listing_secs = self._monotonic() - begun
@@ -104,9 +105,9 @@ class TableWork:
         for batch in self._batches(listing.new):
             left -= len(batch)
             done = self._commit([manifest for _, manifest in batch], pruned)
+            self._done.tables = self._pointed()
             for key, _ in batch:
                 self._seen.setdefault(_date_of(key), set()).add(key)
-            self._done.tables = self._pointed()
             yield Step(done, len(listing.new) - left, left)
         self._note_done(listing)
 

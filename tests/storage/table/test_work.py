@@ -18,8 +18,9 @@ from collector.storage.archive.schema import SCHEMA_VERSION
 from collector.storage.store.deleting import DeletingDirectoryStore
 from collector.storage.table import columns, commits
 from collector.storage.table.columns import table_schema
-from collector.storage.table.commits import LAST_SEGMENT, SEGMENTS
+from collector.storage.table.commits import LAST_SEGMENT
 from collector.storage.table.data_files import day_number
+from collector.storage.table.tables import SEGMENTS
 from tests.reprocess.stored import TRADES as BINANCE_TRADES
 from tests.reprocess.stored import as_schema_1, store_segment, trade_frame
 from tests.storage.archive.archive_files import put_manifest
@@ -268,6 +269,35 @@ def test_a_manifest_with_a_damaged_entry_is_left_out_whole_until_it_is_mended(
     assert tabled.files() == tabled.wanted(), "the date was not done"
 
 
+def test_a_catalog_whose_file_is_removed_while_it_is_used_is_made_again(tabled: Tabled) -> None:
+    tabled.segment(0)
+    tabled.look()
+    tabled.segment(1)
+    (tabled.folder / "tables.db").unlink()
+    with pytest.raises(StoreError):
+        tabled.look()
+    Tabled(tabled.folder, state="command").drop()
+    tabled.look()
+    assert tabled.files() == tabled.wanted()
+
+
+@pytest.mark.parametrize(
+    "change", [lambda table: table.delete("trade_id = '0'"), lambda table: table.append(table.scan().to_arrow())]
+)
+def test_a_table_that_another_program_changed_takes_nothing_more_until_it_is_made_anew(
+    tabled: Tabled, change: Callable[[Any], object]
+) -> None:
+    tabled.segment(0)
+    tabled.look()
+    change(tabled.table())
+    tabled.segment(1)
+    with pytest.raises(StoreError, match=r"table trade was changed by another program.*--rebuild"):
+        tabled.look()
+    tabled.drop()
+    tabled.look()
+    assert tabled.files() == tabled.wanted()
+
+
 def test_a_catalog_that_cannot_be_reached_is_an_error_to_try_again(tabled: Tabled) -> None:
     tabled.segment(0)
     (tabled.folder / "tables.db").write_bytes(b"no database at all, for sure")
@@ -289,7 +319,7 @@ def test_others_that_always_come_first_are_an_error_to_try_again(
         table = real(data_type, archive)
         with other.table().transaction() as transaction:
             transaction.set_properties({"a": str(random.random())})
-            transaction.update_snapshot().fast_append().commit()
+            transaction.update_snapshot(snapshot_properties={SEGMENTS: ""}).fast_append().commit()
         return table
 
     monkeypatch.setattr(tabled.tables, "opened", opened)
