@@ -18,7 +18,7 @@ from collector.storage.table.data_files import location_of
 from tests.processes.archiver.archiver_harness import in_a_child
 from tests.storage.table.tabled import Tabled
 
-STEPS: Final = [(PyArrowFile, "create"), (Session, "commit"), (done, "write_durably"), (tidy, "write_durably")]
+STEPS: Final = [(PyArrowFile, "create"), (Session, "commit"), (done, "write_durably"), (tidy, "_replace")]
 """Whatever a commit writes: each file, the catalog, what was done, and where the table is found without the catalog."""
 
 
