@@ -28,6 +28,8 @@ class DoneDates(msgspec.Struct):
     """By date, what `listing_digest` said."""
     pruned: dict[str, str] = {}
     """By date, the checksum of the record of what was pruned."""
+    snapshots: dict[str, int] = {}
+    """The newest snapshot of each table that was seen: one that does not follow from it has to be filled anew."""
 
 
 def listing_digest(keys: Iterable[str]) -> str:

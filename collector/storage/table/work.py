@@ -11,6 +11,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from pyiceberg.table import Table
+from pyiceberg.table.snapshots import ancestors_of
+
 from collector.domain.errors import DamagedError
 from collector.domain.names import MANIFEST_FOLDER, PRUNED_FOLDER, partition_in
 from collector.storage.archive.lenient_manifest import ManifestReport, read_manifest
@@ -105,7 +108,7 @@ class TableWork:
         for batch in self._batches(listing.new):
             left -= len(batch)
             done = self._commit([manifest for _, manifest in batch], pruned)
-            self._done.tables = self._pointed()
+            self._note(self._pointed())
             for key, _ in batch:
                 self._seen.setdefault(_date_of(key), set()).add(key)
             yield Step(done, len(listing.new) - left, left)
@@ -118,29 +121,39 @@ class TableWork:
     def tidy(self, now_us: int, days: int) -> Tidied:
         """Forget snapshots of every table that are older than so many days, and remove files that nothing needs. Raises StoreError."""
         snapshots = files = 0
-        self._pointed()
-        for _, table in self._tables.all():
+        for table in self._pointed().values():
             tidied = tidy(table, now_us, days)
             snapshots, files = snapshots + tidied.snapshots, files + tidied.files
         self._pointed()
         return Tidied(snapshots, files)
 
     def _forget_other_tables(self) -> bool:
-        """Begin anew if a table is not there any more, or is another one; whether it is so."""
+        """Begin anew if a table is not there any more, is another one, or does not follow from what it was; whether it is so."""
         found = self._pointed()
-        is_other = any(found.get(name) != identity for name, identity in self._done.tables.items())
+        is_other = not all(name in found and self._follows(name, found[name]) for name in self._done.tables)
         if is_other:
             self._done = DoneDates(self._done.of)
             self._seen.clear()
-        self._done.tables = found
+        self._note(found)
         return is_other
 
-    def _pointed(self) -> dict[str, str]:
-        """The identity of each table. Each is made findable without the catalog, if it is not."""
-        found = {}
-        for name, table in self._tables.all():
+    def _follows(self, name: str, table: Table) -> bool:
+        """Whether it is the table that it was, with what it had: not rolled back, nor known to an older copy of the catalog."""
+        if self._done.tables[name] != str(table.metadata.table_uuid):
+            return False
+        last = self._done.snapshots.get(name)
+        return last in {one.snapshot_id for one in ancestors_of(table.current_snapshot(), table.metadata)} | {None}
+
+    def _note(self, found: Mapping[str, Table]) -> None:
+        self._done.tables = {name: str(table.metadata.table_uuid) for name, table in found.items()}
+        heads = {name: table.metadata.current_snapshot_id for name, table in found.items()}
+        self._done.snapshots = {name: head for name, head in heads.items() if head is not None}
+
+    def _pointed(self) -> dict[str, Table]:
+        """Each table, made findable without the catalog if it is not."""
+        found = dict(self._tables.all())
+        for table in found.values():
             point_to(table)
-            found[name] = str(table.metadata.table_uuid)
         return found
 
     def _listed(self) -> Listing:
@@ -210,7 +223,7 @@ class TableWork:
                 self._leave_out(key, str(error))
                 continue
             done = self._remove(date, set() if record is None else record.times().keys())
-            self._pointed()
+            self._note(self._pointed())
             yield Step(done, 0, len(listing.new))
             self._done.pruned[date] = info.sha256
             save_done(self._path, self._done)

@@ -281,6 +281,28 @@ def test_a_catalog_whose_file_is_removed_while_it_is_used_is_made_again(tabled: 
     assert tabled.files() == tabled.wanted()
 
 
+def test_a_table_that_was_rolled_back_gets_again_what_it_had(tabled: Tabled) -> None:
+    for number in range(2):
+        tabled.segment(number)
+        tabled.look()
+    first = tabled.table().snapshots()[0].snapshot_id
+    tabled.table().manage_snapshots().set_current_snapshot(first).commit()
+    assert tabled.look().files == 1
+    assert tabled.files() == tabled.wanted()
+
+
+def test_a_table_in_an_older_copy_of_the_catalog_gets_again_what_it_had(tabled: Tabled) -> None:
+    tabled.segment(0)
+    tabled.look()
+    copy = (tabled.folder / "tables.db").read_bytes()
+    tabled.segment(1)
+    tabled.look()
+    (tabled.folder / "tables.db").write_bytes(copy)
+    again = Tabled(tabled.folder)
+    assert again.look().files == 1
+    assert again.files() == again.wanted()
+
+
 @pytest.mark.parametrize(
     "change", [lambda table: table.delete("trade_id = '0'"), lambda table: table.append(table.scan().to_arrow())]
 )
