@@ -1,7 +1,7 @@
 """What subjects, streams and keys are called in NATS. Pure.
 
 Names of hosts and feeds have letters, digits, `.`, `_` and `-`; a dot would divide a subject or key in NATS, so it is
-written `=2E`.
+written `=2E`; in the name of a stream, where `=` divides, `+`.
 """
 
 from typing import Final
@@ -37,13 +37,13 @@ def subject(edge: str, feed: str) -> str:
 
 def stream(edge: str, feed: str) -> str:
     """The stream that keeps them."""
-    return f"J={token(edge)}={token(feed)}"
+    return f"J={edge}={feed}".replace(".", "+")
 
 
 def of_stream(text: str) -> tuple[str, str] | None:
     """Edge and feed of a stream of slices; None for any other stream."""
-    parts = text.removeprefix("J=").replace("=2E", ".").split("=")
-    return (parts[0], parts[1]) if text.startswith("J=") and len(parts) == 2 else None  # noqa: PLR2004 -- edge and feed
+    parts = text.replace("+", ".").split("=")
+    return (parts[1], parts[2]) if parts[0] == "J" and len(parts) == 3 else None  # noqa: PLR2004 -- with edge and feed
 
 
 def of_subject(text: str) -> tuple[str, str]:

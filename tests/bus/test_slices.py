@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collector.bus.bodies import Compressor, expanded
-from collector.bus.names import of_subject, stream, subject
+from collector.bus.names import of_place_key, of_stream, of_subject, place_key, stream, subject
 from collector.bus.places import EdgePlace, FilePlace, decode_place, encode_place
 from collector.bus.slices import EndedFile, Joiner, SliceHead, decode_slice, encode_parts, encode_slice
 from collector.domain.errors import DamagedError
@@ -34,12 +34,15 @@ def test_a_place_arrives_as_it_was_told() -> None:
 
 
 @given(NAMES, NAMES)
+@example("edge-d", "2EUR")
 def test_a_subject_says_edge_and_feed(edge: str, feed: str) -> None:
     assert of_subject(subject(edge, feed)) == (edge, feed)
     assert "." not in stream(edge, feed)
+    assert of_stream(stream(edge, feed)) == of_place_key(place_key(edge, feed)) == (edge, feed)
 
 
 @given(NAMES, NAMES, NAMES, NAMES)
+@example("a", "2EUR.b", "a.UR", "2Eb")
 def test_no_two_feeds_share_a_stream(edge: str, feed: str, other: str, another: str) -> None:
     assert (stream(edge, feed) == stream(other, another)) == ((edge, feed) == (other, another))
 
