@@ -16,6 +16,7 @@ from collector.processes.publish.storage_place import (
     ended_files,
     highest_number,
     is_lost,
+    is_of_another_journal,
     is_one_gone_between,
     positions,
 )
@@ -46,6 +47,7 @@ class JournalSlices:
         is_first = not place.files and not place.done_below
         self._is_lost = (head.lost and is_first) or is_lost(place, files)
         self._highest = highest_number(place)
+        self._listed = {file.number: file.file_id for file in files}
         self._file = head
         self._cutter = Cutter(slice_bytes, 0)
         self._fd = -1
@@ -55,6 +57,8 @@ class JournalSlices:
         self._has_caught_up = False
         self.is_at_end = False
         """Whether there was nothing more to read at the last look."""
+        self.is_replaced = False
+        """Whether somebody put another journal in this one's place: nothing of that is read."""
 
     def next(self) -> tuple[SliceHead, bytes] | None:
         """The next slice and its bytes; None once those before have what was there when they were begun. Raises OSError.
@@ -66,6 +70,9 @@ class JournalSlices:
                 self._note_size()
             chunk = self._reader.read()
             self.is_at_end = chunk is None
+            self.is_replaced |= chunk is not None and self._is_of_another(chunk)
+            if self.is_replaced:
+                return None
             if chunk is not None:
                 self._take(chunk)
             self._has_caught_up = chunk is None or self._is_past_the_sizes(chunk)
@@ -97,6 +104,10 @@ class JournalSlices:
             self._pass_damage(chunk, chunk.damage)
         elif chunk.position.ended:
             self._end(chunk)
+
+    def _is_of_another(self, chunk: Chunk) -> bool:
+        position = chunk.position
+        return is_of_another_journal(self._listed, self._head.feed, position.number, position.file_id)
 
     def _begin(self, chunk: Chunk) -> None:
         self._cut_rest()

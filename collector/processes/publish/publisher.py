@@ -197,12 +197,15 @@ class Publisher:
         """The files that are there; if they are not of the journal that storage knows, another epoch begins with them."""
         files = self._files.look()
         if is_another_journal(self._told.place, self._feed.name, files):
-            self.close()
-            self._slices = None
-            self._head = replace(self._head, epoch=begin_epoch(self._folder), lost=True)
-            self._told = ToldPlace(self._bus, self._head, self._context.clock.now_us, self._limited)
-            self._log.error("journal_replaced", feed=self._feed.name, files=len(files))
+            self._begin_epoch()
         return files
+
+    def _begin_epoch(self) -> None:
+        self.close()
+        self._slices = None
+        self._head = replace(self._head, epoch=begin_epoch(self._folder), lost=True)
+        self._told = ToldPlace(self._bus, self._head, self._context.clock.now_us, self._limited)
+        self._log.error("journal_replaced", feed=self._feed.name)
 
     def _begin(self, files: list[OwnFile]) -> None:
         self.close()
@@ -236,6 +239,9 @@ class Publisher:
             found = slices.next()
             if found is None:
                 self._has_more = False
+                if slices.is_replaced:
+                    self._begin_epoch()
+                    self._begin(self._own_files())
                 break
             self._sending.add(*found)
             await self._sending.send()

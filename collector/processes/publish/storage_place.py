@@ -58,13 +58,22 @@ def is_another_journal(place: EdgePlace, feed: str, files: Iterable[OwnFile]) ->
     The newest file always stays, so one is there that is as new as the newest that storage has. Where a number is one that
     storage knows, it is the same file. One whose head could not be read is no sign of anything.
     """
-    newest, highest, known = 0, highest_number(place), {file.number: file.file_id for file in place.files}
-    for file in files:
-        newest = max(newest, file.number)
-        ids = {file.file_id, known.get(file.number, file.file_id)}
-        if len(ids) > 1 and headless_id(feed, file.number) not in ids:
-            return True
-    return newest < highest
+    known = {file.number: file.file_id for file in place.files}
+    own = {file.number: file.file_id for file in files}
+    is_other = any(is_another_file(known, feed, number, file_id) for number, file_id in own.items())
+    return is_other or max(own, default=0) < highest_number(place)
+
+
+def is_another_file(known: Mapping[int, str], feed: str, number: int, file_id: str) -> bool:
+    """Whether a file has the number of one of another id."""
+    ids = {file_id, known.get(number, file_id)}
+    return len(ids) > 1 and headless_id(feed, number) not in ids
+
+
+def is_of_another_journal(listed: Mapping[int, str], feed: str, number: int, file_id: str) -> bool:
+    """Whether a file that came since those were listed, by number, is not of their journal: its numbers only rise."""
+    is_below = number not in listed and number < max(listed, default=0)
+    return is_below or is_another_file(listed, feed, number, file_id)
 
 
 def ended_files(place: EdgePlace) -> list[EndedFile]:

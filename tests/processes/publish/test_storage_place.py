@@ -8,6 +8,7 @@ from collector.processes.publish.storage_place import (
     highest_number,
     is_another_journal,
     is_lost,
+    is_of_another_journal,
     is_one_gone_between,
     is_there,
     positions,
@@ -51,6 +52,13 @@ def test_a_journal_whose_newest_file_is_gone_or_another_one_is_not_the_one_that_
     begun_anew = [OwnFile("new", number, 10) for number in range(1, 6)]
     assert is_another_journal(PLACE, "x", [OwnFile(f"new{file.number}", file.number, 10) for file in begun_anew])
     assert not is_another_journal(PLACE, "x", [OwnFile("x/3", 3, 10)]), "its head cannot be read, or not yet"
+
+
+def test_numbers_of_a_journal_only_rise() -> None:
+    listed = {3: "c", 4: "x/4"}
+    assert not any(is_of_another_journal(listed, "x", number, name) for number, name in ((3, "c"), (4, "d"), (5, "e")))
+    assert is_of_another_journal(listed, "x", 1, "a")
+    assert is_of_another_journal(listed, "x", 3, "other")
 
 
 def test_a_number_that_no_file_has_is_of_one_that_was_lost() -> None:
