@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.exceptions import ValidationError
 
 from collector.domain.errors import CollectorError, StoreError
 from collector.storage.table.data_files import location_of
@@ -16,6 +17,12 @@ NAME: Final = "collector"
 
 _KEYS: Final = {"s3.access-key-id": "AWS_ACCESS_KEY", "s3.secret-access-key": "AWS_SECRET_KEY"}
 """Short names of credentials; all others are found by Arrow itself."""
+
+_DAMAGES: Final = (ValueError, FileNotFoundError, ValidationError)
+"""What pyiceberg raises for a file of a table that is gone, or is not what it should be."""
+
+_MOST_SAID: Final = 300
+"""Characters of an error: some quote a whole table."""
 
 
 def open_catalog(options: TableOptions) -> Catalog:
@@ -33,7 +40,9 @@ def as_store_errors(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         lines = str(error).splitlines() or [type(error).__name__]
-        raise StoreError(f"{what}: {lines[0]}") from error
+        # What is damaged stays so, unlike a server that does not answer.
+        advice = "; if its metadata are damaged: collector tables --rebuild" if isinstance(error, _DAMAGES) else ""
+        raise StoreError(f"{what}: {lines[0][:_MOST_SAID]}{advice}") from error
 
 
 def _properties(options: TableOptions, environment: Mapping[str, str]) -> dict[str, str]:

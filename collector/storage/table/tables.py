@@ -67,7 +67,8 @@ class Tables:
 
     def load(self, data_type: str) -> Table | None:
         """The table as it is now; None if there is none."""
-        with as_store_errors(f"table {data_type} cannot be opened"):
+        place = f" ({self._place(data_type)})" if self._options.warehouse else ""
+        with as_store_errors(f"table {data_type}{place} cannot be opened"):
             try:
                 return self._catalog.load_table(self._name(data_type))
             except (NoSuchTableError, NoSuchNamespaceError):
@@ -116,13 +117,16 @@ class Tables:
     def _folder(self, data_type: str) -> str:
         """Where the table is, or would be; empty if only the catalog could say and knows none that can be read."""
         if self._options.warehouse:
-            return f"{location_of(self._options.warehouse)}/{self._options.namespace}/{data_type}"
+            return self._place(data_type)
         try:
             table = self.load(data_type)
         except StoreError:
             # Its damaged metadata hold no folder.
             return ""
         return "" if table is None else table.location()
+
+    def _place(self, data_type: str) -> str:
+        return f"{location_of(self._options.warehouse)}/{self._options.namespace}/{data_type}"
 
     def _made(self, data_type: str, archive: str) -> Table:
         schema = table_schema(data_type)

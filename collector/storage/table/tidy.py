@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 from pyarrow import fs
+from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.io import FileIO
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import Table
@@ -56,9 +57,20 @@ def tidy(table: Table, now_us: int, days: int) -> Tidied:
     with as_store_errors(f"table {table.name()[-1]} cannot be tidied"):
         head = table.metadata.current_snapshot_id
         old = expired(table.metadata.snapshots, head, int(before.timestamp() * 1_000))
-        if old:
-            table.maintenance.expire_snapshots().by_ids(old).commit()
-        return Tidied(len(old), _sweep(table.refresh(), before))
+        return Tidied(_expire(table, old) if old else 0, _sweep(table.refresh(), before))
+
+
+def _expire(table: Table, ids: list[int]) -> int:
+    try:
+        table.maintenance.expire_snapshots().by_ids(ids).commit()
+    except CommitFailedException:
+        return 0
+    except ValueError as error:
+        if "does not exist" not in str(error):
+            raise
+        # Somebody else forgot some of them at the same time: any others go the next time.
+        return 0
+    return len(ids)
 
 
 def point_to(table: Table) -> bool:

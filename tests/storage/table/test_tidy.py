@@ -50,6 +50,37 @@ def test_expired_snapshots_take_their_files_with_them_and_nothing_else(tmp_path:
     assert tabled.files() == tabled.wanted()
 
 
+def test_snapshots_that_somebody_else_forgot_at_the_same_time_are_done(tmp_path: Path) -> None:
+    tabled = Tabled(tmp_path)
+    for number in range(2):
+        tabled.segment(number)
+        tabled.look()
+    seen = tabled.table()
+    later_us = seen.metadata.last_updated_ms * 1_000 + 2 * DAY_US
+    assert tidy.tidy(tabled.table(), later_us, 1).snapshots == 1
+    assert tidy.tidy(seen, later_us, 1).snapshots == 0
+    assert len(tabled.table().snapshots()) == 1
+
+
+def test_damaged_metadata_are_a_short_line_that_says_where_and_what_to_do(tmp_path: Path) -> None:
+    tabled = Tabled(tmp_path)
+    tabled.segment(0)
+    tabled.look()
+    path = Path(tabled.table().metadata_location.removeprefix("file://"))
+    whole = path.read_bytes()
+    for damage in (whole[: len(whole) // 2], b"{}", None):
+        path.unlink() if damage is None else path.write_bytes(damage)
+        with pytest.raises(StoreError) as caught:
+            tabled.look()
+        said = str(caught.value)
+        assert "archive-tables/market_data/trade" in said
+        assert said.endswith("collector tables --rebuild")
+        assert len(said) < 600
+    tabled.drop()
+    tabled.look()
+    assert tabled.files() == tabled.wanted()
+
+
 def test_old_metadata_go_once_the_present_ones_name_them_no_more(tmp_path: Path) -> None:
     tabled = Tabled(tmp_path)
     tabled.segment(0)
