@@ -165,9 +165,9 @@ class Relay:
         self._limited.warning("relay_paused", "", reason=reason)
 
     def _report(self) -> None:
+        if self._taker.trouble:
+            self._limited.warning("feed_taken_elsewhere", self._feed, reason=self._taker.trouble)
         why = self._short or self._taker.trouble
-        if why != self._short:
-            self._limited.warning("feed_taken_elsewhere", self._feed, reason=why)
         self._context.report(
             report_of(self._feed, self._bus, self._edges, self._places, self._journal, self._space, why)
         )

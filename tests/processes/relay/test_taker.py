@@ -33,10 +33,11 @@ def test_a_second_storage_host_takes_nothing_until_the_first_ends(
         async with bus_at(world.url) as bus:
             await prepared(bus, "edge-1")
             async with world.running():
-                await until(lambda: world.report.sources)
+                await publish(bus, "edge-1", edge.messages()[:2])
+                await until(lambda: world.report.slices == 2)
                 async with second.running():
-                    await until(lambda: "feed_taken_elsewhere" in second.events)
-                    await publish(bus, "edge-1", edge.messages())
+                    await until(lambda: second.report.refused)
+                    await publish(bus, "edge-1", edge.messages()[2:])
                     await until(lambda: world.report.slices == len(edge.messages()))
                     assert "and that of " in second.report.refused
                     assert (second.report.slices, world.report.refused) == (0, "")
@@ -47,6 +48,7 @@ def test_a_second_storage_host_takes_nothing_until_the_first_ends(
                 await until(lambda: not second.report.refused)
 
     run(work())
+    assert ("feed_taken_elsewhere" in second.events, "feed_taken_elsewhere" in world.events) == (True, False)
     assert second.frames("edge-1") == edge.frames()
 
 
