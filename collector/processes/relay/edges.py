@@ -1,7 +1,7 @@
 """The edges that bring a feed, as far as a relay finds them: every stream of the feed that the servers have."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from collector.backoff import delays
@@ -16,9 +16,12 @@ from collector.storage.journal.writer import JournalWriter
 LOOK_SECS: Final = 3.0
 """How often the servers are asked for streams."""
 
+MOST_STREAMS: Final = 64
+"""So many streams are looked into for edges that have no slot yet."""
+
 
 class Edges:
-    """A reader for each edge that has a slot."""
+    """A reader for each stream; an edge has a slot from its first slice on."""
 
     def __init__(
         self,
@@ -72,8 +75,13 @@ class Edges:
             await asyncio.wait(tasks)
 
     def turns(self) -> list[Turn]:
-        """What waits of each edge."""
-        return [self._turn(edge, stream) for edge, stream in self.streams.items()]
+        """What waits of each edge that is taken, and which others may still bring something."""
+        self._admit()
+        return [
+            self._turn(edge, stream)
+            for edge, stream in self.streams.items()
+            if edge in self.intake.sources or stream.first() is None
+        ]
 
     def take(self, edge: str, journal: JournalWriter) -> None:
         """Judge what waits first of an edge. Raises OSError, and leaves it waiting, if the journal does not take it."""
@@ -99,30 +107,41 @@ class Edges:
         return [
             Reached(edge, self.intake.place(edge), stream.handled)
             for edge, stream in self.streams.items()
-            if self.intake.sources[edge].epoch
+            if edge in self.intake.sources and self.intake.sources[edge].epoch
         ]
 
     def read_anew(self, edges: Iterable[str]) -> None:
         """Read the streams of these edges again, if nothing comes of them."""
         for edge in edges:
-            if self.streams[edge].is_quiet:
+            if edge in self.streams and self.streams[edge].is_quiet:
                 self.streams[edge].begin_anew()
 
     async def _look(self) -> None:
         found = sorted(edge for edge, feed in await self._bus.streams() if feed == self._feed)
         for edge in found:
-            if edge not in self.streams and self.intake.knows(edge):
+            if edge not in self.streams and (edge in self.intake.sources or len(self.streams) < MOST_STREAMS):
                 self._begin(edge)
-        await self._without_slot()
-        for edge in self.streams:
+        await self._without_stream(found)
+        for edge in self.streams.keys() & set(found):
             self.states[edge] = await self._bus.state(edge, self._feed)
 
-    async def _without_slot(self) -> None:
-        """Stop reading those that gave their slot to another."""
-        for edge in [edge for edge in self.streams if edge not in self.intake.sources]:
+    def _admit(self) -> None:
+        """Give a slot to each edge of which a slice came, if one is free; what is no slice needs none."""
+        for edge, stream in self.streams.items():
+            while edge not in self.intake.sources and (first := stream.first()) is not None:
+                if first.found is None:
+                    stream.take()
+                elif self.intake.knows(edge):
+                    self._log.info("edge_found", edge=edge, slot=self.intake.sources[edge].slot)
+                else:
+                    break
+
+    async def _without_stream(self, found: Collection[str]) -> None:
+        """Forget those that are gone and have no slot, or gave it to another."""
+        self.intake.forget_refused(found)
+        for edge in [edge for edge in self.streams if edge not in self.intake.sources and edge not in found]:
             del self.streams[edge]
             self.states.pop(edge, None)
-            self.intake.holes.pop(edge, None)
             task = self._tasks.pop(edge)
             task.cancel()
             await asyncio.wait([task])
@@ -131,9 +150,9 @@ class Edges:
         stream = EdgeStream(self._bus, edge, self._feed, self._arrived, self._random)
         self.streams[edge] = stream
         self._tasks[edge] = asyncio.create_task(stream.run())
-        self._log.info("edge_found", edge=edge, slot=self.intake.sources[edge].slot)
 
     def _turn(self, edge: str, stream: EdgeStream) -> Turn:
         first = stream.first()
         first_ns = None if first is None else newest_ns(first)
-        return Turn(edge, first_ns, self.intake.sources[edge].newest_ns, stream.is_quiet)
+        source = self.intake.sources.get(edge)
+        return Turn(edge, first_ns, 0 if source is None else source.newest_ns, stream.is_quiet)

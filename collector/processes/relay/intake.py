@@ -1,7 +1,7 @@
 """Appends the slices that come next to the feed's journal, and says of all others why not."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -12,9 +12,9 @@ from collector.bus.places import EdgePlace
 from collector.bus.slices import SliceHead
 from collector.domain.errors import DamagedError, NewerDataError
 from collector.processes.relay.judging import Verdict, in_epoch, is_late, is_of_another_host, judge
-from collector.processes.relay.knowledge import others_of, place_of, with_edge, with_slice
+from collector.processes.relay.knowledge import DAY_US, SLOT_KEPT_US, others_of, place_of, with_edge, with_slice
 from collector.storage.journal.format import decode_header, parse_records
-from collector.storage.journal.relayed import IN_HEAD, IN_SLICE, RelayedHead, Source
+from collector.storage.journal.relayed import IN_HEAD, IN_SLICE, SLOTS, RelayedHead, Source
 from collector.storage.journal.writer import JournalWriter
 
 TWICE_TOLD_NS: Final = 300 * 1_000_000_000
@@ -66,11 +66,19 @@ class Intake:
         if edge not in self.sources:
             more = with_edge(self.sources, edge, self.now_ns() // 1_000)
             if more is None:
-                self.refused[edge] = f"{edge}: no more edges can bring one feed"
+                self.refused[edge] = (
+                    f"{edge}: {SLOTS} edges bring this feed already; it is taken once one of them was silent for "
+                    f"{SLOT_KEPT_US // DAY_US} days"
+                )
                 return False
+            self.holes = {edge: why for edge, why in self.holes.items() if edge in more}
             self.sources = more
             self.refused.pop(edge, None)
         return True
+
+    def forget_refused(self, there: Collection[str]) -> None:
+        """Edges without a slot that are not there any more are not refused any more."""
+        self.refused = {edge: why for edge, why in self.refused.items() if edge in self.sources or edge in there}
 
     def troubles(self) -> Iterator[str]:
         """Why slices are not taken now, a line for each edge."""

@@ -21,7 +21,9 @@ MOST_ENDED: Final = 256
 """So many are remembered while a lower number was not seen: an ingest that begins beside another may have a file without
 records, which comes when many later ones have ended."""
 
-SLOT_KEPT_US: Final = 30 * 86_400 * 1_000_000
+DAY_US: Final = 86_400 * 1_000_000
+
+SLOT_KEPT_US: Final = 7 * DAY_US
 """An edge that was not seen for so long gives its slot up if another one needs it."""
 
 

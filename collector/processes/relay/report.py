@@ -1,5 +1,8 @@
 """What a relay reports."""
 
+from itertools import islice
+from typing import Final
+
 from collector.bus.bus import Bus, StreamState
 from collector.processes.disk_space import Space
 from collector.processes.relay.edge_stream import EdgeStream
@@ -8,6 +11,9 @@ from collector.processes.relay.intake import Intake
 from collector.processes.relay.places import Places
 from collector.reports import EdgeSource, JournalReport, RelayReport
 from collector.storage.journal.writer import JournalWriter
+
+_MOST_TROUBLES: Final = 8
+"""So many edges of which nothing is taken are named."""
 
 
 def report_of(
@@ -28,8 +34,12 @@ def report_of(
         holes=sum(each.holes for each in counts),
         late=sum(each.late for each in counts),
         lost=sum(each.lost for each in counts),
-        refused=short or next(intake.troubles(), ""),
-        sources=[_source(intake, stream, edges.states.get(edge), edge) for edge, stream in edges.streams.items()],
+        refused=short or "; ".join(islice(intake.troubles(), _MOST_TROUBLES)),
+        sources=[
+            _source(intake, stream, edges.states.get(edge), edge)
+            for edge, stream in edges.streams.items()
+            if edge in intake.sources
+        ],
         journal=JournalReport(
             number=journal.number, position=journal.position, files=space.journal_files, bytes=space.journal_bytes
         ),

@@ -61,7 +61,7 @@ def test_a_journal_that_takes_nothing_more_is_tried_again(tmp_path: Path, world:
         async with bus_at(world.url) as bus:
             await prepared(bus, "edge-1")
             async with world.running():
-                await until(lambda: world.report.sources)
+                await until(lambda: world.report.is_connected)
                 resource.setrlimit(resource.RLIMIT_FSIZE, (6_000, limits[1]))
                 await publish(bus, "edge-1", edge.messages())
                 await until(lambda: "relay_paused" in world.events)

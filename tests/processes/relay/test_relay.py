@@ -237,8 +237,33 @@ def test_a_ninth_edge_waits_and_the_report_says_so(tmp_path: Path, world: RelayW
                 assert (await bus.state("edge-8", FEED)).messages == len(edges[8].messages())
 
     run(work())
-    assert world.report.refused == "edge-8: no more edges can bring one feed"
+    assert world.report.refused == (
+        "edge-8: 8 edges bring this feed already; it is taken once one of them was silent for 7 days"
+    )
     assert world.frames("edge-8") == []
+
+
+def test_a_stream_that_brings_no_slice_takes_no_slot(tmp_path: Path, world: RelayWorld) -> None:
+    edge = EdgeJournal(tmp_path, "late")
+    edge.record(1_000, 3)
+    edge.close()
+    strangers = [f"a-stranger-{number}" for number in range(9)]
+
+    async def work() -> None:
+        async with bus_at(world.url) as bus:
+            await prepared(bus, *strangers)
+            for stranger in strangers:
+                await publish(bus, stranger, [b"anything", *edge.messages()[:1]])
+            async with world.running():
+                await prepared(bus, "late")
+                await publish(bus, "late", edge.messages())
+                await place_where(bus, "late", edge.is_whole)
+                await until(lambda: world.report.sources)
+
+    run(work())
+    assert [(source.edge, source.slot) for source in world.report.sources] == [("late", 0)]
+    assert world.report.refused == ""
+    assert world.frames("late") == edge.frames()
 
 
 def test_two_hosts_of_one_name_are_told_apart_and_the_report_says_so(tmp_path: Path, world: RelayWorld) -> None:
