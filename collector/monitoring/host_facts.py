@@ -152,5 +152,9 @@ def is_alive(source: EdgeSource, cluster: ClusterReport) -> bool | None:
 
 
 def _unwell(hosts: Sequence[HostSummary], this: str) -> dict[str, Sequence[tuple[str, str]]]:
-    """Hosts without a reason have begun, and given no verdict yet."""
-    return {host.host: host.reasons for host in hosts if host.is_alive and host.reasons and host.host != this}
+    """Hosts without a reason have begun, and given no verdict yet.
+
+    That another one finds a host unhealthy is no reason of its own: two that watch each other would never be well again.
+    """
+    own = {host.host: [why for why in host.reasons if why[0] != "host_unhealthy"] for host in hosts if host.is_alive}
+    return {host: reasons for host, reasons in own.items() if reasons and host != this}

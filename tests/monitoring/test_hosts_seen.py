@@ -259,3 +259,12 @@ def test_an_edge_that_has_published_nothing_says_why() -> None:
     assert [reason["text"] for reason in view.reasons] == [
         "storage is 90 s behind this edge: binance (subjects overlap with an existing stream)"
     ]
+
+
+def test_a_host_that_is_unhealthy_only_because_of_others_is_well_itself() -> None:
+    watches = shown_host(host="store-2", role="storage", healthy=False, reasons=[["host_unhealthy", "x"]])
+    view = status("storage").look(reports(relay(), writer(), cluster(hosts=[watches])), known_on("storage"))
+    assert codes(view) == []
+    ill = {**watches, "reasons": [["host_unhealthy", "x"], ["disk_filling", "y"]]}
+    view = status("storage").look(reports(relay(), writer(), cluster(hosts=[ill])), known_on("storage"))
+    assert [reason["text"] for reason in view.reasons] == ["hosts that are not healthy: store-2 (disk_filling)"]
