@@ -32,5 +32,5 @@ def expanded(head: SliceHead, body: bytes) -> bytes:
         if size != length:
             raise DamagedError(f"a slice of {size} bytes where {length} were named")
         return zstandard.ZstdDecompressor().decompress(body)
-    except zstandard.ZstdError as error:
+    except (zstandard.ZstdError, MemoryError) as error:
         raise DamagedError(f"the bytes of a slice: {error}") from error

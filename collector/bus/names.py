@@ -62,7 +62,7 @@ def taker_key(feed: str) -> str:
     return token(feed)
 
 
-def of_place_key(key: str) -> tuple[str, str]:
-    """Edge and feed of such a key."""
-    edge, feed = key.split(".")
-    return name_of(edge), name_of(feed)
+def of_place_key(key: str) -> tuple[str, str] | None:
+    """Edge and feed of such a key; None of any other key."""
+    parts = key.split(".")
+    return (name_of(parts[0]), name_of(parts[1])) if len(parts) == 2 else None  # noqa: PLR2004 -- edge and feed

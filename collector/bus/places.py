@@ -35,5 +35,5 @@ def decode_place(value: bytes) -> EdgePlace:
     """Raises DamagedError."""
     try:
         return msgspec.json.decode(value, type=EdgePlace)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DamagedError("not a place in a journal") from error

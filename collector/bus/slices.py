@@ -8,7 +8,7 @@ messages with the same head but for `part`, one after another, each with its sha
 """
 
 import struct
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -20,12 +20,22 @@ _PART_BYTES: Final = 64
 """More than what a head needs to name its part."""
 
 
+MOST_BYTES: Final = 1 << 30
+"""No slice is longer: the longest record of a journal is far shorter."""
+
+Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 27) - 1)]
+"""The number of a journal file, as `storage/journal/files.py` bounds it."""
+
+Offset = Annotated[int, msgspec.Meta(ge=0, le=(1 << 62))]
+"""An offset in a file, or a time in nanoseconds."""
+
+
 class EndedFile(msgspec.Struct, frozen=True, array_like=True):
     """A file that is published to its end."""
 
     file_id: str
-    number: int
-    end: int
+    number: Number
+    end: Offset
 
 
 class SliceHead(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -36,12 +46,12 @@ class SliceHead(msgspec.Struct, frozen=True, omit_defaults=True):
     epoch: str
     """Of the edge's journal: another one means that numbers may begin anew."""
     file_id: str
-    number: int
+    number: Number
     """Of the file, in its feed's journal on the edge."""
-    start: int
-    end: int
+    start: Offset
+    end: Offset
     """Offsets in the file. Of a slice with damage: the damaged stretch."""
-    newest_ns: int = 0
+    newest_ns: Offset = 0
     """Receive time of its newest record; 0 if it has none."""
     ended: bool = False
     """Whether nothing more will be appended to the file."""
@@ -120,6 +130,9 @@ def decode_slice(message: bytes) -> tuple[SliceHead, bytes]:
     try:
         (length,) = _LENGTH.unpack_from(message)
         head = msgspec.json.decode(message[_LENGTH.size : _LENGTH.size + length], type=SliceHead)
-    except (struct.error, msgspec.DecodeError) as error:
+    except (struct.error, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DamagedError("not a slice of a journal") from error
+    brought_bytes = head.end - head.start
+    if brought_bytes < 0 or (brought_bytes > MOST_BYTES and not head.damage):
+        raise DamagedError("a slice of no possible length")
     return head, message[_LENGTH.size + length :]

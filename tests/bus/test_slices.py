@@ -1,6 +1,8 @@
 """Slices, places and names survive their way through NATS."""
 
+import json
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from hypothesis import example, given
@@ -11,6 +13,7 @@ from collector.bus.names import of_place_key, of_stream, of_subject, place_key, 
 from collector.bus.places import EdgePlace, FilePlace, decode_place, encode_place
 from collector.bus.slices import EndedFile, Joiner, SliceHead, decode_slice, encode_parts, encode_slice
 from collector.domain.errors import DamagedError
+from collector.storage.journal.relayed import decode_relayed
 
 NAMES = st.from_regex(r"[A-Za-z0-9._-]{1,16}", fullmatch=True)
 
@@ -86,3 +89,33 @@ def test_damaged_bytes_of_a_slice_are_refused(spoil: Callable[[bytes], bytes]) -
 def test_bytes_of_another_length_than_the_head_says_are_refused() -> None:
     with pytest.raises(DamagedError):
         expanded(HEAD, Compressor().compressed(bytes(4_999)))
+
+
+def test_a_key_that_is_of_no_place_is_passed_over() -> None:
+    assert [of_place_key(key) for key in ("a", "a.b.c", "")] == [None] * 3
+
+
+DECODERS = [decode_slice, decode_place, decode_relayed]
+
+
+@pytest.mark.parametrize("decode", DECODERS)
+@given(data=st.binary(max_size=200))
+@example(data=b"\x0c\0\0\0" + b'{"edge":"\xff"}')
+@example(data=b'{"epoch":"\xff"}')
+def test_whatever_comes_is_decoded_or_refused_as_damaged(decode: Callable[[bytes], object], data: bytes) -> None:
+    with suppress(DamagedError):
+        decode(data)
+
+
+@pytest.mark.parametrize("told", [{"number": 10**30}, {"number": -1}, {"start": -1}, {"end": 1 << 50}, {"end": 5}])
+def test_a_slice_with_impossible_numbers_is_refused(told: dict[str, int]) -> None:
+    numbers = {"number": 1, "start": 10, "end": 20} | told
+    text = json.dumps({"edge": "e", "feed": "f", "epoch": "x", "file_id": "a", **numbers}).encode()
+    with pytest.raises(DamagedError):
+        decode_slice(len(text).to_bytes(4, "little") + text)
+
+
+def test_a_frame_that_names_more_bytes_than_memory_holds_is_refused() -> None:
+    body = bytes.fromhex("28b52ffde0") + (1 << 44).to_bytes(8, "little") + b"anything"
+    with pytest.raises(DamagedError):
+        expanded(SliceHead("e", "f", "x", "a", 1, 0, 1 << 44), body)

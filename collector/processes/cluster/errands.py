@@ -53,7 +53,7 @@ class Errands:
 
     async def forget(self, edge: str) -> None:
         """The edge is gone for good."""
-        for key in [key for key in self._symbols.values if of_place_key(key)[0] == edge]:
+        for key in [key for key in self._symbols.values if (place := of_place_key(key)) and place[0] == edge]:
             await self._symbols.remove(key)
 
     async def _work(self) -> None:
@@ -77,7 +77,7 @@ class Errands:
             asked.take(self._books.values.get(token(feed), b"[]"))
 
     async def _of_storage(self) -> None:
-        told = {of_place_key(key): value for key, value in self._symbols.values.items()}
+        told = {place: value for key, value in self._symbols.values.items() if (place := of_place_key(key)) is not None}
         self._kept.keep(told, self._membership.members)
         for feed, to_ask in self._to_ask.items():
             value = to_ask.newest(self._context.clock.monotonic())

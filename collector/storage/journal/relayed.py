@@ -104,7 +104,7 @@ def decode_relayed(payload: bytes) -> Relayed:
     try:
         (length,) = _LENGTH.unpack_from(payload)
         head = msgspec.json.decode(payload[_LENGTH.size : _LENGTH.size + length], type=RelayedHead)
-    except (struct.error, msgspec.DecodeError) as error:
+    except (struct.error, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DamagedError("a relayed record without a readable head") from error
     return Relayed(head, _LENGTH.size + length)
 

@@ -78,7 +78,7 @@ def test_what_is_broken_on_its_way_is_asked_for_again(tmp_path: Path, world: Rel
         async with bus_at(world.url) as bus:
             await prepared(bus, "edge-1")
             async with world.running():
-                for message in (b"anything", bytes(broken)):
+                for message in (b"anything", b'\x0c\0\0\0{"edge":"\xff"}', bytes(broken)):
                     await publish(bus, "edge-1", [*messages[:2], message, *messages[3:]])
                     await place_where(bus, "edge-1", lambda place: place.hole)
                 await publish(bus, "edge-1", messages)
