@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from collector.config import Config
 from collector.processes.publish.left_behind import lacking_bytes
+from collector.storage.unarchived import find_unarchived
 
 if TYPE_CHECKING:
     from collector.bus.check import Found
@@ -48,6 +49,20 @@ def left_lines(config: Config, found: "Found | None") -> Iterator[str]:
         lacking = lacking_bytes(config, feed, told)
         what = f"storage lacks {lacking:,} bytes" if lacking else "storage has all"
         yield f"journal   {feed}: {what} of what this host received"
+
+
+def segments_left(config: Config) -> str:
+    """What an edge's data directory holds of a time when it stored itself, and how to finish it; empty if nothing."""
+    if config.stores:
+        return ""
+    left = find_unarchived(config.data_dir)
+    count = len(left.segments) + len(left.open_segments) + len(left.quarantined)
+    if not count:
+        return ""
+    return (
+        f"{config.data_dir} holds {count} segments that are not in the archive (segments/, staging/, quarantine/), and an "
+        "edge archives none: to finish them, start this host once with its earlier role, all or storage"
+    )
 
 
 def problems(found: "Found | None") -> list[str]:

@@ -79,7 +79,8 @@ def check(config: Config) -> list[str]:
         *host_check.lines(hosts),
         *host_check.left_lines(config, hosts),
     ]
-    return [*lines, *_surroundings(config), *recorder]
+    left = host_check.segments_left(config)
+    return [*lines, *_surroundings(config), *([f"warning   {left}"] if left else []), *recorder]
 
 
 def doubts(config: Config) -> list[str]:

@@ -20,7 +20,7 @@ from collector.reports import PublishReport
 from collector.storage.locks import supervisor_lock
 from collector.storage.unarchived import find_unarchived
 from collector.storage.version_check import refuse_newer_data
-from collector.supervision import semaphores
+from collector.supervision import host_check, semaphores
 from collector.supervision.display import Display, NoDisplay
 from collector.supervision.faces import Faces
 from collector.supervision.handing_over import HandingOver
@@ -65,6 +65,8 @@ def record(
         refuse_newer_data(config.data_dir)
         feeds = [feed.name for feed in config.feed]
         log.info("started", version=__version__, data_dir=str(config.data_dir), feeds=feeds)
+        if left := host_check.segments_left(config):
+            log.warning("segments_left_behind", reason=left)
         run = Run(Current.begin(config), source, run_id, lock, signals, log, display, log_file)
         return supervise(run, processes_of(config), stop_after_secs)
     finally:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from collector.bus.names import PLACES, place_key
 from collector.bus.places import EdgePlace, FilePlace, encode_place
 from collector.config import Config, FeedConfig
@@ -14,6 +16,7 @@ from collector.reports import PublishReport
 from collector.supervision import host_check
 from tests.bus.servers import NatsServer, bus_at, run, until
 from tests.processes.relay.edge_journal import FEED, EdgeJournal
+from tests.storage.segment.segment_files import TRADES, make_segment, message, trade
 
 
 def edge_with_journal(folder: Path, url: str = "nats://127.0.0.1:1") -> tuple[Config, EdgeJournal]:
@@ -75,3 +78,11 @@ def test_what_came_since_the_last_report_counts_as_lacking(tmp_path: Path) -> No
     assert lacking_at_most(config, FEED, PublishReport(feed=FEED, place_us=1, lag_bytes=5, journal_bytes=held)) == 5
     before = PublishReport(feed=FEED, place_us=1, lag_bytes=5, journal_bytes=held - 100)
     assert lacking_at_most(config, FEED, before) == 105
+
+
+def test_segments_of_a_host_that_became_an_edge_are_told(tmp_path: Path) -> None:
+    config, _ = edge_with_journal(tmp_path)
+    assert host_check.segments_left(config) == ""
+    make_segment(tmp_path / "segments", [TRADES], [message(0, 1, trade(1))], segment_id="20261123T120000Z-4f2a9c")
+    assert host_check.segments_left(config).startswith(f"{tmp_path} holds 1 segments that are not in the archive")
+    assert host_check.segments_left(replace(config, role="all")) == ""
