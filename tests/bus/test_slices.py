@@ -119,3 +119,10 @@ def test_a_frame_that_names_more_bytes_than_memory_holds_is_refused() -> None:
     body = bytes.fromhex("28b52ffde0") + (1 << 44).to_bytes(8, "little") + b"anything"
     with pytest.raises(DamagedError):
         expanded(SliceHead("e", "f", "x", "a", 1, 0, 1 << 44), body)
+
+
+def test_a_relayed_record_with_impossible_numbers_is_refused() -> None:
+    told = {"edge": "e", "slot": 0, "epoch": "x", "file_id": "a", "number": 10**30, "start": 0, "end": 1, "head_at": -1}
+    text = json.dumps(told).encode()
+    with pytest.raises(DamagedError):
+        decode_relayed(len(text).to_bytes(4, "little") + text)

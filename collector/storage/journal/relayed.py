@@ -7,11 +7,12 @@ storage host's file identifies it permanently, as in any journal.
 """
 
 import struct
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
 from collector.domain.errors import DamagedError
+from collector.storage.journal.files import MAX_NUMBER
 
 _LENGTH: Final = struct.Struct("<I")
 
@@ -28,17 +29,21 @@ SLOTS: Final = 8
 """So many edges may bring one feed: lines are stored as int8."""
 
 
+_Number = Annotated[int, msgspec.Meta(ge=0, le=MAX_NUMBER)]
+_Offset = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
+
+
 class RelayedHead(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where a slice comes from; `SliceHead` in `bus/slices.py` says what the like-named fields mean."""
 
     edge: str
-    slot: int
+    slot: Annotated[int, msgspec.Meta(ge=0, lt=SLOTS)]
     """The number of the edge in this feed: its lines are counted from `LINES_OF_SLOT` times that."""
     epoch: str
     file_id: str
-    number: int
-    start: int
-    end: int
+    number: _Number
+    start: _Offset
+    end: _Offset
     head_at: int
     """Offset in this file of the first byte of the edge's file's head, or IN_HEAD, or IN_SLICE."""
     newest_ns: int = 0
