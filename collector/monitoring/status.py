@@ -246,7 +246,8 @@ class Status:
         if known.disk_free_bytes is not None and known.disk_free_bytes < self._min_free_bytes:
             return list(self._exchanges)
         refused = {feed: report.refused for feed, report in self._ingests().items()}
-        return self._refusals.update(refused, known.uptime_secs)
+        recorded = {feed: report.frames for feed, report in self._ingests().items()}
+        return self._refusals.update(refused, recorded, known.uptime_secs)
 
     def _disk_full_in_secs(self, known: SupervisorFacts) -> float | None:
         if known.disk_free_bytes is None:
