@@ -185,6 +185,13 @@ def decode_header(head: bytes) -> JournalHeader | None:
     crc, body = _FILE_HEAD.unpack_from(head)[2], head[_FILE_HEAD.size : header_bytes]
     if zlib.crc32(body) != crc:
         raise DamagedError("the header fails its checksum")
+    try:
+        return _header_of(body, header_bytes)
+    except (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise DamagedError("the header is not one of a journal file") from error
+
+
+def _header_of(body: bytes, header_bytes: int) -> JournalHeader:
     meta = msgspec.json.decode(body)
     if meta["version"] > VERSION:
         raise NewerDataError(f"journal format {meta['version']} is newer than this program's {VERSION}")

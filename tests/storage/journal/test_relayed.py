@@ -1,8 +1,12 @@
 """Relayed records keep where their slice came from."""
 
+import struct
+import zlib
+
 import pytest
 
 from collector.domain.errors import DamagedError
+from collector.storage.journal.format import MAGIC, decode_header
 from collector.storage.journal.relayed import (
     IN_HEAD,
     LINES_OF_SLOT,
@@ -34,3 +38,11 @@ def test_every_line_of_every_edge_fits_into_a_byte() -> None:
 
 def test_the_feed_of_a_source_is_found() -> None:
     assert feed_of_source(source_name("binance", "edge-1")) == feed_of_source("binance") == "binance"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b"1", b'{"version":1}', b'{"version":"x"}', b'"\xff"', b"[" * 5_000]
+)
+def test_a_head_that_nobody_wrote_is_damaged_though_its_checksum_is_right(body: bytes) -> None:
+    with pytest.raises(DamagedError):
+        decode_header(struct.pack("<8sII", MAGIC, len(body), zlib.crc32(body)) + body)
