@@ -321,9 +321,10 @@ def test_whoever_asked_for_a_handover_is_told_each_step_and_how_it_ended(world: 
     assert (first.state, first.goes_on, first.pid) == ("under_way", True, Later.pid)
     assert first.notes == ["version 2.0 is started beside version 0.1.0, as process 4321"]
     world.later.says(Here(version="2.0"))
-    assert world.answer(number).notes[1:] == ["version 2.0 answers"]
+    assert wait_for(lambda: world.answer(number).notes[1:]) == ["version 2.0 answers"]
     world.later.says(Failed(reason="no room"))
-    last = world.answer(number)
+    last = wait_for(lambda: next((told for told in [world.answer(number)] if told.state != "under_way"), None))
+    assert last is not None
     assert (last.state, last.goes_on) == ("refused", False)
     assert last.problems == ["the new version failed: no room; version 0.1.0 records on"]
     assert world.control.take() is None
