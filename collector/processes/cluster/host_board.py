@@ -40,14 +40,22 @@ class HostBoard:
         self._beat += 1
         return encode(HostValue(self._beat, own))
 
+    def farewell(self) -> bytes | None:
+        """What to tell the others at the end; None if they were told nothing."""
+        self._beat += 1
+        return None if self._own is None else encode(HostValue(self._beat, self._own, leaving=True))
+
     def observe(self, values: Mapping[str, bytes], now: float) -> list[str]:
         """The servers answered: these are the values of all hosts. Returns those that nobody needs to know any more."""
+        leaving = set()
         for name, value in values.items():
             try:
-                self._summaries[name] = decode(value, HostValue).summary
+                told = decode(value, HostValue)
+                self._summaries[name] = told.summary
+                leaving |= {name} if told.leaving else set()
             except DamagedError:
                 continue  # of a version that speaks otherwise: it is alive all the same
-        self._signs.observe(values, (), now)
+        self._signs.observe(values, leaving, now)
         seen_secs = self._signs.seen_secs(now)
         forgotten = [name for name, secs in seen_secs.items() if secs >= FORGOTTEN_SECS and name != self._host]
         for name in forgotten:

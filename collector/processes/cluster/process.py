@@ -172,6 +172,8 @@ class Cluster:
         """Say good-bye, so that nobody waits before it takes over."""
         farewell = replace(self._own, beat=self._own.beat + 1, leaving=True)
         await self._members_bucket.tell(self._key, encode(farewell))
+        if (value := self._hosts.farewell()) is not None:
+            await self._hosts_bucket.tell(self._key, value)
 
     def numbers(self) -> ClusterReport:
         """As of now."""

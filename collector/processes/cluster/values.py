@@ -71,6 +71,8 @@ class HostValue(msgspec.Struct, frozen=True):
     beat: int
     """Rises."""
     summary: HostSummary
+    leaving: bool = False
+    """Whether it ends in order, so that nobody needs to watch it any more."""
 
 
 def encode(value: Member | HostValue) -> bytes:

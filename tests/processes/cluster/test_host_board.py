@@ -49,3 +49,16 @@ def test_what_has_not_changed_is_told_seldom_and_at_once_after_the_servers_were_
     assert board.due(HostSummary(host="me", role="edge", healthy=True), 2.0 + REPEAT_SECS)
     board.interrupt()
     assert board.due(HostSummary(host="me", role="edge", healthy=True), 2.1 + REPEAT_SECS)
+
+
+def test_a_host_that_leaves_in_order_is_not_alive_at_once_and_is_again_when_it_speaks() -> None:
+    board = board_at(until=2)
+    leaver = HostBoard("x", 0.0)
+    assert leaver.farewell() is None
+    leaver.due(HostSummary(host="x", role="storage"), 0.0)
+    farewell = leaver.farewell()
+    assert farewell is not None
+    board.observe({"x": farewell}, 3.0)
+    assert [host.is_alive for host in board.shown(3.0) if host.host == "x"] == [False]
+    board.observe({"x": value(9)}, 4.0)
+    assert [host.is_alive for host in board.shown(4.0) if host.host == "x"] == [True]
