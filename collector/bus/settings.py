@@ -30,8 +30,12 @@ def bucket_of(bucket: str, replicas: int) -> dict[str, Any]:
 
 
 def trial_stream(host: str, replicas: int, max_bytes: int) -> dict[str, Any]:
-    """Settings of a stream that a host makes for a moment, to see whether it can."""
-    return _stream(f"collector_check={token(host)}", f"collector_check.{token(host)}", replicas, max_bytes)
+    """Settings of a stream that a host makes for a moment, to see whether it can.
+
+    One of each size has a name of its own: servers may refuse one whose name was that of a stream they just removed.
+    """
+    name, subject = f"collector_check={token(host)}={max_bytes}", f"collector_check.{token(host)}.{max_bytes}"
+    return _stream(name, subject, replicas, max_bytes)
 
 
 def _stream(name: str, subjects: str, replicas: int, max_bytes: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collector.bus.check import Found, check_servers
 from collector.bus.link import open_link
 from tests.bus.servers import NatsCluster, NatsServer, bus_at, options_of, run, until
 from tests.ports import keep_port, port_of
+from tests.whole.running import wait_for
 
 MIB = 1 << 20
 NOBODY = "nats://127.0.0.1:1"
@@ -149,8 +150,13 @@ def test_servers_of_a_cluster_have_room_for_as_many_copies(tmp_path: Path, nats_
         found = check_servers(options_of(*cluster.urls, replicas=3), "edge-1", ["binance"])
         assert found.problems == []
         assert [line.partition(", ")[2] for line in found.lines[:-1]] == ["cluster C"] * 3
-        (problem,) = check_servers(options_of(cluster.urls[0], replicas=5), "edge-1").problems
-        assert problem.startswith("nats.replicas = 5: a stream with so many copies is refused, 3 servers are known: ")
+        refused = "nats.replicas = 5: a stream with so many copies is refused, 3 servers are known: "
+
+        def is_refused() -> bool:
+            (problem,) = check_servers(options_of(cluster.urls[0], replicas=5), "edge-1").problems
+            return problem.startswith(refused)
+
+        wait_for(is_refused)  # a server hears of the others some time after it is ready
         apart = check_servers(options_of(cluster.urls[0], nats_server.url), "edge-1").problems
         assert apart == [f"nats.urls: the servers are not of one cluster: C, {nats_server.url}"]
     finally:
