@@ -150,7 +150,7 @@ class Intake:
             self._heads[relayed.file_id] = journal.number, body_at
 
     def _note(self, relayed: RelayedHead, body: bytes) -> None:
-        known = {file.file_id for source in self.sources.values() for file in source.files}
+        known = {file.file_id for source in self.sources.values() for file in source.all_files()}
         if len(self._heads) > len(known):
             self._heads = {file_id: place for file_id, place in self._heads.items() if file_id in known}
         self.holes.pop(relayed.edge, None)

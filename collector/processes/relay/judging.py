@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from collector.bus.slices import EndedFile, SliceHead
-from collector.storage.journal.relayed import Source, SourceFile
+from collector.storage.journal.relayed import PastEpoch, Source, SourceFile
 
 
 class Verdict(Enum):
@@ -32,25 +32,38 @@ class Judged(NamedTuple):
 
 _PAST_EPOCHS: Final = 8
 
+ALONE_NS: Final = 60 * 1_000_000_000
+"""An earlier journal of an edge is its journal again if it has gone on for longer than this without the present one."""
+
 COPY: Final = Judged(Verdict.COPY)
 HOLE: Final = Judged(Verdict.HOLE)
 
 
 def in_epoch(source: Source, epoch: str) -> Source:
-    """What is known of an edge once it has begun that epoch: another one than before begins with nothing."""
+    """What is known of an edge once it is in that epoch: a new one begins with nothing, an earlier one where it was."""
     if epoch == source.epoch:
         return source
-    is_broken = source.is_broken or any(not file.ended for file in source.files)
-    past = (*source.past_epochs, source.epoch)[-_PAST_EPOCHS:] if source.epoch else ()
-    return replace(source, epoch=epoch, files=(), done_below=0, past_epochs=past, is_broken=is_broken)
+    known = next((past for past in source.past if past.epoch == epoch), PastEpoch(epoch, (), 0))
+    is_new = epoch not in source.past_epochs
+    left = PastEpoch(source.epoch, source.files, source.done_below)
+    past = [*(each for each in source.past if each.epoch != epoch), *([left] if source.epoch else [])][-_PAST_EPOCHS:]
+    return replace(
+        source,
+        epoch=epoch,
+        files=known.files,
+        done_below=known.done_below,
+        past_epochs=tuple(each.epoch for each in past),
+        past=tuple(past),
+        is_broken=is_new and (source.is_broken or any(not file.ended for file in source.files)),
+    )
 
 
 def judge(source: Source, head: SliceHead) -> Judged:
     """Judge a slice by what is here of its edge's journal."""
-    if head.epoch in source.past_epochs:
+    if head.epoch in source.past_epochs and not _is_alone_again(source, head):
         return COPY
     source = in_epoch(source, head.epoch)
-    is_begun_anew = bool(source.past_epochs) and not source.files and not source.done_below
+    is_begun_anew = bool(source.past) and not source.files and not source.done_below
     file = file_of(source, head.file_id)
     if file is None and head.number < source.done_below:
         return COPY
@@ -68,6 +81,11 @@ def judge(source: Source, head: SliceHead) -> Judged:
 def is_of_another_host(source: Source, head: SliceHead) -> bool:
     """Whether a journal that was lost still grows: then two hosts have the edge's name, and publish by turns."""
     return head.epoch in source.past_epochs and head.newest_ns > source.newest_ns
+
+
+def _is_alone_again(source: Source, head: SliceHead) -> bool:
+    """Whether an earlier journal has gone on for long without the present one: then that was of another host."""
+    return head.newest_ns > source.newest_ns + ALONE_NS
 
 
 def file_of(source: Source, file_id: str) -> SourceFile | None:

@@ -7,6 +7,7 @@ storage host's file identifies it permanently, as in any journal.
 """
 
 import struct
+from collections.abc import Iterator
 from typing import Annotated, Final, NamedTuple
 
 import msgspec
@@ -71,6 +72,14 @@ class SourceFile(msgspec.Struct, frozen=True, array_like=True):
     """Whether the edge said that something is lost, which may have been the rest of this file."""
 
 
+class PastEpoch(msgspec.Struct, frozen=True, array_like=True):
+    """How far a relay had a journal of an edge when the edge began another one."""
+
+    epoch: str
+    files: tuple[SourceFile, ...]
+    done_below: int
+
+
 class Source(msgspec.Struct, frozen=True, array_like=True):
     """How far a relay has the journal of its feed on one edge."""
 
@@ -89,6 +98,14 @@ class Source(msgspec.Struct, frozen=True, array_like=True):
     """Epochs that ended, the newest last: what still comes of them is not wanted."""
     is_broken: bool = False
     """Whether the edge lost its journal before all of it was here, and nothing came since."""
+    past: tuple[PastEpoch, ...] = ()
+    """How far those epochs came: one goes on from there if it turns out that another host had the edge's name for a while."""
+
+    def all_files(self) -> Iterator[SourceFile]:
+        """Those of this epoch and of the past ones."""
+        yield from self.files
+        for past in self.past:
+            yield from past.files
 
 
 class Relayed(NamedTuple):

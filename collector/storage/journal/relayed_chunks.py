@@ -99,7 +99,8 @@ class RelayedChunks:
 def _header_in_head(path: Path, file_id: str) -> JournalHeader | None:
     own = header_at(path)
     sources = own.sources if own is not None and own.sources is not None else ()
-    heads = (file.head for source in sources for file in source.files if file.file_id == file_id)
+    files = (file for source in sources for file in source.all_files())
+    heads = (file.head for file in files if file.file_id == file_id)
     return decode_header(next(heads, b""))
 
 

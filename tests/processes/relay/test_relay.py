@@ -272,7 +272,7 @@ def test_two_hosts_of_one_name_are_told_apart_and_the_report_says_so(tmp_path: P
     for edge in (first, second):
         edge.record(1_000, 3)
     begun = first.messages()
-    first.record(2_000, 3)
+    first.record(1_010, 3)
     for edge in (first, second):
         edge.close()
 
@@ -285,6 +285,39 @@ def test_two_hosts_of_one_name_are_told_apart_and_the_report_says_so(tmp_path: P
 
     run(work())
     assert world.report.refused == "edge-1: two hosts have this host_name, and only one of them is taken"
+
+
+def test_an_edge_goes_on_where_it_was_once_another_host_of_its_name_is_silent(
+    tmp_path: Path, world: RelayWorld
+) -> None:
+    first, second = EdgeJournal(tmp_path / "a", "edge-1"), EdgeJournal(tmp_path / "b", "edge-1")
+    second.epoch = "other"
+    for edge in (first, second):
+        edge.record(1_000, 3)
+    begun = first.messages()
+    first.record(1_010, 20)
+    unwanted = first.messages()
+    first.record(1_100, 20)
+    second.close()
+    first.close()
+
+    async def work() -> None:
+        async with bus_at(world.url) as bus:
+            await prepared(bus, "edge-1")
+            await publish(bus, "edge-1", [*begun, *second.messages()])
+            async with world.running():
+                await place_where(bus, "edge-1", second.is_whole)
+                await publish(bus, "edge-1", unwanted[len(begun) :])
+            async with world.running():
+                later = first.messages()[len(unwanted) :]
+                await publish(bus, "edge-1", later)
+                place = await place_where(bus, "edge-1", lambda place: place.hole and place.epoch == first.epoch)
+                await publish(bus, "edge-1", first.messages(place))
+                await place_where(bus, "edge-1", first.is_whole)
+
+    run(work())
+    assert sorted(world.frames("edge-1")) == sorted([*first.frames(), *second.frames()])
+    assert world.report.lost == 0
 
 
 def test_a_journal_of_a_newer_program_is_left_to_one(world: RelayWorld, monkeypatch: pytest.MonkeyPatch) -> None:
