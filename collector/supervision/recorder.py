@@ -115,10 +115,10 @@ def _stopped(run: Run, code: int) -> int:
 
 def _tell_what_storage_lacks(config: Config, log: Log) -> None:
     """It waits safely on disk, and may still be on its way through NATS."""
-    reports = newest_reports(config.data_dir)
+    reports = [last for last in newest_reports(config.data_dir).values() if isinstance(last, PublishReport)]
     for feed in config.feed:
-        last = reports.get(f"publish:{feed.name}")
-        lacking = lacking_at_most(config, feed.name, last if isinstance(last, PublishReport) else None)
+        last = next((last for last in reports if last.feed == feed.name), None)
+        lacking = lacking_at_most(config, feed.name, last)
         if lacking:
             log.info("storage_lacks", feed=feed.name, at_most_bytes=lacking)
 
