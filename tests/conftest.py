@@ -44,6 +44,32 @@ LONG = frozenset(
     {"test_soak.py", "test_slow_disk.py", "test_hosts_network.py", "test_hosts_sharing.py", "test_hosts_soak.py"}
 )
 
+ON_REQUEST = frozenset(
+    {
+        # The first program of a chain hands over in every other test of a handover.
+        "test_later_programs_take_over_one_after_the_other_and_all_counts_go_on",
+        "test_a_later_program_that_is_frozen_is_ended_with_its_processes",
+        "test_a_recorder_that_leads_the_session_of_its_terminal_goes_on_without_it",
+        "test_a_signal_to_every_process_of_both_ends_them_in_order",
+        "test_a_later_program_that_is_killed_leaves_the_earlier_one_recording[trying]",
+        "test_if_the_earlier_program_is_killed_meanwhile_the_later_one_records_on[trying]",
+        "test_a_later_program_that_crashes_leaves_the_earlier_one_recording[as it starts]",
+        "test_a_later_program_that_crashes_leaves_the_earlier_one_recording[in its supervisor]",
+        # A disk that stalls above the hang timeout stays.
+        "test_a_very_slow_disk_only_delays",
+        # One Python stays.
+        "test_the_installed_command_records_and_reads_back[3.12]",
+        "test_the_installed_command_records_and_reads_back[3.13]",
+        # Shorter ones of the same folder stay.
+        "test_books_are_verified_without_a_break_over_reloads_and_handovers",
+        "test_a_feed_is_added_and_removed_under_load_again_and_again_and_the_other_misses_nothing",
+        "test_whoever_asked_is_told_at_once_that_run_was_removed_and_the_handover_goes_on",
+        "test_a_stop_with_upload_on_stop_logs_what_it_could_not_upload",
+        "test_while_rest_is_down_recording_goes_on_and_the_ledger_says_that_there_is_no_book",
+    }
+)
+"""Tests that take half a minute and more, and of which a shorter one has the gist: they run with ALL_TESTS=1."""
+
 MOST_DESCRIPTORS = 512
 """That tests may have left open when those of a module have run: `select` takes no number above 1,023."""
 
@@ -53,6 +79,10 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests that take minutes, so that nobody waits for one of them alone at the end."""
     items.sort(key=lambda item: item.path.name not in LONG)
+    if not os.environ.get("ALL_TESTS"):
+        for item in items:
+            if item.name in ON_REQUEST:
+                item.add_marker(pytest.mark.skip(reason="long: runs with ALL_TESTS=1"))
 
 
 @pytest.fixture(scope="module", autouse=True)
