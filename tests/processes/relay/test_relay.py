@@ -228,11 +228,12 @@ def test_a_ninth_edge_waits_and_the_report_says_so(tmp_path: Path, world: RelayW
     async def work() -> None:
         async with bus_at(world.url) as bus:
             await prepared(bus, *(edge.name for edge in edges))
-            for edge in edges:
+            for edge in edges[:8]:
                 await publish(bus, edge.name, edge.messages())
             async with world.running():
                 for edge in edges[:8]:
                     await place_where(bus, edge.name, edge.is_whole)
+                await publish(bus, "edge-8", edges[8].messages())
                 await until(lambda: world.report.refused)
                 assert (await bus.state("edge-8", FEED)).messages == len(edges[8].messages())
 
