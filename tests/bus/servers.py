@@ -238,7 +238,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """Run an asyncio program under a generous deadline."""
 
     async def bounded() -> T:
-        async with asyncio.timeout(READY_SECS):
+        async with asyncio.timeout(3 * READY_SECS):
             return await work
 
     return asyncio.run(bounded())
