@@ -44,7 +44,6 @@ def in_epoch(source: Source, epoch: str) -> Source:
     if epoch == source.epoch:
         return source
     known = next((past for past in source.past if past.epoch == epoch), PastEpoch(epoch, (), 0))
-    is_new = epoch not in source.past_epochs
     left = PastEpoch(source.epoch, source.files, source.done_below)
     past = [*(each for each in source.past if each.epoch != epoch), *([left] if source.epoch else [])][-_PAST_EPOCHS:]
     return replace(
@@ -52,15 +51,14 @@ def in_epoch(source: Source, epoch: str) -> Source:
         epoch=epoch,
         files=known.files,
         done_below=known.done_below,
-        past_epochs=tuple(each.epoch for each in past),
         past=tuple(past),
-        is_broken=is_new and (source.is_broken or any(not file.ended for file in source.files)),
+        is_broken=not source.was_in(epoch) and (source.is_broken or any(not file.ended for file in source.files)),
     )
 
 
 def judge(source: Source, head: SliceHead) -> Judged:
     """Judge a slice by what is here of its edge's journal."""
-    if head.epoch in source.past_epochs and not _is_alone_again(source, head):
+    if source.was_in(head.epoch) and not _is_alone_again(source, head):
         return COPY
     source = in_epoch(source, head.epoch)
     is_begun_anew = bool(source.past) and not source.files and not source.done_below
@@ -80,7 +78,7 @@ def judge(source: Source, head: SliceHead) -> Judged:
 
 def is_of_another_host(source: Source, head: SliceHead) -> bool:
     """Whether a journal that was lost still grows: then two hosts have the edge's name, and publish by turns."""
-    return head.epoch in source.past_epochs and head.newest_ns > source.newest_ns
+    return source.was_in(head.epoch) and head.newest_ns > source.newest_ns
 
 
 def _is_alone_again(source: Source, head: SliceHead) -> bool:

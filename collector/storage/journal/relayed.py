@@ -94,12 +94,15 @@ class Source(msgspec.Struct, frozen=True, array_like=True):
     """Receive time of the newest record."""
     seen_us: int
     """When its newest slice came."""
-    past_epochs: tuple[str, ...] = ()
-    """Epochs that ended, the newest last: what still comes of them is not wanted."""
     is_broken: bool = False
     """Whether the edge lost its journal before all of it was here, and nothing came since."""
     past: tuple[PastEpoch, ...] = ()
-    """How far those epochs came: one goes on from there if it turns out that another host had the edge's name for a while."""
+    """Epochs that ended, the newest last: what still comes of them is not wanted, unless it turns out that another host had
+    the edge's name for a while; then one goes on from there."""
+
+    def was_in(self, epoch: str) -> bool:
+        """Whether that epoch ended."""
+        return any(past.epoch == epoch for past in self.past)
 
     def all_files(self) -> Iterator[SourceFile]:
         """Those of this epoch and of the past ones."""
